@@ -24,8 +24,9 @@ pub const TARGET_BYTES: usize = 4096;
 /// "internal versus external blobs"; twice that keeps 64 KiB pages together).
 pub const SMALL_FILE_BYTES: u64 = 128 * 1024;
 
-/// Largest file. 16 TiB is ext4's limit, and keeps every offset far from 2^63.
-pub const FILE_BYTES: u64 = 16 << 40;
+/// Largest file: its block map, 36 bytes for each 64 KiB, is held in memory
+/// while it travels, and 256 GiB make 144 MiB of it.
+pub const FILE_BYTES: u64 = 256 << 30;
 
 /// Smallest content-defined chunk, except the last one of a file.
 pub const CHUNK_MIN_BYTES: usize = 16 * 1024;
