@@ -1,0 +1,190 @@
+//! Block maps: the chunks of a large blob in order, and how a new blob is
+//! described as pieces of an older one's map.
+//!
+//! Where the chunks are cut is decided elsewhere (`sync`); here a map is only a
+//! list whose lengths add up.
+
+use base::{Hash, limits};
+
+/// Most chunks in one block map: 1 TiB in average chunks, 600 MB encoded. A
+/// larger file needs larger chunks.
+pub const MAP_CHUNKS: usize = 1 << 24;
+
+/// Bytes of one chunk in the encoded form: hash and length.
+const CHUNK_ENCODED_BYTES: usize = Hash::BYTES + 4;
+
+/// A chunk of a blob: the bytes that follow those of the chunk before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkRef {
+    /// BLAKE3 of its bytes.
+    pub hash: Hash,
+    /// Its length in bytes, from 1 to [`limits::CHUNK_MAX_BYTES`].
+    pub len: u32,
+}
+
+/// The chunks of one blob, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockMap {
+    chunks: Vec<ChunkRef>,
+    /// Where each chunk ends.
+    ends: Vec<u64>,
+}
+
+/// A piece of a new blob's map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Run {
+    /// Chunks of the base's map.
+    Copy {
+        /// The first one, counted from 0.
+        first_chunk: u32,
+        /// How many.
+        count: u32,
+    },
+    /// Chunks that the base may lack.
+    Insert(Vec<ChunkRef>),
+}
+
+/// Why a block map makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MapError {
+    /// A chunk of no or too many bytes.
+    #[error("chunk {chunk} has {len} bytes; expected 1 to {limit}", limit = limits::CHUNK_MAX_BYTES)]
+    ChunkLength {
+        /// Its number.
+        chunk: usize,
+        /// Its length.
+        len: u32,
+    },
+    /// More chunks than a map may have.
+    #[error("a block map of more than {MAP_CHUNKS} chunks")]
+    TooManyChunks,
+    /// A copy run beyond the base's map.
+    #[error("chunks {first} to {end} of a base that has {chunks}")]
+    BeyondBase {
+        /// First chunk asked for.
+        first: u32,
+        /// End of the run.
+        end: u64,
+        /// What the base has.
+        chunks: usize,
+    },
+    /// Encoded bytes that are no whole number of chunks.
+    #[error("{0} bytes are no block map: expected a multiple of {CHUNK_ENCODED_BYTES}")]
+    Encoding(usize),
+    /// The chunks are longer or shorter together than the blob.
+    #[error("the chunks have {chunks} bytes together, the blob {blob}")]
+    Total {
+        /// Sum of the chunks' lengths.
+        chunks: u64,
+        /// Length of the blob.
+        blob: u64,
+    },
+}
+
+impl BlockMap {
+    /// Checks the lengths of `chunks`.
+    ///
+    /// # Errors
+    /// [`MapError`] says which rule they break.
+    pub fn new(chunks: Vec<ChunkRef>) -> Result<Self, MapError> {
+        if chunks.len() > MAP_CHUNKS {
+            return Err(MapError::TooManyChunks);
+        }
+        let mut total = 0;
+        let mut ends = Vec::with_capacity(chunks.len());
+        for (number, chunk) in chunks.iter().enumerate() {
+            if chunk.len == 0 || chunk.len as usize > limits::CHUNK_MAX_BYTES {
+                return Err(MapError::ChunkLength {
+                    chunk: number,
+                    len: chunk.len,
+                });
+            }
+            total += u64::from(chunk.len);
+            ends.push(total);
+        }
+        Ok(Self { chunks, ends })
+    }
+
+    /// The map that `runs` describe against `base`'s.
+    ///
+    /// # Errors
+    /// [`MapError`] says which rule they break.
+    pub fn from_runs(base: Option<&Self>, runs: &[Run]) -> Result<Self, MapError> {
+        let base = base.map_or(&[][..], Self::chunks);
+        let mut chunks = Vec::new();
+        for run in runs {
+            let piece = match run {
+                Run::Insert(chunks) => chunks,
+                Run::Copy { first_chunk, count } => {
+                    let end = u64::from(*first_chunk) + u64::from(*count);
+                    base.get(*first_chunk as usize..end as usize)
+                        .ok_or(MapError::BeyondBase {
+                            first: *first_chunk,
+                            end,
+                            chunks: base.len(),
+                        })?
+                }
+            };
+            if chunks.len() + piece.len() > MAP_CHUNKS {
+                return Err(MapError::TooManyChunks);
+            }
+            chunks.extend_from_slice(piece);
+        }
+        Self::new(chunks)
+    }
+
+    /// The chunks in order.
+    pub fn chunks(&self) -> &[ChunkRef] {
+        &self.chunks
+    }
+
+    /// Length of the whole blob in bytes.
+    pub fn total_len(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// Where chunk `number` begins.
+    pub fn start(&self, number: usize) -> u64 {
+        number.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    /// The number of the chunk that begins exactly at `offset`.
+    pub fn chunk_at(&self, offset: u64) -> Option<usize> {
+        let number = self.ends.partition_point(|end| *end <= offset);
+        (number < self.chunks.len() && self.start(number) == offset).then_some(number)
+    }
+
+    /// The form in which a map is stored and sent: per chunk the 32 bytes of
+    /// its hash and its length as 4 bytes, little end first.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.chunks.len() * CHUNK_ENCODED_BYTES);
+        for chunk in &self.chunks {
+            bytes.extend_from_slice(chunk.hash.as_bytes());
+            bytes.extend_from_slice(&chunk.len.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads what [`BlockMap::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`MapError`] says which rule it breaks.
+    pub fn decode(bytes: &[u8]) -> Result<Self, MapError> {
+        let (encoded, rest) = bytes.as_chunks::<CHUNK_ENCODED_BYTES>();
+        if !rest.is_empty() {
+            return Err(MapError::Encoding(bytes.len()));
+        }
+        if encoded.len() > MAP_CHUNKS {
+            return Err(MapError::TooManyChunks);
+        }
+        Self::new(encoded.iter().map(decode_chunk).collect())
+    }
+}
+
+fn decode_chunk(bytes: &[u8; CHUNK_ENCODED_BYTES]) -> ChunkRef {
+    let (hash, len) = bytes.split_at(Hash::BYTES);
+    ChunkRef {
+        hash: Hash::from_slice(hash).expect("a hash has 32 bytes"),
+        len: u32::from_le_bytes(len.try_into().expect("a length has 4 bytes")),
+    }
+}
