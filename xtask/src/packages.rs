@@ -1,0 +1,81 @@
+//! Debian packages that tests and benchmarks need beyond Rust and gcc.
+//!
+//! Installs what is missing with apt-get and touches nothing that is there. What
+//! Atoll itself needs to build is none of these.
+
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::shell;
+
+/// A program and the Debian package that brings it.
+pub struct Package {
+    /// Its presence on `PATH` means that nothing is to be done.
+    pub program: &'static str,
+    /// What apt-get calls it.
+    pub package: &'static str,
+}
+
+/// The rival of every benchmark, and the judge of whether two folders are equal.
+pub const RSYNC: Package = Package {
+    program: "rsync",
+    package: "rsync",
+};
+
+/// Real histories to replay.
+pub const GIT: Package = Package {
+    program: "git",
+    package: "git",
+};
+
+/// libFuzzer is C++.
+pub const CXX: Package = Package {
+    program: "g++",
+    package: "g++",
+};
+
+/// Installs those of `packages` that are missing.
+///
+/// # Errors
+/// When one is missing and apt-get is not there, may not be run or fails; the
+/// message names the command to run by hand.
+pub fn ensure(packages: &[Package]) -> anyhow::Result<()> {
+    let missing: Vec<&str> = packages
+        .iter()
+        .filter(|package| !shell::is_installed(package.program))
+        .map(|package| package.package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("install them with: apt-get install {}", missing.join(" "));
+    if !shell::is_installed("apt-get") {
+        bail!(
+            "these programs are missing and there is no apt-get here: {}",
+            missing.join(" ")
+        );
+    }
+    if shell::output(Command::new("id").arg("-u"))? != "0" {
+        bail!("packages are missing and only root may install them; {by_hand}");
+    }
+    eprintln!("installing {}", missing.join(" "));
+    apt_get(&["update", "--quiet=2"]).context(by_hand.clone())?;
+    let mut install = vec!["install", "--quiet=2", "--yes", "--no-install-recommends"];
+    install.extend(&missing);
+    apt_get(&install).context(by_hand)
+}
+
+/// Runs apt-get without questions.
+///
+/// # Errors
+/// When it fails.
+pub fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
+    shell::run(
+        Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(std::process::Stdio::null())
+            .stdout(std::io::stderr()),
+    )
+}
