@@ -1,0 +1,253 @@
+//! A node and two folders that follow it, any of which may be killed at any
+//! moment; and what must hold when all is quiet again (DESIGN.md, "What must
+//! always hold").
+//!
+//! The first folder is edited, the second only follows: so the truth is known.
+//! After quiet the first folder is as its user left it and the second is equal;
+//! at the end no temporary file is left, another sync does nothing, and every
+//! hash of the node is right.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::compare::{Depth, Snapshot};
+use crate::process::Process;
+use crate::site::{Folder, Node};
+
+/// A client asked to stop is gone within this long, or a scrub has ended.
+const END_LIMIT: Duration = Duration::from_secs(600);
+
+/// Between two looks at whether all is quiet.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Who is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Victim {
+    /// The node.
+    Node,
+    /// The client of the folder that is edited.
+    First,
+    /// The client of the folder that follows.
+    Second,
+}
+
+impl Victim {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Node, Self::First, Self::Second];
+}
+
+/// All three, running.
+#[derive(Debug)]
+pub struct Scene {
+    node: Node,
+    first: Client,
+    second: Client,
+    quiet_limit: Duration,
+}
+
+#[derive(Debug)]
+struct Client {
+    folder: Folder,
+    process: Process,
+}
+
+impl Scene {
+    /// Starts everything beneath `top`: the node's data in `data`, the folders
+    /// `a` and `b`, which may exist, and the logs beside them. Quiet must come
+    /// within `quiet_limit` of being asked for.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn start(binary: &Path, top: &Path, quiet_limit: Duration) -> anyhow::Result<Self> {
+        const SPACE: &str = "scene";
+        let node = Node::start(binary, &top.join("data"), &top.join("node.log"))?;
+        node.create_space(SPACE)?;
+        let client = |name: &str| {
+            let log = top.join(format!("{name}.log"));
+            Client::start(node.folder(name, &top.join(name), SPACE, &log))
+        };
+        Ok(Self {
+            first: client("a")?,
+            second: client("b")?,
+            node,
+            quiet_limit,
+        })
+    }
+
+    /// The folder to edit.
+    pub fn edited(&self) -> &Path {
+        &self.first.folder.path
+    }
+
+    /// The folder that follows.
+    pub fn following(&self) -> &Path {
+        &self.second.folder.path
+    }
+
+    /// `kill -9` of one, and a new start on what it left.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub fn kill_and_restart(mut self, victim: Victim) -> anyhow::Result<Self> {
+        match victim {
+            Victim::Node => self.node = self.node.kill().restart()?,
+            Victim::First => self.first.kill_and_restart()?,
+            Victim::Second => self.second.kill_and_restart()?,
+        }
+        Ok(self)
+    }
+
+    /// Waits until the second folder equals the first, which nobody edits now.
+    ///
+    /// # Errors
+    /// When the limit passes, with what still differs; when a process has ended;
+    /// when the first folder is not as its user left it.
+    pub fn quiet(&mut self) -> anyhow::Result<()> {
+        let truth = Snapshot::take(self.edited(), Depth::Content)?;
+        let start = Instant::now();
+        // Names, sizes and times are looked at until they agree; then the bytes.
+        let outline = Snapshot::take(self.edited(), Depth::Metadata)?;
+        loop {
+            let seen = Snapshot::take(self.following(), Depth::Metadata)?;
+            let left = outline.differences(&seen);
+            if left.is_empty() {
+                break;
+            }
+            if start.elapsed() > self.quiet_limit {
+                let left = left.into_iter().take(10).collect::<Vec<_>>().join("\n");
+                bail!(
+                    "not quiet after {:?}:\n{left}\n{}",
+                    self.quiet_limit,
+                    self.tails()
+                );
+            }
+            self.expect_running()?;
+            std::thread::sleep(LOOK);
+        }
+        expect_equal("the edited folder changed by itself", &truth, self.edited())?;
+        expect_equal(
+            "the following folder has other bytes",
+            &truth,
+            self.following(),
+        )
+    }
+
+    /// Waits for quiet, stops everything, and checks what must hold then.
+    ///
+    /// # Errors
+    /// Names the invariant that does not hold.
+    pub fn finish(mut self) -> anyhow::Result<()> {
+        self.quiet()?;
+        let truth = Snapshot::take(self.edited(), Depth::Content)?;
+        let folders = [self.first.stop()?, self.second.stop()?];
+        for folder in &folders {
+            folder.once(END_LIMIT)?;
+            expect_equal("a sync after quiet changed something", &truth, &folder.path)?;
+            expect_no_temporaries(&folder.path.join(".atoll"))?;
+        }
+        let ended = self.node.stop()?;
+        expect_no_temporaries(ended.data())?;
+        ended.scrub(END_LIMIT)
+    }
+
+    fn expect_running(&mut self) -> anyhow::Result<()> {
+        for process in [
+            &mut self.node.process,
+            &mut self.first.process,
+            &mut self.second.process,
+        ] {
+            ensure!(
+                process.is_running(),
+                "{} has ended; {}",
+                process.name(),
+                process.tail()
+            );
+        }
+        Ok(())
+    }
+
+    fn tails(&self) -> String {
+        [
+            &self.node.process,
+            &self.first.process,
+            &self.second.process,
+        ]
+        .map(Process::tail)
+        .join("\n")
+    }
+}
+
+impl Client {
+    fn start(folder: Folder) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&folder.path)
+            .with_context(|| format!("cannot create {}", folder.path.display()))?;
+        Ok(Self {
+            process: folder.watch()?,
+            folder,
+        })
+    }
+
+    fn kill_and_restart(&mut self) -> anyhow::Result<()> {
+        self.process.kill();
+        self.process = self.folder.watch()?;
+        Ok(())
+    }
+
+    fn stop(self) -> anyhow::Result<Folder> {
+        self.process.stop(END_LIMIT)?;
+        Ok(self.folder)
+    }
+}
+
+fn expect_equal(complaint: &str, truth: &Snapshot, folder: &Path) -> anyhow::Result<()> {
+    let differences = truth.differences(&Snapshot::take(folder, Depth::Content)?);
+    ensure!(
+        differences.is_empty(),
+        "{complaint}:\n{}",
+        differences.join("\n")
+    );
+    Ok(())
+}
+
+/// Places that hold work in progress, wherever they are beneath `top`.
+const PASSING: [&str; 4] = ["tmp", "temporary", "staging", "incoming"];
+
+fn expect_no_temporaries(top: &Path) -> anyhow::Result<()> {
+    let snapshot = Snapshot::take(top, Depth::Metadata)?;
+    let left: Vec<PathBuf> = snapshot
+        .paths()
+        .filter(|path| {
+            path.components()
+                .rev()
+                .skip(1)
+                .any(|part| is_passing(part.as_os_str()))
+        })
+        .map(Path::to_owned)
+        .collect();
+    ensure!(
+        left.is_empty(),
+        "left behind in {}: {left:?}",
+        top.display()
+    );
+    Ok(())
+}
+
+fn is_passing(name: &std::ffi::OsStr) -> bool {
+    PASSING.iter().any(|passing| name == *passing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_in_progress_is_seen() {
+        let top = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(top.path().join("blobs/staging")).unwrap();
+        assert!(expect_no_temporaries(top.path()).is_ok());
+        std::fs::write(top.path().join("blobs/staging/7-abc"), "").unwrap();
+        assert!(expect_no_temporaries(top.path()).is_err());
+    }
+}
