@@ -10,7 +10,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash([u8; 32]);
 
-/// An incremental [`Hash`] of bytes given piece by piece.
+/// An incremental [`struct@Hash`] of bytes given piece by piece.
 #[derive(Clone, Default)]
 pub struct Hasher(blake3::Hasher);
 

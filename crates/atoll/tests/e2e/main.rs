@@ -7,6 +7,9 @@ use std::process::Command;
 
 #[test]
 fn help_succeeds() {
-    let output = Command::new(env!("CARGO_BIN_EXE_atoll")).arg("--help").output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_atoll"))
+        .arg("--help")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
 }
