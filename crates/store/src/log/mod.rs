@@ -6,16 +6,20 @@
 //! mean is `state`'s business. The byte layout is `docs/formats/log.md`.
 
 mod embedded;
+mod reader;
 mod record;
+mod recovery;
 pub mod segments;
 
 use base::LogId;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use embedded::{EmbeddedLog, Settings};
-pub use record::HardState;
+pub use reader::LogReader;
+pub use record::{HardState, Position};
+pub use segments::Segments;
 
 /// A command with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,4 +191,14 @@ pub enum LogError {
         /// What is wrong there.
         what: String,
     },
+}
+
+impl LogError {
+    fn io(what: &'static str, path: &Path, error: io::Error) -> Self {
+        Self::Io {
+            what,
+            path: path.to_owned(),
+            source: Arc::new(error),
+        }
+    }
 }

@@ -1,0 +1,4 @@
+//! Everything that `store` promises, tried from outside: one binary, a module
+//! per part.
+
+mod log_crash;
