@@ -3,6 +3,7 @@
 //! This file only reads the command line; each command is one module. What CI
 //! runs is in `check.rs`. Nothing here is part of what a user installs.
 
+mod bench;
 mod check;
 mod fuzz;
 mod packages;
@@ -26,6 +27,8 @@ struct Arguments {
 enum Command {
     /// Everything that CI runs: format, clippy, docs, all tests, fuzz targets
     Test(check::Options),
+    /// Atoll beside its rivals, in one run
+    Bench(bench::Options),
     /// One fuzz target, or all of them
     Fuzz(fuzz::Options),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Test(options) => check::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
     }
 }

@@ -5,7 +5,7 @@
 //! the processes under test.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -33,6 +33,24 @@ pub fn cargo(arguments: &[&str]) -> Command {
         }
     }
     command
+}
+
+/// The release binary of atoll: `given`, or the one that this builds.
+///
+/// # Errors
+/// When it does not build.
+pub fn atoll(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(path) = given {
+        return path
+            .canonicalize()
+            .with_context(|| format!("no binary at {}", path.display()));
+    }
+    run(&mut cargo(&["build", "--release", "--package", "atoll"]))?;
+    let target = match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(path) => root().join(path),
+        None => root().join("target"),
+    };
+    Ok(target.join("release").join("atoll"))
 }
 
 /// Runs `command` with this process's own output.

@@ -73,6 +73,11 @@ impl Process {
         &self.name
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -256,7 +261,7 @@ mod tests {
     fn a_limit_ends_the_wait_and_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let process = shell("exec sleep 1000", &folder);
-        let pid = process.child.id();
+        let pid = process.id();
         assert!(process.wait(Duration::from_millis(10)).is_err());
         assert!(cpu(pid).is_err(), "still there");
     }

@@ -1,0 +1,162 @@
+//! `cargo xtask bench sync`: Atoll beside rsync, in one run on one machine.
+//!
+//! 1. Build the release binary, make the data sets (`harness::tree`).
+//! 2. Each work in `works` runs its rounds: fresh folders, the disk settled by
+//!    `sync(2)`, the rivals in alternating order; the median counts.
+//! 3. `report` prints the ratios against the bars and writes BENCHMARKS.md.
+//!
+//! `rsync` runs the rival, `counter` counts bytes on the wire, `machine`
+//! describes what it ran on. Nothing here is a test: a missed bar is a figure.
+
+mod counter;
+mod latency;
+mod machine;
+mod report;
+mod rsync;
+mod works;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+
+use crate::{packages, shell};
+use report::Row;
+
+/// Seed of all data sets: the figures are of the same bytes every time.
+const SEED: u64 = 2;
+
+/// What to measure.
+#[derive(Args)]
+pub struct Options {
+    /// The area
+    #[arg(value_enum)]
+    area: Area,
+    /// How often each work runs; the median counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only this work; may be given more than once
+    #[arg(long, value_enum)]
+    only: Vec<Work>,
+    /// Small data sets, to try the benchmark itself; BENCHMARKS.md stays as it is
+    #[arg(long)]
+    quick: bool,
+    /// An atoll binary to use instead of building one
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Area {
+    /// Two folders through one node
+    Sync,
+}
+
+/// The works, as in the bars of BENCHMARKS.md.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Work {
+    /// 1000 files of 1 MiB, first sync
+    Large,
+    /// 100,000 files of 4 KiB: first sync, then nothing changed, and memory
+    Small,
+    /// One byte inserted at the front of 1 GiB
+    Delta,
+    /// A small edit until it is on the other side
+    Edit,
+}
+
+/// How big the data sets are.
+struct Scale {
+    large_files: usize,
+    small_files: usize,
+    delta_bytes: usize,
+    edits: usize,
+}
+
+const FULL: Scale = Scale {
+    large_files: 1000,
+    small_files: 100_000,
+    delta_bytes: 1 << 30,
+    edits: 200,
+};
+
+const QUICK: Scale = Scale {
+    large_files: 100,
+    small_files: 3000,
+    delta_bytes: 32 << 20,
+    edits: 20,
+};
+
+/// One run of the benchmark.
+struct Bench {
+    binary: PathBuf,
+    folder: PathBuf,
+    rounds: usize,
+    scale: &'static Scale,
+}
+
+/// Runs the benchmark.
+///
+/// # Errors
+/// When a program fails or two folders that must be equal are not.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let Area::Sync = options.area;
+    if options.rounds == 0 {
+        bail!("--rounds is at least 1");
+    }
+    packages::ensure(&[packages::RSYNC])?;
+    let bench = Bench {
+        binary: shell::atoll(options.binary.as_deref())?,
+        folder: fresh(&shell::root().join("target").join("bench"))?,
+        rounds: options.rounds,
+        scale: if options.quick { &QUICK } else { &FULL },
+    };
+    let machine = machine::describe(&bench.folder)?;
+    eprintln!("{machine}");
+    let mut rows = Vec::new();
+    for work in Work::value_variants() {
+        if options.only.is_empty() || options.only.contains(work) {
+            rows.extend(bench.measure(*work)?);
+        }
+    }
+    std::fs::remove_dir_all(&bench.folder)?;
+    let report = report::text(&machine, bench.rounds, &rows);
+    println!("{report}");
+    let is_whole = options.only.is_empty() && !options.quick;
+    if is_whole {
+        report::write(&report)
+    } else {
+        Ok(())
+    }
+}
+
+impl Bench {
+    fn measure(&self, work: Work) -> anyhow::Result<Vec<Row>> {
+        match work {
+            Work::Large => works::large(self),
+            Work::Small => works::small(self),
+            Work::Delta => works::delta(self),
+            Work::Edit => latency::edits(self),
+        }
+    }
+}
+
+/// An empty folder at `path`, whatever was there.
+///
+/// # Errors
+/// When it cannot be emptied or made.
+fn fresh(path: &Path) -> anyhow::Result<PathBuf> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+        }
+        _ => {}
+    }
+    std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(path.to_owned())
+}
+
+/// Writes everything that waits to the disk, so that no work pays for another.
+fn settle() {
+    rustix::fs::sync();
+}

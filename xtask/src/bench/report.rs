@@ -1,0 +1,159 @@
+//! The table of a run: each figure beside its rival and its bar, and the section
+//! of BENCHMARKS.md that holds the last whole run.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::shell;
+
+const BEGIN: &str = "<!-- sync: begin, written by cargo xtask bench sync -->";
+const END: &str = "<!-- sync: end -->";
+
+/// One line of the table.
+pub struct Row {
+    /// What was done, until when.
+    pub work: String,
+    /// Atoll's figure.
+    pub atoll: String,
+    /// The rival's figure, with its name; empty where there is none.
+    pub rival: String,
+    /// What the bar is about: the ratio, or the figure itself where there is no
+    /// rival; empty for lines that only inform.
+    pub measure: String,
+    /// The bar in words; empty where there is none.
+    pub bar: String,
+    /// Whether the bar is met, where there is one.
+    pub met: Option<bool>,
+}
+
+impl Row {
+    /// Atoll's time against a rival's, under a bar on their ratio if there is
+    /// one.
+    pub fn ratio(work: &str, atoll: Duration, rival: (&str, Duration), bar: Option<f64>) -> Self {
+        let ratio = atoll.as_secs_f64() / rival.1.as_secs_f64();
+        Self {
+            work: work.to_owned(),
+            atoll: seconds(atoll),
+            rival: format!("{} {}", rival.0, seconds(rival.1)),
+            measure: format!("{ratio:.2} ×"),
+            bar: bar.map(|bar| format!("≤ {bar:.1} ×")).unwrap_or_default(),
+            met: bar.map(|bar| ratio <= bar),
+        }
+    }
+
+    /// A figure with a bar of its own.
+    pub fn figure(work: &str, atoll: String, rival: String, bar: String, met: bool) -> Self {
+        Self {
+            work: work.to_owned(),
+            measure: atoll.clone(),
+            atoll,
+            rival,
+            bar,
+            met: Some(met),
+        }
+    }
+
+    /// A figure that only informs.
+    pub fn note(work: &str, atoll: String, rival: String) -> Self {
+        let none = String::new;
+        Self {
+            work: work.to_owned(),
+            atoll,
+            rival,
+            measure: none(),
+            bar: none(),
+            met: None,
+        }
+    }
+}
+
+/// The report of a run in Markdown.
+pub fn text(machine: &str, rounds: usize, rows: &[Row]) -> String {
+    let header = "| work | atoll | rival | measure | bar | |\n|---|---|---|---|---|---|\n";
+    let lines: String = rows
+        .iter()
+        .map(|row| {
+            let verdict = match row.met {
+                Some(true) => "met",
+                Some(false) => "**missed**",
+                None => "",
+            };
+            format!(
+                "| {} | {} | {} | {} | {} | {verdict} |\n",
+                row.work, row.atoll, row.rival, row.measure, row.bar
+            )
+        })
+        .collect();
+    format!("{machine}\n\nMedian of {rounds} rounds.\n\n{header}{lines}")
+}
+
+/// Puts `report` into the sync section of BENCHMARKS.md.
+///
+/// # Errors
+/// When the file has no such section or cannot be written.
+pub fn write(report: &str) -> anyhow::Result<()> {
+    let path = shell::root().join("BENCHMARKS.md");
+    let old = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let new = with_section(&old, report).with_context(|| {
+        format!(
+            "{} has no section between {BEGIN} and {END}",
+            path.display()
+        )
+    })?;
+    std::fs::write(&path, new).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn with_section(text: &str, section: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!(
+        "{before}{BEGIN}\n{}\n\n{END}{after}",
+        section.trim_end()
+    ))
+}
+
+/// A time as people compare it.
+pub fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+/// Bytes in millions, as the bars count them.
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// The middle one; the mean of the middle two would be a time nobody measured.
+pub fn median<T: Ord + Copy>(values: &[T]) -> T {
+    let mut sorted = values.to_vec();
+    sorted.sort();
+    sorted[sorted.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_replaces_the_old_one() {
+        let old = format!("# Title\n{BEGIN}\nold\n{END}\nrest\n");
+        let new = with_section(&old, "new\n").unwrap();
+        assert_eq!(new, format!("# Title\n{BEGIN}\nnew\n\n{END}\nrest\n"));
+        assert_eq!(with_section("nothing here", "new"), None);
+    }
+
+    #[test]
+    fn a_ratio_is_held_against_its_bar() {
+        let (one, two) = (Duration::from_secs(1), Duration::from_secs(2));
+        assert_eq!(
+            Row::ratio("w", one, ("rsync", two), Some(0.5)).met,
+            Some(true)
+        );
+        assert_eq!(
+            Row::ratio("w", two, ("rsync", one), Some(1.9)).met,
+            Some(false)
+        );
+        assert_eq!(Row::ratio("w", two, ("rsync", one), None).met, None);
+    }
+}
