@@ -61,6 +61,11 @@ macro_rules! placed_id {
             pub const fn index(self) -> u64 {
                 self.0 >> ORDINAL_BITS
             }
+
+            /// The change of that entry that created it.
+            pub const fn ordinal(self) -> u16 {
+                (self.0 & ((1 << ORDINAL_BITS) - 1)) as u16
+            }
         }
 
         impl fmt::Display for $name {
@@ -71,7 +76,7 @@ macro_rules! placed_id {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}.{}", self.index(), self.0 & ((1 << ORDINAL_BITS) - 1))
+                write!(f, "{}.{}", self.index(), self.ordinal())
             }
         }
 

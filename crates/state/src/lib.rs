@@ -10,16 +10,28 @@
 //! [`Projection`] for how it is kept and [`Reader`] for how it is asked. The
 //! byte formats are in `docs/formats/commands.md` and `docs/formats/snapshot.md`.
 
+mod apply;
 mod command;
+mod error;
 mod label;
+pub mod merkle;
 mod outcome;
+mod projection;
+mod reader;
+mod rows;
+mod schema;
 mod version;
 mod wire;
 
 pub use command::{
     Base, Body, Change, Command, CommandError, Commit, InviteKind, Kept, Parent, Role, TokenHash,
 };
+pub use error::StateError;
 pub use label::{Label, LabelError};
 pub use outcome::{Denial, Outcome, Refusal, Reply};
+pub use projection::{Applied, Projection};
+pub use reader::{
+    Clash, Conflict, Counts, Device, FeedKind, FeedPage, Membership, Reader, Space, TreeNode,
+};
 pub use version::Version;
 pub use wire::{decode_outcomes, encode_outcomes};

@@ -14,7 +14,7 @@ mod outcome;
 pub(crate) use command::{
     decode_command, decode_commit, decode_entry, encode_command, encode_commit,
 };
-pub(crate) use item::{decode_version, encode_version};
+pub(crate) use item::{DIRECTORY, FILE, SYMLINK, decode_version, encode_version};
 pub use outcome::{decode_outcomes, encode_outcomes};
 pub(crate) use outcome::{decode_reply, encode_reply};
 

@@ -1,0 +1,213 @@
+//! Rows of the projection as checked types, and the questions about items that
+//! both `apply` and the readers ask. Which rows there are is `schema`'s.
+
+use crate::error::StateError;
+use crate::merkle::Sum;
+use crate::version::Version;
+use crate::wire::{DIRECTORY, FILE, SYMLINK};
+use base::{DeviceId, Hash, ItemId, Name, SpaceId, VersionId, limits};
+use meta::{Kind, Metadata, Mode, Target, Timestamp};
+use rusqlite::{Connection, Row};
+
+/// The kind column of a deleted item.
+const DELETED: u32 = 0;
+
+/// The columns that [`version`] reads, of `versions` under the name `v`.
+macro_rules! version_columns {
+    () => {
+        "v.item, v.counter, v.parent, v.name, v.kind, v.mode, v.seconds, v.nanoseconds, \
+         v.hash, v.size, v.target, v.device, v.time, v.idx, v.ordinal, v.space"
+    };
+}
+pub(crate) use version_columns;
+
+/// Columns in [`version_columns`]: where further ones begin.
+pub(crate) const VERSION_COLUMNS: usize = 16;
+
+/// Joins each item `i` with its current version `v`.
+macro_rules! items_with_versions {
+    () => {
+        "items i JOIN versions v ON v.space = i.space AND v.idx = i.idx AND v.ordinal = i.ordinal"
+    };
+}
+pub(crate) use items_with_versions;
+
+/// A version and the space it is in.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed {
+    pub(crate) space: SpaceId,
+    pub(crate) version: Version,
+}
+
+/// Rows that `apply` never writes.
+pub(crate) fn damaged(what: impl std::fmt::Display) -> StateError {
+    StateError::Damaged(what.to_string())
+}
+
+/// An unsigned number of a column.
+pub(crate) fn number(row: &Row<'_>, column: usize) -> Result<u64, StateError> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).map_err(|_| damaged(format!("a negative number {value}")))
+}
+
+/// An id of a column.
+pub(crate) fn id<T>(
+    row: &Row<'_>,
+    column: usize,
+    from_u64: fn(u64) -> Option<T>,
+) -> Result<T, StateError> {
+    from_u64(number(row, column)?).ok_or_else(|| damaged("an id beyond 2^63"))
+}
+
+/// An id of a column that may be null.
+pub(crate) fn optional_id<T>(
+    row: &Row<'_>,
+    column: usize,
+    from_u64: fn(u64) -> Option<T>,
+) -> Result<Option<T>, StateError> {
+    match row.get::<_, Option<i64>>(column)? {
+        None => Ok(None),
+        Some(_) => id(row, column, from_u64).map(Some),
+    }
+}
+
+/// A hash of a column that may be null.
+pub(crate) fn optional_hash(row: &Row<'_>, column: usize) -> Result<Option<Hash>, StateError> {
+    match row.get_ref(column)?.as_blob_or_null() {
+        Ok(None) => Ok(None),
+        Ok(Some(bytes)) => Hash::from_slice(bytes)
+            .map(Some)
+            .ok_or_else(|| damaged("a hash that is not 32 bytes")),
+        Err(error) => Err(damaged(error)),
+    }
+}
+
+/// A text of a column, borrowed from the row.
+pub(crate) fn text<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r str, StateError> {
+    row.get_ref(column)?.as_str().map_err(damaged)
+}
+
+/// A directory sum of a column; null, as of what is no directory, is zero.
+pub(crate) fn sum(row: &Row<'_>, column: usize) -> Result<Sum, StateError> {
+    let hash = optional_hash(row, column)?;
+    Ok(hash.map_or(Sum::EMPTY, |bytes| Sum::from_bytes(bytes.as_bytes())))
+}
+
+/// A packed id as SQLite takes it.
+pub(crate) const fn sql(packed: u64) -> i64 {
+    packed.cast_signed()
+}
+
+/// The kind column of a state.
+pub(crate) fn kind_number(state: Option<&Metadata>) -> u32 {
+    match state.map(|metadata| &metadata.kind) {
+        None => DELETED,
+        Some(Kind::File { .. }) => FILE,
+        Some(Kind::Directory) => DIRECTORY,
+        Some(Kind::Symlink(_)) => SYMLINK,
+    }
+}
+
+/// Reads the columns of [`version_columns`].
+pub(crate) fn version(row: &Row<'_>) -> Result<Placed, StateError> {
+    Ok(Placed {
+        version: Version {
+            id: VersionId {
+                item: id(row, 0, ItemId::from_u64)?,
+                counter: number(row, 1)?,
+            },
+            parent: id(row, 2, ItemId::from_u64)?,
+            name: Name::new(text(row, 3)?).map_err(damaged)?,
+            state: state(row)?,
+            device: id(row, 11, DeviceId::from_u64)?,
+            time: number(row, 12)?,
+            index: number(row, 13)?,
+            ordinal: row.get(14)?,
+        },
+        space: id(row, 15, SpaceId::from_u64)?,
+    })
+}
+
+fn state(row: &Row<'_>) -> Result<Option<Metadata>, StateError> {
+    let kind: u32 = row.get(4)?;
+    if kind == DELETED {
+        return Ok(None);
+    }
+    let mode = Mode::new(row.get(5)?).map_err(damaged)?;
+    let modified = Timestamp::new(row.get(6)?, row.get(7)?).map_err(damaged)?;
+    let metadata = match kind {
+        FILE => {
+            let hash = optional_hash(row, 8)?.ok_or_else(|| damaged("a file without a hash"))?;
+            Metadata::file(hash, number(row, 9)?, mode, modified).map_err(damaged)?
+        }
+        DIRECTORY => Metadata::directory(mode, modified),
+        SYMLINK => {
+            let target = Target::new(text(row, 10)?).map_err(damaged)?;
+            Metadata::symlink(target, modified)
+        }
+        kind => return Err(damaged(format!("item kind {kind}"))),
+    };
+    Ok(Some(metadata))
+}
+
+/// The current version of an item, its deletion included.
+pub(crate) fn current(db: &Connection, item: ItemId) -> Result<Option<Placed>, StateError> {
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT ",
+        version_columns!(),
+        " FROM ",
+        items_with_versions!(),
+        " WHERE i.item = ?"
+    ))?;
+    let mut rows = statement.query([sql(item.to_u64())])?;
+    rows.next()?.map(version).transpose()
+}
+
+/// The existing item of that name in a directory.
+pub(crate) fn child(
+    db: &Connection,
+    parent: ItemId,
+    name: &str,
+) -> Result<Option<Placed>, StateError> {
+    let mut statement = db.prepare_cached(concat!(
+        "SELECT ",
+        version_columns!(),
+        " FROM ",
+        items_with_versions!(),
+        " WHERE i.parent = ? AND i.name = ? AND i.kind <> 0"
+    ))?;
+    let mut rows = statement.query((sql(parent.to_u64()), name))?;
+    rows.next()?.map(version).transpose()
+}
+
+/// Whether a directory has children.
+pub(crate) fn has_children(db: &Connection, parent: ItemId) -> Result<bool, StateError> {
+    let mut statement =
+        db.prepare_cached("SELECT 1 FROM items WHERE parent = ? AND kind <> 0 LIMIT 1")?;
+    Ok(statement.exists([sql(parent.to_u64())])?)
+}
+
+/// The path of an item in its space, without a leading `/`; empty for a root.
+/// Of a deleted item it is the path that it had. `None` for an unknown item.
+pub(crate) fn path_of(db: &Connection, item: ItemId) -> Result<Option<String>, StateError> {
+    let mut statement = db.prepare_cached("SELECT parent, name FROM items WHERE item = ?")?;
+    let mut names: Vec<String> = Vec::new();
+    let mut next = Some(item);
+    while let Some(item) = next {
+        let mut rows = statement.query([sql(item.to_u64())])?;
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        next = optional_id(row, 0, ItemId::from_u64)?;
+        if next.is_some() {
+            names.push(text(row, 1)?.to_owned());
+        }
+        // Only the path of a deleted item, whose parent moved since, can be
+        // longer than what `apply` allows; it ends at a directory's id then.
+        if names.len() > limits::PATH_DEPTH {
+            break;
+        }
+    }
+    names.reverse();
+    Ok(Some(names.join("/")))
+}
