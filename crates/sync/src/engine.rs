@@ -1,0 +1,555 @@
+//! A client: joins a folder to a space, then goes round until both are equal,
+//! and on while it watches.
+//!
+//! The engine's thread alone touches the trees. A feed thread brings what the
+//! node says, a watcher what the folder says, and workers move content
+//! ([`crate::pool`]); all of them only send to it.
+
+use crate::fetch::Inlet;
+use crate::folder::{Folder, RelativePath};
+use crate::leftovers::{self, LeftoverError};
+use crate::marker::{self, FolderLock, Marker};
+use crate::observer::{Event, Observer};
+use crate::pool::Pool;
+use crate::remote::{Node, RemoteError, Session};
+use crate::round::{Report, Round, Scope};
+use crate::trees::{Place, Trees, TreesError};
+use crate::upload::Outlet;
+use crate::watch::{Heard, Watch};
+use crate::wire::Frame;
+use crate::{Mode, Settings, Stop, Summary};
+use base::{Clock, Cursor, ItemId, LogId, Random, SpaceId, SystemClock, SystemRandom};
+use state::Version;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// After a change is heard, more of the same save usually follow at once.
+const SETTLE: Duration = Duration::from_millis(20);
+/// What could not be finished is tried again after this, then twice as late…
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+/// …up to this.
+const RETRY_LAST: Duration = Duration::from_secs(10);
+/// A folder that cannot be watched is looked through so often.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How long a stop may go unnoticed.
+const STOP_EVERY: Duration = Duration::from_millis(250);
+/// Rounds of `--once`: each but the first has only leftovers; a file that still
+/// changes after so many is reported.
+const ROUNDS_ONCE: u32 = 10;
+/// Versions handed from the feed thread at once, and hand-overs that may wait:
+/// bounds what a fast feed can pile up here.
+const FEED_BATCH: usize = 1024;
+const SIGNALS: usize = 8;
+
+/// What happens to a file that both sides changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// The local version is kept beside the remote one under a conflict name.
+    #[default]
+    KeepBoth,
+    /// Whoever reaches the log last stands; the other stays in the history.
+    LastWriteWins,
+}
+
+/// One client of one folder.
+pub struct Engine {
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) trees: Trees,
+    pub(crate) outlet: Arc<Outlet>,
+    pub(crate) pool: Pool,
+    pub(crate) root: ItemId,
+    pub(crate) strategy: Strategy,
+    pub(crate) device_name: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) dry_run: bool,
+    /// Whether the trees hold any news: a quiet walk need not ask about each.
+    pub(crate) has_news: bool,
+    node: Node,
+    space: SpaceId,
+    /// Where the feed is read from next.
+    cursor: Cursor,
+    /// Where it stood when the client began: being there is being up to date.
+    summary: Summary,
+    _lock: FolderLock,
+}
+
+/// A client cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The folder.
+    #[error("cannot use the folder: {0}")]
+    Folder(#[from] io::Error),
+    /// It cannot be opened at all.
+    #[error("cannot open folder {path}: {source}")]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process syncs it.
+    #[error("folder {0} is synced by another atoll process; stop that one first")]
+    Locked(PathBuf),
+    /// It belongs to another site.
+    #[error("folder {path} belongs to space `{space}` of node `{node}` ({server}); to join it elsewhere, remove {path}/.atoll first")]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// Its space.
+        space: String,
+        /// Its node.
+        node: String,
+        /// That node's address.
+        server: String,
+    },
+    /// The marker is gone while the client runs.
+    #[error("folder {0} has lost its .atoll/marker.json: is the drive mounted? nothing was deleted")]
+    MarkerGone(PathBuf),
+    /// No space was named, and none is known.
+    #[error("which space? name one with --space")]
+    NoSpace,
+    /// No token was given, and none is known.
+    #[error("no token: take the `atoll sync …` line that `atoll up` or `atoll invite` prints, or give --token")]
+    NoToken,
+    /// The client's state.
+    #[error(transparent)]
+    Trees(#[from] TreesError),
+    /// What an earlier run left.
+    #[error(transparent)]
+    Leftovers(#[from] LeftoverError),
+    /// The node.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The node answered another number of outcomes than there were changes.
+    #[error("the node answered a commit with another number of outcomes")]
+    Outcomes,
+    /// The node broke the protocol.
+    #[error("the node answered nonsense: {0}")]
+    Nonsense(String),
+}
+
+/// What the engine waits for.
+enum Signal {
+    /// Steps of the feed, up to a cursor.
+    Feed(Vec<Version>, Cursor),
+    /// The feed broke; it is being read again.
+    FeedDown(RemoteError),
+    /// Something was heard in the folder.
+    Heard,
+}
+
+impl Engine {
+    /// Joins the folder, or continues.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn open(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Self, EngineError> {
+        let open = |source| EngineError::Open { path: settings.dir.clone(), source };
+        let marker = marker::read(&settings.dir).map_err(open)?;
+        let folder = Arc::new(Folder::open(&settings.dir).map_err(open)?);
+        let lock = marker::lock(&folder).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => EngineError::Locked(folder.path().to_owned()),
+            _ => open(error),
+        })?;
+        let (node, session) = connect(settings, &folder, marker.as_ref())?;
+        let space = session.space_id().map_err(EngineError::Nonsense)?;
+        let now = session.cursor().map_err(EngineError::Nonsense)?;
+        if let Some(marker) = &marker
+            && (marker.site != now.log.to_string() || marker.space != space.to_string())
+        {
+            return Err(EngineError::Foreign {
+                path: folder.path().to_owned(),
+                space: marker.slug.clone(),
+                node: marker.node.clone(),
+                server: marker.server.clone(),
+            });
+        }
+        let slug = session.space.slug().map(|slug| slug.to_string()).unwrap_or_default();
+        let fresh = Marker {
+            site: now.log.to_string(),
+            node: session.node.clone(),
+            space: space.to_string(),
+            slug: slug.clone(),
+            server: node.server().to_owned(),
+        };
+        if marker.as_ref() != Some(&fresh) {
+            marker::write(&folder, &fresh)?;
+        }
+        let trees = Trees::open(&folder.corner("state.db"))?;
+        let cursor = begin(&trees, space, now.log)?;
+        let stream = SystemRandom.next_u64() >> 1;
+        let outlet = Arc::new(Outlet::new(node.clone(), space, stream));
+        let inlet = Inlet { node: node.clone(), space };
+        observer.event(&Event::Started { space: &slug });
+        for name in leftovers::clear(&folder, &trees)? {
+            let path = RelativePath::root().child(&name);
+            observer.event(&Event::Problem { path: &path, reason: "was taken out of its place when the client was killed" });
+        }
+        Ok(Self {
+            pool: Pool::new(Arc::clone(&folder), Arc::clone(&outlet), inlet),
+            folder,
+            trees,
+            outlet,
+            root: ItemId::root_of(space),
+            strategy: settings.strategy,
+            device_name: settings.device_name.clone(),
+            clock: Arc::new(SystemClock),
+            observer,
+            dry_run: false,
+            has_news: true,
+            node,
+            space,
+            cursor,
+            summary: Summary { space: slug, ..Summary::default() },
+            _lock: lock,
+        })
+    }
+
+    /// Runs in `mode` until it is done or stopped.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn run(mut self, mode: Mode, stop: &Stop) -> Result<Summary, EngineError> {
+        match mode {
+            Mode::Once => self.once(stop)?,
+            Mode::Verify => {
+                self.trees.doubt_everything()?;
+                self.once(stop)?;
+            }
+            Mode::DryRun => {
+                self.dry_run = true;
+                self.catch_up()?;
+                self.round(Scope::Everything)?;
+            }
+            Mode::Watch => self.watch(stop)?,
+        }
+        Ok(self.summary)
+    }
+
+    fn once(&mut self, stop: &Stop) -> Result<(), EngineError> {
+        self.catch_up()?;
+        let mut report = self.round(Scope::Everything)?;
+        for _ in 1..ROUNDS_ONCE {
+            if let Some(error) = report.interrupted {
+                return Err(error.into());
+            }
+            self.catch_up()?;
+            let (_, news) = self.trees.counts()?;
+            let unfinished = !report.again.is_empty() || report.more_news || (news > 0 && report.problems.is_empty());
+            if !unfinished || stop.is_stopped() {
+                break;
+            }
+            report = self.round(Scope::Names(report.again))?;
+        }
+        for path in report.again {
+            self.problem(&path, "it kept changing; sync again when it is quiet");
+        }
+        self.observer.event(&Event::Quiet);
+        Ok(())
+    }
+
+    fn watch(&mut self, stop: &Stop) -> Result<(), EngineError> {
+        let (sender, signals) = sync_channel(SIGNALS);
+        let wake = sender.clone();
+        // Listening begins before the first look, so that nothing falls between.
+        let watch = Watch::new(self.folder.path(), move || {
+            // A full channel means that the engine is awake anyway.
+            let _ = wake.try_send(Signal::Heard);
+        });
+        if let Err(error) = &watch {
+            self.problem(&RelativePath::root(), &error.to_string());
+        }
+        let watch = watch.ok();
+        self.catch_up_patiently(stop)?;
+        self.spawn_feed(sender);
+        let mut report = self.round(Scope::Everything)?;
+        let mut retry = Retry::new();
+        while !stop.is_stopped() {
+            let quiet = report.again.is_empty() && !report.more_news && report.interrupted.is_none();
+            if quiet {
+                self.observer.event(&Event::Quiet);
+                retry.reset();
+            }
+            let wait = match (&report, &watch) {
+                (report, _) if report.more_news => Duration::ZERO,
+                (_, None) if quiet => LOOK_EVERY,
+                _ if quiet => Duration::MAX,
+                _ => retry.next(),
+            };
+            if let Some(error) = &report.interrupted {
+                self.observer.event(&Event::Waiting { reason: &error.to_string() });
+            }
+            let woken = self.wait(&signals, wait, stop)?;
+            let mut heard = watch.as_ref().map_or_else(
+                || Heard { everything: !woken, ..Heard::default() },
+                |watch| {
+                    let mut heard = watch.take();
+                    if !heard.is_empty() {
+                        // The rest of the same save; not a wait for anything.
+                        std::thread::park_timeout(SETTLE);
+                        let more = watch.take();
+                        heard.everything |= more.everything;
+                        heard.names.extend(more.names);
+                    }
+                    heard
+                },
+            );
+            // What an interrupted round had set aside is not named anywhere.
+            heard.everything |= report.interrupted.is_some();
+            heard.names.append(&mut report.again);
+            report = if heard.everything {
+                self.round(Scope::Everything)?
+            } else {
+                self.round(Scope::Names(heard.names))?
+            };
+        }
+        Ok(())
+    }
+
+    /// Waits for a signal, and takes in everything that has come. `false` when
+    /// the time ran out.
+    fn wait(&mut self, signals: &Receiver<Signal>, wait: Duration, stop: &Stop) -> Result<bool, EngineError> {
+        let mut left = wait;
+        let mut woken = false;
+        loop {
+            let step = if woken { Duration::ZERO } else { left.min(STOP_EVERY) };
+            match signals.recv_timeout(step) {
+                Ok(signal) => {
+                    woken = true;
+                    self.hear(signal)?;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(woken),
+                Err(RecvTimeoutError::Timeout) if woken || stop.is_stopped() => return Ok(woken),
+                Err(RecvTimeoutError::Timeout) => {
+                    left = left.saturating_sub(step);
+                    if left.is_zero() {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, signal: Signal) -> Result<(), EngineError> {
+        match signal {
+            Signal::Feed(versions, cursor) => self.learn(&versions, cursor),
+            Signal::FeedDown(error) if error.is_status(410) => Err(error.into()),
+            Signal::FeedDown(error) => {
+                self.observer.event(&Event::Waiting { reason: &error.to_string() });
+                Ok(())
+            }
+            Signal::Heard => Ok(()),
+        }
+    }
+
+    fn round(&mut self, scope: Scope) -> Result<Report, EngineError> {
+        self.has_news = self.trees.counts()?.1 > 0;
+        let report = Round::new(self).run(scope)?;
+        self.summary.add(&report);
+        for (path, reason) in &report.problems {
+            self.observer.event(&Event::Problem { path, reason });
+        }
+        Ok(report)
+    }
+
+    fn problem(&mut self, path: &RelativePath, reason: &str) {
+        self.summary.problems += 1;
+        self.observer.event(&Event::Problem { path, reason });
+    }
+
+    /// Reads the feed to its end.
+    fn catch_up(&mut self) -> Result<(), EngineError> {
+        let mut frames = match self.node.feed(self.space, self.cursor, false) {
+            Err(error) if error.is_status(410) => {
+                // Too long away: compare everything anew; plan's rule 5 keeps
+                // every byte.
+                self.cursor = Cursor::start(self.cursor.log);
+                self.trees.restart(Place { space: self.space, cursor: self.cursor })?;
+                self.node.feed(self.space, self.cursor, false)?
+            }
+            frames => frames?,
+        };
+        let mut versions = Vec::new();
+        while let Some(frame) = frames.next_frame()? {
+            match frame {
+                Frame::Version(bytes) => versions.push(decode(&bytes)?),
+                Frame::Cursor(cursor) => {
+                    self.learn(&versions, cursor)?;
+                    versions.clear();
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn catch_up_patiently(&mut self, stop: &Stop) -> Result<(), EngineError> {
+        let mut retry = Retry::new();
+        loop {
+            match self.catch_up() {
+                Err(EngineError::Remote(error)) if error.is_passing() && !stop.is_stopped() => {
+                    self.observer.event(&Event::Waiting { reason: &error.to_string() });
+                    stop.wait(retry.next());
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn learn(&mut self, versions: &[Version], cursor: Cursor) -> Result<(), EngineError> {
+        if versions.is_empty() && cursor == self.cursor {
+            return Ok(());
+        }
+        for version in versions {
+            self.trees.learn(version)?;
+        }
+        self.trees.advance(Place { space: self.space, cursor })?;
+        self.cursor = cursor;
+        Ok(())
+    }
+
+    fn spawn_feed(&self, signals: SyncSender<Signal>) {
+        let (node, space, cursor) = (self.node.clone(), self.space, self.cursor);
+        // Ends when the engine is gone; a blocked read ends with its timeout.
+        std::thread::spawn(move || follow(&node, space, cursor, &signals));
+    }
+
+    /// Proves that the folder is the one that was synced.
+    pub(crate) fn check_marker(&self) -> Result<(), EngineError> {
+        match marker::read(self.folder.path()) {
+            Ok(Some(marker)) if marker.space == self.space.to_string() => Ok(()),
+            _ => Err(EngineError::MarkerGone(self.folder.path().to_owned())),
+        }
+    }
+}
+
+/// Registers if need be, and begins a session.
+fn connect(settings: &Settings, folder: &Folder, marker: Option<&Marker>) -> Result<(Node, Session), EngineError> {
+    let server = settings.server.as_deref().or(marker.map(|marker| marker.server.as_str()));
+    let server = server.ok_or(EngineError::NoToken)?;
+    let wanted = settings.space.as_ref().map(ToString::to_string);
+    if let Some(token) = marker::token(folder.path())? {
+        let node = Node::new(server, &token);
+        let space = marker.map(|marker| marker.space.clone()).or(wanted.clone()).ok_or(EngineError::NoSpace)?;
+        match node.start(&space) {
+            // The device was revoked, or the site is another: the given token
+            // may still do.
+            Err(error) if error.is_status(401) && settings.token.is_some() => {}
+            session => {
+                let session = session?;
+                return Ok((node, session));
+            }
+        }
+    }
+    let token = settings.token.as_deref().ok_or(EngineError::NoToken)?;
+    let mut node = Node::new(server, token);
+    let mut space = wanted;
+    if token.starts_with(JOIN_PREFIX) {
+        let registration = node.register(&settings.device_name)?;
+        node = node.with_token(&registration.token);
+        marker::keep_token(folder, &registration.token)?;
+        space = space.or(registration.space.and_then(|space| space.slug()).map(|slug| slug.to_string()));
+    } else if token.starts_with(DEVICE_PREFIX) {
+        marker::keep_token(folder, token)?;
+    }
+    let session = node.start(&space.ok_or(EngineError::NoSpace)?)?;
+    Ok((node, session))
+}
+
+/// Tokens say what they are for.
+const JOIN_PREFIX: &str = "join_";
+const DEVICE_PREFIX: &str = "dev_";
+
+/// Where to read the feed from: where it was left, or the start of another log.
+fn begin(trees: &Trees, space: SpaceId, log: LogId) -> Result<Cursor, TreesError> {
+    match trees.place()? {
+        Some(place) if place.space == space && place.cursor.log == log => Ok(place.cursor),
+        _ => {
+            let cursor = Cursor::start(log);
+            trees.restart(Place { space, cursor })?;
+            Ok(cursor)
+        }
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Version, EngineError> {
+    Version::decode(bytes).map_err(|error| EngineError::Nonsense(error.to_string()))
+}
+
+/// The feed thread: reads for ever, from where it broke off.
+fn follow(node: &Node, space: SpaceId, mut cursor: Cursor, signals: &SyncSender<Signal>) {
+    let mut retry = Retry::new();
+    loop {
+        match follow_once(node, space, &mut cursor, signals, &mut retry) {
+            Ok(()) => {}
+            Err(Followed::Abandoned) => return,
+            Err(Followed::Broken(error)) => {
+                if signals.send(Signal::FeedDown(error)).is_err() {
+                    return;
+                }
+            }
+        }
+        std::thread::park_timeout(retry.next());
+    }
+}
+
+enum Followed {
+    Abandoned,
+    Broken(RemoteError),
+}
+
+impl From<RemoteError> for Followed {
+    fn from(error: RemoteError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+fn follow_once(node: &Node, space: SpaceId, cursor: &mut Cursor, signals: &SyncSender<Signal>, retry: &mut Retry) -> Result<(), Followed> {
+    let mut frames = node.feed(space, *cursor, true)?;
+    let mut versions = Vec::with_capacity(FEED_BATCH);
+    while let Some(frame) = frames.next_frame()? {
+        match frame {
+            Frame::Version(bytes) => match Version::decode(&bytes) {
+                Ok(version) => versions.push(version),
+                // Spoken by a newer node: read again later, never skipped.
+                Err(_) => return Ok(()),
+            },
+            Frame::Cursor(seen) => {
+                retry.reset();
+                if versions.is_empty() && seen == *cursor {
+                    continue;
+                }
+                *cursor = seen;
+                let batch = std::mem::take(&mut versions);
+                signals.send(Signal::Feed(batch, seen)).map_err(|_| Followed::Abandoned)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Pauses that double.
+#[derive(Debug)]
+struct Retry(Duration);
+
+impl Retry {
+    fn new() -> Self {
+        Self(RETRY_FIRST)
+    }
+
+    fn reset(&mut self) {
+        *self = Self::new();
+    }
+
+    fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(RETRY_LAST);
+        pause
+    }
+}
+

@@ -1,0 +1,97 @@
+//! `.atoll/marker.json` and `.atoll/token`: which site a folder belongs to, the
+//! proof that it is mounted, and the right to sync it.
+//!
+//! A folder without its marker is not the folder that was synced (syncthing
+//! #799: an unmounted drive looks like a deletion of everything), so the engine
+//! looks for it again before it deletes anything.
+
+use crate::folder::Folder;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+const MARKER: &str = "marker.json";
+const TOKEN: &str = "token";
+const LOCK: &str = "lock";
+
+/// What a synced folder says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// The log of the site.
+    pub site: String,
+    /// The name of the node it was joined to, for messages.
+    #[serde(default)]
+    pub node: String,
+    /// The space's id.
+    pub space: String,
+    /// The space's slug when it was joined.
+    pub slug: String,
+    /// The address of the node.
+    pub server: String,
+}
+
+/// Holds the folder against a second client until dropped.
+#[derive(Debug)]
+pub struct FolderLock(#[expect(dead_code, reason = "held for its lock alone")] File);
+
+/// The marker of the folder at `path`, `None` when it was never synced. Needs no
+/// open folder: this is how one is judged before it is joined.
+///
+/// # Errors
+/// As the operating system says, `InvalidData` when it is damaged.
+pub fn read(path: &Path) -> io::Result<Option<Marker>> {
+    match fs::read(path.join(crate::folder::CORNER).join(MARKER)) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the marker, durably.
+///
+/// # Errors
+/// As the operating system says.
+pub fn write(folder: &Folder, marker: &Marker) -> io::Result<()> {
+    replace(folder, MARKER, &serde_json::to_vec_pretty(marker)?)
+}
+
+/// The device token kept in the folder at `path`.
+///
+/// # Errors
+/// As the operating system says.
+pub fn token(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path.join(crate::folder::CORNER).join(TOKEN)) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps the device token, readable by its owner alone.
+///
+/// # Errors
+/// As the operating system says.
+pub fn keep_token(folder: &Folder, token: &str) -> io::Result<()> {
+    replace(folder, TOKEN, token.as_bytes())
+}
+
+/// Takes the folder for this process.
+///
+/// # Errors
+/// `WouldBlock` when another process syncs it.
+pub fn lock(folder: &Folder) -> io::Result<FolderLock> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.corner(LOCK))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+    Ok(FolderLock(file))
+}
+
+fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let new = folder.corner(&format!("{name}.new"));
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, folder.corner(name))?;
+    File::open(folder.path().join(crate::folder::CORNER))?.sync_all()
+}

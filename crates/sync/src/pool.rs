@@ -1,0 +1,240 @@
+//! Worker threads that move content, and how many of them work at once.
+//!
+//! The engine gives out jobs and takes back what came of them; it alone touches
+//! the trees. How many jobs run at once follows the measured rate ([`Window`]):
+//! a far node needs many streams, a near one is slowed by them.
+
+use crate::fetch::{FetchError, Inlet, KeptMap, Standing, fetch_large, fetch_small};
+use crate::folder::Folder;
+use crate::land::{Landed, Want};
+use crate::upload::{Candidate, Outlet, Uploaded, upload};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Fewest jobs at once: one reads or writes the disk while another waits for
+/// the network.
+const STREAMS_MIN: usize = 2;
+
+/// Most jobs at once: browsers hold 6 connections to a host, Xet up to 64; with
+/// megabytes in each job, 8 fill a gigabit over 100 ms.
+const STREAMS_MAX: usize = 8;
+
+/// Jobs between two judgements of the rate.
+const JOBS_PER_JUDGEMENT: u32 = 8;
+
+/// Content to move.
+#[derive(Debug)]
+pub enum Job {
+    /// To the node, in one commit.
+    Upload(Vec<Candidate>),
+    /// Small files and links from the node.
+    FetchSmall(Vec<Want>),
+    /// Large files from the node.
+    FetchLarge(Vec<(Want, Option<Standing>)>),
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub enum Done {
+    /// Of an upload.
+    Uploaded(Vec<(Candidate, Uploaded)>),
+    /// Of a fetch, with block maps to keep.
+    Landed(Vec<(Want, Landed)>, Vec<KeptMap>),
+    /// Nothing is known of it.
+    Failed(FetchError),
+}
+
+/// The threads.
+#[derive(Debug)]
+pub struct Pool {
+    jobs: Option<Sender<Job>>,
+    queue: Arc<Mutex<Receiver<Job>>>,
+    results: Receiver<(Done, u64)>,
+    report: Sender<(Done, u64)>,
+    threads: Vec<JoinHandle<()>>,
+    work: Work,
+    outstanding: usize,
+    window: Window,
+    started: Instant,
+}
+
+#[derive(Debug, Clone)]
+struct Work {
+    folder: Arc<Folder>,
+    outlet: Arc<Outlet>,
+    inlet: Inlet,
+}
+
+impl Pool {
+    /// A pool without threads; they come with the jobs.
+    pub fn new(folder: Arc<Folder>, outlet: Arc<Outlet>, inlet: Inlet) -> Self {
+        let (jobs, queue) = channel();
+        let (report, results) = channel();
+        Self {
+            jobs: Some(jobs),
+            queue: Arc::new(Mutex::new(queue)),
+            results,
+            report,
+            threads: Vec::new(),
+            work: Work { folder, outlet, inlet },
+            outstanding: 0,
+            window: Window::new(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Whether another job may be given out now.
+    pub fn has_room(&self) -> bool {
+        self.outstanding < self.window.size()
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.outstanding == 0
+    }
+
+    /// Gives out a job.
+    pub fn submit(&mut self, job: Job) {
+        if self.threads.len() < self.window.size() && self.threads.len() <= self.outstanding {
+            self.threads.push(self.spawn());
+        }
+        if let Some(jobs) = &self.jobs
+            && jobs.send(job).is_ok()
+        {
+            self.outstanding += 1;
+        }
+    }
+
+    /// Waits for the next result; `None` when nothing is under way.
+    pub fn next_done(&mut self) -> Option<Done> {
+        if self.outstanding == 0 {
+            return None;
+        }
+        let (done, weight) = self.results.recv().ok()?;
+        self.outstanding -= 1;
+        self.window.finished(weight, self.started.elapsed());
+        Some(done)
+    }
+
+    fn spawn(&self) -> JoinHandle<()> {
+        let (queue, report, work) = (Arc::clone(&self.queue), self.report.clone(), self.work.clone());
+        std::thread::spawn(move || {
+            loop {
+                let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(job) = job else { return };
+                if report.send(work.run(job)).is_err() {
+                    return;
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            // A panicked worker has printed its message already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Work {
+    fn run(&self, job: Job) -> (Done, u64) {
+        let weight = job.weight();
+        let done = match job {
+            Job::Upload(candidates) => upload(&self.folder, &self.outlet, candidates)
+                .map(Done::Uploaded)
+                .map_err(FetchError::from),
+            Job::FetchSmall(wants) => {
+                fetch_small(&self.folder, &self.inlet, wants).map(|landed| Done::Landed(landed, Vec::new()))
+            }
+            Job::FetchLarge(wants) => {
+                fetch_large(&self.folder, &self.inlet, wants).map(|(landed, maps)| Done::Landed(landed, maps))
+            }
+        };
+        (done.unwrap_or_else(Done::Failed), weight)
+    }
+}
+
+impl Job {
+    /// Bytes to move, with what each file costs beside them.
+    fn weight(&self) -> u64 {
+        const PER_FILE: u64 = 4096;
+        match self {
+            Self::Upload(candidates) => candidates.iter().map(|c| c.seen.size + PER_FILE).sum(),
+            Self::FetchSmall(wants) => wants.iter().map(|want| weight_of(want) + PER_FILE).sum(),
+            Self::FetchLarge(wants) => wants.iter().map(|(want, _)| weight_of(want) + PER_FILE).sum(),
+        }
+    }
+}
+
+fn weight_of(want: &Want) -> u64 {
+    want.metadata.content().map_or(0, |(_, size)| size)
+}
+
+/// How many jobs run at once: climbs while the rate climbs with it, steps back
+/// when it falls. Pure: time comes in as an argument.
+#[derive(Debug)]
+pub struct Window {
+    size: usize,
+    best: f64,
+    moved: u64,
+    jobs: u32,
+    since: Duration,
+}
+
+impl Window {
+    fn new() -> Self {
+        Self { size: STREAMS_MIN + 1, best: 0.0, moved: 0, jobs: 0, since: Duration::ZERO }
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn finished(&mut self, weight: u64, now: Duration) {
+        self.moved += weight;
+        self.jobs += 1;
+        let elapsed = now.saturating_sub(self.since).as_secs_f64();
+        if self.jobs < JOBS_PER_JUDGEMENT || elapsed <= 0.0 {
+            return;
+        }
+        let rate = self.moved as f64 / elapsed;
+        if rate > self.best * 1.05 {
+            self.size = (self.size + 1).min(STREAMS_MAX);
+            self.best = rate;
+        } else if rate < self.best * 0.8 {
+            self.size = (self.size - 1).max(STREAMS_MIN);
+            self.best = rate;
+        }
+        (self.moved, self.jobs, self.since) = (0, 0, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs jobs of one megabyte on a path where each stream carries at most
+    /// `stream` MB/s and all together `path`.
+    fn settled(stream: f64, path: f64) -> usize {
+        let mut window = Window::new();
+        let mut now = Duration::ZERO;
+        for _ in 0..400 {
+            let rate = (stream * window.size() as f64).min(path);
+            now += Duration::from_secs_f64(1.0 / rate);
+            window.finished(1_000_000, now);
+        }
+        window.size()
+    }
+
+    #[test]
+    fn far_nodes_get_many_streams_near_ones_few() {
+        assert_eq!(settled(1.0, 100.0), STREAMS_MAX);
+        assert!(settled(100.0, 100.0) <= STREAMS_MIN + 2);
+    }
+}

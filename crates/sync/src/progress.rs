@@ -1,0 +1,56 @@
+//! Progress as a person sees it: a bar with rate and remaining time on a
+//! terminal, plain lines elsewhere.
+
+use crate::observer::{Event, Observer};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+
+/// Draws on the standard error output.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    /// Also says each path.
+    verbose: bool,
+}
+
+impl Progress {
+    /// A bar if the standard error output is a terminal; `verbose` adds a line
+    /// for each path.
+    pub fn new(verbose: bool) -> Self {
+        let target = if std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr_with_hz(8)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let style = ProgressStyle::with_template(
+            "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left  {wide_msg}",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style);
+        Self { bar, verbose }
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Queued { bytes } => self.bar.inc_length(*bytes),
+            Event::Moved { bytes } => self.bar.inc(*bytes),
+            Event::Quiet => self.bar.reset(),
+            Event::Uploaded { path } if self.verbose => self.say(&format!("sent     {path}")),
+            Event::Fetched { path } if self.verbose => self.say(&format!("received {path}")),
+            Event::Deleted { path } if self.verbose => self.say(&format!("deleted  {path}")),
+            Event::Removed { path } if self.verbose => self.say(&format!("removed  {path}")),
+            Event::Uploaded { path } | Event::Fetched { path } => self.bar.set_message(path.to_string()),
+            Event::Conflict { path, copy } => self.say(&format!("conflict {path}: your version is kept as {copy}")),
+            Event::Planned { path, step } => self.say(&format!("{step:<16} {path}")),
+            Event::Problem { path, reason } => self.say(&format!("skipped  {path}: {reason}")),
+            Event::Waiting { reason } => self.say(&format!("waiting  {reason}")),
+            Event::Started { .. } | Event::Deleted { .. } | Event::Removed { .. } => {}
+        }
+    }
+}

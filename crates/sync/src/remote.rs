@@ -1,0 +1,432 @@
+//! The node as a client sees it: one function for each endpoint.
+//!
+//! Requests are blocking; whoever wants several at once has threads. Nothing is
+//! retried here: [`RemoteError::is_passing`] tells the caller whether trying
+//! again can help. The endpoints are described in `docs/protocol.md`.
+
+use crate::wire::{Decoder, Frame, MEDIA_TYPE, WireError};
+use base::{Cursor, Hash, LogId, Slug, SpaceId, VersionId};
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::time::Duration;
+use store::blob::BlockMap;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+/// A node is on this network or it is not: connecting takes no longer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A feed says something every 15 s; two silences in a row are a dead peer.
+const READ_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// A node that takes nothing for so long is dead or stuck.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Read from a socket at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// The longest problem or JSON answer that is read.
+const ANSWER_BYTES: u64 = 1 << 20;
+
+/// A node, and the right to talk to it.
+#[derive(Debug, Clone)]
+pub struct Node {
+    agent: Agent,
+    server: String,
+    token: String,
+}
+
+/// What a node says when a client begins.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Session {
+    /// Name of the node, for messages.
+    #[serde(default)]
+    pub node: String,
+    /// The space.
+    pub space: SpaceName,
+    #[serde(rename = "log")]
+    log_text: String,
+    #[serde(rename = "cursor")]
+    cursor_text: String,
+    /// Merkle hash of the whole tree at that cursor.
+    pub root_hash: String,
+}
+
+/// A space by both its names.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SpaceName {
+    id: serde_json::Value,
+    slug: String,
+}
+
+/// What a node says when a device registers.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Registration {
+    /// The device's own token, to be kept secret.
+    pub token: String,
+    /// The space that the invite opened, if it was for one.
+    #[serde(default)]
+    pub space: Option<SpaceName>,
+}
+
+#[derive(Serialize)]
+struct Register<'a> {
+    token: &'a str,
+    name: &'a str,
+}
+
+#[derive(Deserialize, Default)]
+struct Problem {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    detail: String,
+}
+
+/// A request that brought no answer, or not the wanted one.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// No answer.
+    #[error("node {server} cannot be reached: {reason}")]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// As the operating system or the protocol says.
+        reason: String,
+    },
+    /// The answer is a problem.
+    #[error("node {server} refused {what} ({status} {kind}): {detail}")]
+    Refused {
+        /// Its address.
+        server: String,
+        /// The request.
+        what: String,
+        /// HTTP status.
+        status: u16,
+        /// The problem's stable type, without its prefix.
+        kind: String,
+        /// The node's own words.
+        detail: String,
+    },
+    /// The answer is not what the protocol promises.
+    #[error("node {server} answered {what} with something else: {reason}")]
+    Nonsense {
+        /// Its address.
+        server: String,
+        /// The request.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl RemoteError {
+    /// Whether the same request may succeed later: the node is away, starting,
+    /// or busy.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504),
+            Self::Nonsense { .. } => false,
+        }
+    }
+
+    /// Whether the node refused with this status.
+    pub fn is_status(&self, wanted: u16) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == wanted)
+    }
+}
+
+impl Session {
+    /// The space's id.
+    ///
+    /// # Errors
+    /// A reason when the node sent none.
+    pub fn space_id(&self) -> Result<SpaceId, String> {
+        self.space.id().ok_or_else(|| "no space id".to_owned())
+    }
+
+    /// Where the feed stands.
+    ///
+    /// # Errors
+    /// A reason when the node sent no cursor of its own log.
+    pub fn cursor(&self) -> Result<Cursor, String> {
+        let log: LogId = self.log_text.parse().map_err(|error| format!("{error}"))?;
+        let cursor: Cursor = self.cursor_text.parse().map_err(|error| format!("{error}"))?;
+        if cursor.log == log { Ok(cursor) } else { Err("a cursor of another log".to_owned()) }
+    }
+}
+
+impl SpaceName {
+    /// The id, sent as a number or as text.
+    pub fn id(&self) -> Option<SpaceId> {
+        match &self.id {
+            serde_json::Value::Number(number) => number.as_u64().and_then(SpaceId::from_u64),
+            serde_json::Value::String(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The slug.
+    pub fn slug(&self) -> Option<Slug> {
+        Slug::new(&self.slug).ok()
+    }
+}
+
+impl Node {
+    /// The node at `server` (`http://host:port`); nothing is sent yet.
+    pub fn new(server: &str, token: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_per_read(Some(READ_TIMEOUT))
+            .timeout_per_write(Some(WRITE_TIMEOUT))
+            .user_agent("atoll")
+            .max_idle_connections_per_host(16)
+            .output_buffer_size(READ_BYTES)
+            .input_buffer_size(READ_BYTES)
+            .build();
+        let server = server.trim_end_matches('/').to_owned();
+        Self { agent: Agent::new_with_config(config), server, token: token.to_owned() }
+    }
+
+    /// The same node with another token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// Its address.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Exchanges the token, a join token, for a device's own.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn register(&self, device_name: &str) -> Result<Registration, RemoteError> {
+        let body = Register { token: &self.token, name: device_name };
+        self.post_json("/api/register", &body, false)
+    }
+
+    /// Begins or continues a session on a space.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn start(&self, space: &str) -> Result<Session, RemoteError> {
+        self.post_json("/api/sync/start", &serde_json::json!({ "space": space }), true)
+    }
+
+    /// The feed after `since`, newest versions only; it ends, or follows for
+    /// ever.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn feed(&self, space: SpaceId, since: Cursor, follow: bool) -> Result<Frames, RemoteError> {
+        let follow = if follow { "&follow=1" } else { "" };
+        self.get_frames(&format!("/api/changes?space={space}&since={since}&latest=1{follow}"))
+    }
+
+    /// Sends frames and returns the answer's.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn upload(&self, space: SpaceId, frames: &[u8]) -> Result<Vec<Frame>, RemoteError> {
+        let what = format!("/api/file/upload?space={space}");
+        let response = self
+            .agent
+            .post(format!("{}{what}", self.server))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", MEDIA_TYPE)
+            .send(frames)
+            .map_err(|error| self.unreachable(&error))?;
+        let mut frames = self.frames(self.accept(response, &what)?, what);
+        let mut answers = Vec::new();
+        while let Some(frame) = frames.next_frame()? {
+            answers.push(frame);
+        }
+        Ok(answers)
+    }
+
+    /// The content of small versions, in the order asked for.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn contents(&self, space: SpaceId, versions: &[VersionId]) -> Result<Frames, RemoteError> {
+        let items: Vec<String> = versions.iter().map(ToString::to_string).collect();
+        self.get_frames(&format!("/api/file/download?space={space}&items={}", items.join(",")))
+    }
+
+    /// The bytes of one version from `start` on.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn content(&self, space: SpaceId, version: VersionId, start: u64) -> Result<Box<dyn Read + Send>, RemoteError> {
+        let what = format!("/api/file/download?space={space}&version={version}");
+        let mut request = self
+            .agent
+            .get(format!("{}{what}", self.server))
+            .header("authorization", format!("Bearer {}", self.token));
+        if start > 0 {
+            request = request.header("range", format!("bytes={start}-"));
+        }
+        let response = request.call().map_err(|error| self.unreachable(&error))?;
+        let response = self.accept(response, &what)?;
+        let wanted = if start > 0 { 206 } else { 200 };
+        if response.status() != wanted {
+            return Err(self.nonsense(&what, &format!("status {}", response.status())));
+        }
+        Ok(Box::new(response.into_body().into_reader()))
+    }
+
+    /// One version as pieces of another.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn delta(&self, space: SpaceId, version: VersionId, base: VersionId) -> Result<Frames, RemoteError> {
+        self.get_frames(&format!("/api/file/download?space={space}&version={version}&base={base}"))
+    }
+
+    /// The block map of one version.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn map(&self, space: SpaceId, version: VersionId) -> Result<BlockMap, RemoteError> {
+        let what = format!("/api/file/download?space={space}&version={version}&map=1");
+        let mut frames = self.get_frames(&what)?;
+        let mut chunks = Vec::new();
+        loop {
+            match frames.next_frame()? {
+                Some(Frame::Map(more)) => chunks.extend(more),
+                Some(Frame::End) => {
+                    return BlockMap::new(chunks).map_err(|error| self.nonsense(&what, &error.to_string()));
+                }
+                _ => return Err(self.nonsense(&what, "no block map")),
+            }
+        }
+    }
+
+    fn get_frames(&self, what: &str) -> Result<Frames, RemoteError> {
+        let response = self
+            .agent
+            .get(format!("{}{what}", self.server))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("accept", MEDIA_TYPE)
+            .call()
+            .map_err(|error| self.unreachable(&error))?;
+        Ok(self.frames(self.accept(response, what)?, what.to_owned()))
+    }
+
+    fn post_json<T: serde::de::DeserializeOwned>(&self, what: &str, body: &impl Serialize, authorized: bool) -> Result<T, RemoteError> {
+        let bytes = serde_json::to_vec(body).map_err(|error| self.nonsense(what, &error.to_string()))?;
+        let mut request = self.agent.post(format!("{}{what}", self.server)).header("content-type", "application/json");
+        if authorized {
+            request = request.header("authorization", format!("Bearer {}", self.token));
+        }
+        let response = request.send(&bytes[..]).map_err(|error| self.unreachable(&error))?;
+        let response = self.accept(response, what)?;
+        let answer = response.into_body().into_reader().take(ANSWER_BYTES);
+        serde_json::from_reader(answer).map_err(|error| self.nonsense(what, &error.to_string()))
+    }
+
+    fn accept(&self, response: Response<Body>, what: &str) -> Result<Response<Body>, RemoteError> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let mut text = Vec::new();
+        // A problem that cannot be read is told by its status alone.
+        let _ = response.into_body().into_reader().take(ANSWER_BYTES).read_to_end(&mut text);
+        let problem: Problem = serde_json::from_slice(&text).unwrap_or_default();
+        let kind = problem.kind.rsplit([':', '/']).next().unwrap_or_default().to_owned();
+        let detail = if problem.detail.is_empty() { problem.title } else { problem.detail };
+        Err(RemoteError::Refused {
+            server: self.server.clone(),
+            what: what.split('?').next().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            kind,
+            detail,
+        })
+    }
+
+    fn frames(&self, response: Response<Body>, what: String) -> Frames {
+        Frames {
+            node: self.clone(),
+            what,
+            reader: Box::new(response.into_body().into_reader()),
+            decoder: Decoder::new(),
+            buffer: vec![0; READ_BYTES],
+        }
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> RemoteError {
+        RemoteError::Unreachable { server: self.server.clone(), reason: error.to_string() }
+    }
+
+    fn nonsense(&self, what: &str, reason: &str) -> RemoteError {
+        RemoteError::Nonsense {
+            server: self.server.clone(),
+            what: what.split('?').next().unwrap_or_default().to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// Frames as they arrive.
+pub struct Frames {
+    node: Node,
+    what: String,
+    reader: Box<dyn Read + Send>,
+    decoder: Decoder,
+    buffer: Vec<u8>,
+}
+
+impl Frames {
+    /// The next frame; `None` at the end of the answer.
+    ///
+    /// # Errors
+    /// [`RemoteError`]: the connection broke, or a frame did.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, RemoteError> {
+        loop {
+            if let Some(frame) = self.decoder.next_frame().map_err(|error| self.wire(&error))? {
+                return Ok(Some(frame));
+            }
+            let read = self.reader.read(&mut self.buffer).map_err(|error| RemoteError::Unreachable {
+                server: self.node.server.clone(),
+                reason: error.to_string(),
+            })?;
+            if read == 0 {
+                self.decoder.end().map_err(|error| self.wire(&error))?;
+                return Ok(None);
+            }
+            self.decoder.push(&self.buffer[..read]);
+        }
+    }
+
+    fn wire(&self, error: &WireError) -> RemoteError {
+        match error {
+            // Cut, not wrong: the connection ended early.
+            WireError::Cut(_) => RemoteError::Unreachable {
+                server: self.node.server.clone(),
+                reason: error.to_string(),
+            },
+            _ => self.node.nonsense(&self.what, &error.to_string()),
+        }
+    }
+}
+
+
+/// The content that a refusal to commit named as missing, if it was that.
+pub fn missing_content(error: &RemoteError) -> bool {
+    matches!(error, RemoteError::Refused { kind, .. } if kind == "upload-again")
+}
+
+/// The temporary name of a partial download of `hash`.
+pub fn partial_name(hash: &Hash) -> String {
+    format!("{}.part", hash.to_hex())
+}

@@ -1,0 +1,427 @@
+//! Doing what was decided about a name: at once where that is cheap, else set
+//! aside into batches for the worker threads. What comes of them is taken in by
+//! [`super::conclude`].
+
+use super::{Deletion, NewDirectory, Place, Removal, Round};
+use crate::conflict;
+use crate::engine::{EngineError, Strategy};
+use crate::fetch::Standing;
+use crate::folder::{Observation, ObservedKind, RelativePath, dress, observe_open};
+use crate::land::{self, Want};
+use crate::observer::Event;
+use crate::plan::{Remote, Settlement, Sight, Step, Synced, decide, settle};
+use crate::pool::Job;
+use crate::trees::SyncedRow;
+use crate::upload::{Candidate, DeltaBase, examine};
+use base::{VersionId, limits};
+use meta::{Kind, Metadata};
+use state::{Base, Change, Outcome, Parent};
+use std::io;
+
+/// Small files in one commit.
+const SMALL_BATCH_FILES: usize = 512;
+/// Bytes of small files in one request.
+const SMALL_BATCH_BYTES: u64 = 4 << 20;
+/// Bytes of large files in one job, unless one alone is larger: what is landed,
+/// or committed, together.
+const LARGE_BATCH_BYTES: u64 = 16 << 20;
+
+impl Round<'_> {
+    /// Decides about one name and does it, or sets it aside to be done.
+    pub(super) fn act(&mut self, place: &Place<'_>, local: Option<Observation>, synced: Option<SyncedRow>, remote: Option<Remote>) -> Result<Step, EngineError> {
+        let step = decide(Sight {
+            local: local.as_ref(),
+            synced: synced.as_ref().map(|row| &row.synced),
+            remote: remote.as_ref(),
+        });
+        if step == Step::Nothing {
+            return Ok(step);
+        }
+        if self.engine.dry_run {
+            let path = place.directory.child(place.name.as_str());
+            self.engine.observer.event(&Event::Planned { path: &path, step });
+            return Ok(step);
+        }
+        match (step, local, synced, remote) {
+            (Step::Create, Some(local), synced, _) => self.create(place, local, synced)?,
+            (Step::Update, Some(local), Some(row), _) if local.kind == ObservedKind::Directory => {
+                // Its time moves while entries are placed in it: judged last.
+                let path = place.directory.child(place.name.as_str());
+                self.touched.entry(row.synced.version.item).or_insert((path, None));
+            }
+            (Step::Update, Some(local), Some(row), _) => {
+                self.offer(place, local, Some(row.synced.version), Some(&row.synced), None)?;
+            }
+            (Step::Fetch, local, synced, Some(remote)) => self.fetch(place, local, synced, remote)?,
+            (Step::AdoptDirectory, Some(local), _, Some(remote)) => self.adopt_directory(place, local, remote)?,
+            (Step::Compare, Some(_), synced, Some(remote)) => self.compare(place, synced, &remote)?,
+            (Step::DeleteRemote, _, Some(row), _) => self.set_aside_deletion(place, row)?,
+            (Step::ReplaceRemote, _, Some(row), _) => {
+                self.report.again.insert(place.directory.child(place.name.as_str()));
+                self.set_aside_deletion(place, row)?;
+            }
+            (Step::RemoveLocal, Some(local), Some(row), _) => {
+                let path = place.directory.child(place.name.as_str());
+                self.removals.push(Removal { row, path, seen: local });
+            }
+            (Step::Forget, _, Some(row), _) => {
+                self.engine.trees.forget(row.synced.version.item)?;
+                self.engine.trees.drop_news(row.synced.version.item)?;
+                self.note()?;
+            }
+            (Step::Ignore, ..) => {
+                let path = place.directory.child(place.name.as_str());
+                self.report.problems.push((path, "a socket, pipe or device is not synced".to_owned()));
+            }
+            _ => {}
+        }
+        Ok(step)
+    }
+
+    fn create(&mut self, place: &Place<'_>, local: Observation, synced: Option<SyncedRow>) -> Result<(), EngineError> {
+        if let Some(row) = synced {
+            // Edited here, deleted there: it begins anew.
+            self.engine.trees.forget(row.synced.version.item)?;
+            self.engine.trees.drop_news(row.synced.version.item)?;
+        }
+        if local.kind != ObservedKind::Directory {
+            return self.offer(place, local, None, None, None);
+        }
+        let path = place.directory.child(place.name.as_str());
+        if !self.given_out.insert(path.clone()) {
+            return Ok(());
+        }
+        self.new_directories.push(NewDirectory {
+            parent: place.parent,
+            path,
+            name: place.name.clone(),
+            metadata: Metadata::directory(local.mode, local.modified),
+            seen: local,
+        });
+        Ok(())
+    }
+
+    /// Sets a file or link aside for upload.
+    fn offer(&mut self, place: &Place<'_>, local: Observation, base: Option<VersionId>, synced: Option<&Synced>, rebase: Option<&Remote>) -> Result<(), EngineError> {
+        let path = place.directory.child(place.name.as_str());
+        if !self.given_out.insert(path) {
+            return Ok(());
+        }
+        let large = local.size > limits::SMALL_FILE_BYTES;
+        let delta = match rebase.map(|remote| (remote.version, &remote.metadata)).or(synced.map(|s| (s.version, &s.metadata))) {
+            Some((version, metadata)) if large => self.delta_base(version, metadata)?,
+            _ => None,
+        };
+        let candidate = Candidate {
+            parent: place.parent,
+            directory: place.directory.clone(),
+            name: place.name.clone(),
+            seen: local,
+            base,
+            synced: rebase.map_or_else(|| synced.map(|synced| synced.metadata.clone()), |remote| Some(remote.metadata.clone())),
+            conflict_of: if base.is_none() { self.engine.trees.copy_of(place.parent, place.name.as_str())? } else { None },
+            delta,
+        };
+        self.engine.observer.event(&Event::Queued { bytes: local.size });
+        if large {
+            self.large.push(candidate);
+            self.large_bytes += local.size;
+            if self.large_bytes >= LARGE_BATCH_BYTES {
+                self.send_large()?;
+            }
+        } else {
+            self.small.push(candidate);
+            self.small_bytes += local.size;
+            if self.small.len() >= SMALL_BATCH_FILES || self.small_bytes >= SMALL_BATCH_BYTES {
+                self.send_small()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the remote version over what stands here.
+    fn fetch(&mut self, place: &Place<'_>, local: Option<Observation>, synced: Option<SyncedRow>, remote: Remote) -> Result<(), EngineError> {
+        if remote.metadata.is_directory() {
+            return self.fetch_directory(place, local, remote);
+        }
+        let path = place.directory.child(place.name.as_str());
+        if self.given_out.contains(&path) {
+            return Ok(());
+        }
+        if let (Some(local), Some(row)) = (local, &synced)
+            && row.synced.metadata.same_content(&remote.metadata)
+            && self.dress_in_place(place, &local, &remote)?
+        {
+            return Ok(());
+        }
+        self.given_out.insert(path);
+        self.touch(place.parent, place.directory)?;
+        let size = remote.metadata.content().map_or(0, |(_, size)| size);
+        self.engine.observer.event(&Event::Queued { bytes: size });
+        let want = Want {
+            parent: place.parent,
+            directory: place.directory.clone(),
+            name: place.name.clone(),
+            version: remote.version,
+            metadata: remote.metadata,
+            over: local,
+            conflict_name: self.conflict_name(place),
+        };
+        if size > limits::SMALL_FILE_BYTES {
+            let standing = local.zip(synced).and_then(|(seen, row)| {
+                row.synced.metadata.content().filter(|(_, size)| *size > limits::SMALL_FILE_BYTES)?;
+                Some(Standing { version: row.synced.version, seen })
+            });
+            self.fetch_large.push((want, standing));
+            self.fetch_large_bytes += size;
+            if self.fetch_large_bytes >= LARGE_BATCH_BYTES {
+                self.request_large()?;
+            }
+        } else {
+            self.fetch_small.push(want);
+            self.fetch_small_bytes += size;
+            if self.fetch_small.len() >= SMALL_BATCH_FILES || self.fetch_small_bytes >= SMALL_BATCH_BYTES {
+                self.request_small()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch_directory(&mut self, place: &Place<'_>, local: Option<Observation>, remote: Remote) -> Result<(), EngineError> {
+        let name = place.name.as_str();
+        match local {
+            Some(local) if local.kind == ObservedKind::Directory => return self.adopt_directory(place, local, remote),
+            Some(local) => {
+                // A synced file made way for a directory.
+                self.touch(place.parent, place.directory)?;
+                let kept = self.conflict_name(place);
+                if !land::remove(&self.engine.folder, place.handle, place.name, &local, &kept)? {
+                    self.report.again.insert(place.directory.child(name));
+                    return Ok(());
+                }
+            }
+            None => {}
+        }
+        self.touch(place.parent, place.directory)?;
+        match place.handle.make(name, remote.metadata.mode) {
+            Ok(()) => self.unsynced = true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.report.again.insert(place.directory.child(name));
+                return Ok(());
+            }
+            Err(error) => {
+                self.problem(place.directory.child(name), &error);
+                return Ok(());
+            }
+        }
+        self.report.fetched += 1;
+        match place.handle.observe(name)? {
+            Some(local) => self.adopt_directory(place, local, remote),
+            None => Ok(()),
+        }
+    }
+
+    /// Agrees that a local directory is the remote one, and goes into it.
+    fn adopt_directory(&mut self, place: &Place<'_>, local: Observation, remote: Remote) -> Result<(), EngineError> {
+        let (item, metadata) = (remote.version.item, remote.metadata.clone());
+        let path = place.directory.child(place.name.as_str());
+        self.agree(Some(place.parent), place.name.as_str(), remote.version, remote.metadata, local, false)?;
+        self.touched.insert(item, (path.clone(), Some(metadata)));
+        self.paths.insert(item, path.clone());
+        self.walk.push_back((item, path));
+        Ok(())
+    }
+
+    /// Gives an entry whose content is right the remote's mode and time.
+    /// `false` when it changed meanwhile, or is no file.
+    fn dress_in_place(&mut self, place: &Place<'_>, local: &Observation, remote: &Remote) -> Result<bool, EngineError> {
+        let (name, metadata) = (place.name.as_str(), &remote.metadata);
+        match metadata.kind {
+            Kind::File { .. } => {
+                let Ok(file) = place.handle.open(name) else { return Ok(false) };
+                if observe_open(&file)? != *local {
+                    return Ok(false);
+                }
+                dress(&file, metadata.mode, metadata.modified)?;
+            }
+            Kind::Symlink(_) => place.handle.set_time(name, metadata.modified)?,
+            Kind::Directory => return Ok(false),
+        }
+        let Some(seen) = place.handle.observe(name)? else { return Ok(false) };
+        // An edit in the same instant would bear the time just set.
+        self.agree(Some(place.parent), name, remote.version, metadata.clone(), seen, seen.kind == ObservedKind::File)?;
+        self.report.fetched += 1;
+        Ok(true)
+    }
+
+    /// Both sides changed: read the local bytes, and settle.
+    fn compare(&mut self, place: &Place<'_>, synced: Option<SyncedRow>, remote: &Remote) -> Result<(), EngineError> {
+        let path = place.directory.child(place.name.as_str());
+        if self.given_out.contains(&path) {
+            return Ok(());
+        }
+        let (local, seen, racy) = match examine(&self.engine.folder, place.directory, place.name.as_str()) {
+            Ok(examined) => examined,
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::NotFound) => {
+                self.report.again.insert(path);
+                return Ok(());
+            }
+            Err(error) => {
+                self.problem(path, &error);
+                return Ok(());
+            }
+        };
+        let agreed = synced.as_ref().map(|row| &row.synced.metadata);
+        match settle(&local, agreed, &remote.metadata) {
+            Settlement::Adopt if local == remote.metadata => {
+                self.agree(Some(place.parent), place.name.as_str(), remote.version, local, seen, racy)?;
+            }
+            Settlement::Adopt => {
+                if !self.dress_in_place(place, &seen, remote)? {
+                    self.report.again.insert(path);
+                }
+            }
+            Settlement::Fetch => self.fetch(place, Some(seen), synced, remote.clone())?,
+            Settlement::UpdateOnRemote => {
+                self.offer(place, seen, Some(remote.version), synced.as_ref().map(|row| &row.synced), Some(remote))?;
+            }
+            Settlement::Conflict => self.conflict(place, seen, remote)?,
+        }
+        Ok(())
+    }
+
+    /// Different bytes on both sides: nothing is dropped. By default the local
+    /// file steps aside under a conflict name and the remote one comes.
+    fn conflict(&mut self, place: &Place<'_>, seen: Observation, remote: &Remote) -> Result<(), EngineError> {
+        let same_kind = (seen.kind == ObservedKind::Directory) == remote.metadata.is_directory();
+        if self.engine.strategy == Strategy::LastWriteWins && same_kind {
+            // The replaced version stays in the item's history.
+            return self.offer(place, seen, Some(remote.version), None, Some(remote));
+        }
+        self.touch(place.parent, place.directory)?;
+        let mut copy = self.conflict_name(place);
+        for number in 2_u32.. {
+            // Noted first: without the note the copy is still synced, only not
+            // known as one.
+            self.engine.trees.note_copy(place.parent, copy.as_str(), remote.version)?;
+            match place.handle.rename(place.name.as_str(), place.handle, copy.as_str()) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    copy = conflict::numbered(&self.conflict_name(place), number);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                result => break result?,
+            }
+        }
+        self.unsynced = true;
+        self.report.conflicts += 1;
+        let path = place.directory.child(place.name.as_str());
+        let kept = place.directory.child(copy.as_str());
+        self.engine.observer.event(&Event::Conflict { path: &path, copy: &kept });
+        self.report.again.insert(kept);
+        let synced = self.engine.trees.synced_child(place.parent, place.name.as_str())?;
+        self.fetch(place, None, synced, remote.clone())
+    }
+
+    fn conflict_name(&self, place: &Place<'_>) -> base::Name {
+        conflict::conflict_name(place.name, &self.engine.device_name, self.engine.clock.now())
+    }
+
+    /// Content that the node has and the new one may resemble.
+    fn delta_base(&self, version: VersionId, metadata: &Metadata) -> Result<Option<DeltaBase>, EngineError> {
+        let Some((hash, size)) = metadata.content() else { return Ok(None) };
+        if size <= limits::SMALL_FILE_BYTES {
+            return Ok(None);
+        }
+        Ok(Some(DeltaBase { version, hash, map: self.engine.trees.map(&hash)? }))
+    }
+
+    /// Sets aside the deletion of an item and, if a directory, of what was in
+    /// it; what changed at the node meanwhile survives.
+    fn set_aside_deletion(&mut self, place: &Place<'_>, row: SyncedRow) -> Result<(), EngineError> {
+        let mut rows = vec![(row, place.directory.child(place.name.as_str()))];
+        while let Some((row, path)) = rows.pop() {
+            if !self.given_out.insert(path.clone()) {
+                continue;
+            }
+            if row.synced.metadata.is_directory() {
+                for child in self.engine.trees.synced_children(row.synced.version.item)? {
+                    let remote = self.engine.trees.overlay(Some(&child), &Vec::from_iter(self.engine.trees.news_of(child.synced.version.item)?))?;
+                    let step = decide(Sight { local: None, synced: Some(&child.synced), remote: remote.as_ref() });
+                    if step == Step::DeleteRemote {
+                        let path = path.child(&child.name);
+                        rows.push((child, path));
+                    }
+                }
+            }
+            self.deletions.push(Deletion { row, path });
+        }
+        Ok(())
+    }
+
+    // ---- batches -------------------------------------------------------
+
+    pub(super) fn send_small(&mut self) -> Result<(), EngineError> {
+        self.small_bytes = 0;
+        let batch = std::mem::take(&mut self.small);
+        if batch.is_empty() { Ok(()) } else { self.give_out(Job::Upload(batch)) }
+    }
+
+    pub(super) fn send_large(&mut self) -> Result<(), EngineError> {
+        self.large_bytes = 0;
+        let batch = std::mem::take(&mut self.large);
+        if batch.is_empty() { Ok(()) } else { self.give_out(Job::Upload(batch)) }
+    }
+
+    pub(super) fn request_small(&mut self) -> Result<(), EngineError> {
+        self.fetch_small_bytes = 0;
+        let batch = std::mem::take(&mut self.fetch_small);
+        if batch.is_empty() { Ok(()) } else { self.give_out(Job::FetchSmall(batch)) }
+    }
+
+    pub(super) fn request_large(&mut self) -> Result<(), EngineError> {
+        self.fetch_large_bytes = 0;
+        let batch = std::mem::take(&mut self.fetch_large);
+        if batch.is_empty() { Ok(()) } else { self.give_out(Job::FetchLarge(batch)) }
+    }
+
+    /// Gives the node the new directories seen so far, and goes into them.
+    pub(super) fn create_directories(&mut self) -> Result<(), EngineError> {
+        let new = std::mem::take(&mut self.new_directories);
+        for batch in new.chunks(limits::CHANGES_PER_COMMAND) {
+            let changes = batch.iter().map(|directory| Change::Put {
+                base: Base::Absent { parent: Parent::Item(directory.parent), name: directory.name.clone() },
+                metadata: directory.metadata.clone(),
+                conflict_of: None,
+            });
+            let Some(outcomes) = self.commit(changes.collect())? else { return Ok(()) };
+            for (directory, outcome) in batch.iter().zip(outcomes) {
+                self.created(directory, outcome)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn created(&mut self, directory: &NewDirectory, outcome: Outcome) -> Result<(), EngineError> {
+        let version = match outcome {
+            Outcome::Committed(version) => version,
+            // Somebody else made it first, perhaps with another mode and time.
+            Outcome::Same(version) => VersionId { counter: 0, ..version },
+            Outcome::Conflict { current } => {
+                if let Some(current) = current {
+                    self.engine.trees.learn(&current)?;
+                }
+                self.report.again.insert(directory.path.clone());
+                return Ok(());
+            }
+            Outcome::Refused(refusal) => {
+                self.refused(&directory.path, refusal);
+                return Ok(());
+            }
+        };
+        let (metadata, seen) = (directory.metadata.clone(), directory.seen);
+        self.agree(Some(directory.parent), directory.name.as_str(), version, metadata, seen, false)?;
+        self.report.uploaded += 1;
+        self.walk.push_back((version.item, directory.path.clone()));
+        Ok(())
+    }
+}

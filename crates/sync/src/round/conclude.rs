@@ -1,0 +1,355 @@
+//! Taking in what came of jobs and commits, and the end of a round: deletions
+//! on both sides, the times of directories, and the notes in the trees.
+
+use super::{Deletion, Removal, Round};
+use crate::engine::EngineError;
+use crate::fetch::{FetchError, MAP_KEPT_FROM};
+use crate::folder::{ObservedKind, Observation, RelativePath};
+use crate::land::{self, Landed, Want};
+use crate::observer::Event;
+use crate::plan::{Remote, Sight, Step, Synced, decide};
+use crate::pool::{Done, Job};
+use crate::trees::SyncedRow;
+use crate::upload::{Agreement, Candidate, Uploaded};
+use crate::{RemoteError, conflict};
+use base::{DeviceId, ItemId, Name, VersionId, limits};
+use meta::Metadata;
+use state::{Change, Outcome, Refusal, Version};
+use std::io;
+
+/// Notes kept in one transaction of the trees.
+const NOTES_PER_COMMIT: usize = 4096;
+
+impl Round<'_> {
+    /// Gives out a job as soon as there is room for it.
+    pub(super) fn give_out(&mut self, job: Job) -> Result<(), EngineError> {
+        while !self.engine.pool.has_room() {
+            let Some(done) = self.engine.pool.next_done() else { break };
+            self.conclude(done)?;
+        }
+        if self.report.interrupted.is_none() {
+            self.engine.pool.submit(job);
+        }
+        Ok(())
+    }
+
+    /// Sends what is set aside and waits for everything under way.
+    pub(super) fn drain(&mut self) -> Result<(), EngineError> {
+        self.send_small()?;
+        self.send_large()?;
+        self.request_small()?;
+        self.request_large()?;
+        while let Some(done) = self.engine.pool.next_done() {
+            self.conclude(done)?;
+        }
+        Ok(())
+    }
+
+    fn conclude(&mut self, done: Done) -> Result<(), EngineError> {
+        match done {
+            Done::Uploaded(results) => {
+                results.into_iter().try_for_each(|(candidate, uploaded)| self.uploaded(&candidate, uploaded))
+            }
+            Done::Landed(results, maps) => {
+                for (hash, map) in maps {
+                    self.engine.trees.keep_map(&hash, &map)?;
+                }
+                results.into_iter().try_for_each(|(want, landed)| self.landed(&want, landed))
+            }
+            Done::Failed(FetchError::Remote(error)) => self.failed(error),
+            Done::Failed(FetchError::Local(error)) => Err(error.into()),
+            Done::Failed(error @ FetchError::Damaged { .. }) => {
+                self.report.problems.push((RelativePath::root(), error.to_string()));
+                Ok(())
+            }
+        }
+    }
+
+    /// The node did not do it: later, when that can help, else the end.
+    fn failed(&mut self, error: RemoteError) -> Result<(), EngineError> {
+        // A chunk that does not hash to its name: the file changed while it was
+        // sent, and the next look sees that.
+        let changed_meanwhile = error.is_status(422);
+        if error.is_passing() || changed_meanwhile || error.is_status(409) {
+            self.report.interrupted = Some(error);
+            return Ok(());
+        }
+        Err(error.into())
+    }
+
+    /// Commits `changes`; `None` when the node is away.
+    pub(super) fn commit(&mut self, changes: Vec<Change>) -> Result<Option<Vec<Outcome>>, EngineError> {
+        if self.report.interrupted.is_some() {
+            return Ok(None);
+        }
+        let count = changes.len();
+        match self.engine.outlet.commit(Vec::new(), changes) {
+            Ok(outcomes) if outcomes.len() == count => Ok(Some(outcomes)),
+            Ok(_) => Err(EngineError::Outcomes),
+            Err(error) => self.failed(error).map(|()| None),
+        }
+    }
+
+    fn uploaded(&mut self, candidate: &Candidate, uploaded: Uploaded) -> Result<(), EngineError> {
+        let path = candidate.directory.child(candidate.name.as_str());
+        self.engine.observer.event(&Event::Moved { bytes: candidate.seen.size });
+        match uploaded {
+            Uploaded::Committed(agreement) => {
+                self.report.uploaded += 1;
+                self.engine.observer.event(&Event::Uploaded { path: &path });
+                self.agreed(candidate, agreement)?;
+            }
+            Uploaded::Unchanged(agreement) => self.agreed(candidate, agreement)?,
+            Uploaded::Changing | Uploaded::Gone => {
+                self.report.again.insert(path);
+            }
+            Uploaded::Conflict(current) => {
+                if let Some(current) = current {
+                    self.engine.trees.learn(&current)?;
+                }
+                self.report.again.insert(path);
+            }
+            Uploaded::Refused(refusal) => self.refused(&path, refusal),
+            Uploaded::Unreadable(error) => self.problem(path, &error),
+        }
+        Ok(())
+    }
+
+    fn agreed(&mut self, candidate: &Candidate, agreement: Agreement) -> Result<(), EngineError> {
+        let Agreement { version, metadata, seen, racy, map } = agreement;
+        if let (Some(map), Some((hash, size))) = (map, metadata.content())
+            && size >= MAP_KEPT_FROM
+        {
+            self.engine.trees.keep_map(&hash, &map)?;
+        }
+        self.agree(Some(candidate.parent), candidate.name.as_str(), version, metadata, seen, racy)
+    }
+
+    fn landed(&mut self, want: &Want, landed: Landed) -> Result<(), EngineError> {
+        let path = want.directory.child(want.name.as_str());
+        self.engine.observer.event(&Event::Moved { bytes: want.metadata.content().map_or(0, |(_, size)| size) });
+        match landed {
+            Landed::Placed(seen) => {
+                self.report.fetched += 1;
+                self.engine.observer.event(&Event::Fetched { path: &path });
+                self.agree(Some(want.parent), want.name.as_str(), want.version, want.metadata.clone(), seen, false)?;
+            }
+            Landed::Raced | Landed::Superseded => {
+                self.report.again.insert(path);
+            }
+            Landed::Failed(error) if error.kind() == io::ErrorKind::StorageFull => return Err(error.into()),
+            Landed::Failed(error) => self.problem(path, &error),
+        }
+        Ok(())
+    }
+
+    /// Notes an agreement, and forgets the map of content that is gone.
+    pub(super) fn agree(&mut self, parent: Option<ItemId>, name: &str, version: VersionId, metadata: Metadata, seen: Observation, racy: bool) -> Result<(), EngineError> {
+        if let Some(old) = self.engine.trees.synced_item(version.item)?
+            && let Some((hash, size)) = old.synced.metadata.content()
+            && size >= MAP_KEPT_FROM
+            && metadata.content().map(|(hash, _)| hash) != Some(hash)
+        {
+            self.engine.trees.drop_map(&hash)?;
+        }
+        let synced = Synced { version, metadata, seen, racy };
+        self.engine.trees.agree(&SyncedRow { parent, name: name.to_owned(), synced })?;
+        self.note()
+    }
+
+    /// Counts a note; keeps them from time to time.
+    pub(super) fn note(&mut self) -> Result<(), EngineError> {
+        self.notes += 1;
+        if self.notes >= NOTES_PER_COMMIT { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Makes the folder durable, then the notes about it.
+    pub(super) fn checkpoint(&mut self) -> Result<(), EngineError> {
+        if std::mem::take(&mut self.unsynced) {
+            self.engine.folder.sync_all()?;
+        }
+        self.notes = 0;
+        Ok(self.engine.trees.commit()?)
+    }
+
+    // ---- the end of a round --------------------------------------------
+
+    /// Deletes at the node what was deleted here, children first.
+    pub(super) fn delete_at_node(&mut self) -> Result<(), EngineError> {
+        let mut deletions = std::mem::take(&mut self.deletions);
+        // A row for each file of a large tree is moved once, not compared often.
+        deletions.sort_by_cached_key(|deletion| std::cmp::Reverse(deletion.path.depth()));
+        deletions.retain(|deletion| self.is_still_gone(deletion));
+        if deletions.is_empty() {
+            return Ok(());
+        }
+        self.engine.check_marker()?;
+        for batch in deletions.chunks(limits::CHANGES_PER_COMMAND) {
+            let changes = batch.iter().map(|deletion| Change::Delete { base: deletion.row.synced.version });
+            let Some(outcomes) = self.commit(changes.collect())? else { return Ok(()) };
+            for (deletion, outcome) in batch.iter().zip(outcomes) {
+                self.deleted(deletion, outcome)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Editors delete and write anew within a moment.
+    fn is_still_gone(&mut self, deletion: &Deletion) -> bool {
+        let Some((directory, name)) = deletion.path.split() else { return false };
+        let directory_kind = deletion.row.synced.metadata.is_directory();
+        let now = self.engine.folder.directory(&directory).and_then(|handle| handle.observe(name));
+        match now {
+            Ok(None) => true,
+            Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+            // Replaced by another kind: that is why it is deleted.
+            Ok(Some(now)) if (now.kind == ObservedKind::Directory) != directory_kind => true,
+            Ok(Some(_)) => {
+                self.report.again.insert(deletion.path.clone());
+                false
+            }
+        }
+    }
+
+    fn deleted(&mut self, deletion: &Deletion, outcome: Outcome) -> Result<(), EngineError> {
+        let Synced { version, metadata, .. } = &deletion.row.synced;
+        match outcome {
+            Outcome::Committed(_) | Outcome::Same(_) | Outcome::Conflict { current: None } => {
+                self.report.deleted += 1;
+                self.engine.observer.event(&Event::Deleted { path: &deletion.path });
+                self.engine.trees.forget(version.item)?;
+                self.engine.trees.drop_news(version.item)?;
+            }
+            // Edited at the node meanwhile: it comes back.
+            Outcome::Conflict { current: Some(current) } => {
+                self.engine.trees.learn(&current)?;
+            }
+            Outcome::Refused(Refusal::NotEmpty) => {
+                // Something new is in it at the node, so it comes back.
+                self.engine.trees.forget(version.item)?;
+                if let (Some(parent), Ok(name)) = (deletion.row.parent, Name::new(&deletion.row.name)) {
+                    let state = Some(metadata.clone());
+                    self.engine.trees.learn(&Version { id: *version, parent, name, state, device: DeviceId::ADMIN, time: 0, index: 0, ordinal: 0 })?;
+                }
+                self.report.more_news = true;
+            }
+            Outcome::Refused(Refusal::NoSuchItem) => self.engine.trees.forget(version.item)?,
+            Outcome::Refused(refusal) => self.refused(&deletion.path, refusal),
+        }
+        self.note()
+    }
+
+    /// Removes here what was deleted at the node, children first.
+    pub(super) fn remove_here(&mut self) -> Result<(), EngineError> {
+        let mut removals = std::mem::take(&mut self.removals);
+        removals.sort_by_cached_key(|removal| std::cmp::Reverse(removal.path.depth()));
+        for removal in removals {
+            self.remove_one(&removal)?;
+        }
+        Ok(())
+    }
+
+    fn remove_one(&mut self, removal: &Removal) -> Result<(), EngineError> {
+        let item = removal.row.synced.version.item;
+        let (Some((directory, _)), Ok(name), Some(parent)) = (removal.path.split(), Name::new(&removal.row.name), removal.row.parent) else {
+            return Ok(());
+        };
+        self.touch(parent, &directory)?;
+        let removed = self.engine.folder.directory(&directory).and_then(|handle| {
+            if removal.seen.kind == ObservedKind::Directory {
+                handle.remove_directory(name.as_str()).map(|()| true)
+            } else {
+                let kept = conflict::conflict_name(&name, &self.engine.device_name, self.engine.clock.now());
+                land::remove(&self.engine.folder, &handle, &name, &removal.seen, &kept)
+            }
+        });
+        match removed {
+            Ok(true) => {}
+            Ok(false) => {
+                self.report.again.insert(removal.path.clone());
+                return Ok(());
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                // Something in it is only here: it begins anew at the node.
+                self.report.again.insert(removal.path.clone());
+            }
+            Err(error) => {
+                self.problem(removal.path.clone(), &error);
+                return Ok(());
+            }
+        }
+        self.unsynced = true;
+        self.report.removed += 1;
+        self.engine.observer.event(&Event::Removed { path: &removal.path });
+        self.touched.remove(&item);
+        self.engine.trees.forget(item)?;
+        self.engine.trees.drop_news(item)?;
+        self.note()
+    }
+
+    /// Remembers, before the first entry of a directory is placed or removed,
+    /// which mode and time it shall have again afterwards.
+    pub(super) fn touch(&mut self, item: ItemId, path: &RelativePath) -> Result<(), EngineError> {
+        if self.touched.contains_key(&item) {
+            return Ok(());
+        }
+        let wanted = match self.engine.trees.synced_item(item)? {
+            Some(row) if self.looks_as_agreed(path, &row) => Some(row.synced.metadata),
+            _ => None,
+        };
+        self.touched.insert(item, (path.clone(), wanted));
+        Ok(())
+    }
+
+    fn looks_as_agreed(&self, path: &RelativePath, row: &SyncedRow) -> bool {
+        let seen = self.engine.folder.directory(path).and_then(|handle| handle.observe_self());
+        let remote = Remote { version: row.synced.version, metadata: row.synced.metadata.clone() };
+        seen.is_ok_and(|seen| {
+            let sight = Sight { local: Some(&seen), synced: Some(&row.synced), remote: Some(&remote) };
+            decide(sight) == Step::Nothing
+        })
+    }
+
+    /// Gives touched directories their mode and time back; those that a person
+    /// changed go to the node.
+    pub(super) fn dress_directories(&mut self) -> Result<(), EngineError> {
+        for (item, (path, wanted)) in std::mem::take(&mut self.touched) {
+            let Some(row) = self.engine.trees.synced_item(item)? else { continue };
+            match wanted {
+                Some(metadata) => self.dress(&path, &metadata)?,
+                None => {
+                    let Ok(handle) = self.engine.folder.directory(&path) else { continue };
+                    let seen = handle.observe_self()?;
+                    self.update_directory(row, &seen)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn dress(&mut self, path: &RelativePath, metadata: &Metadata) -> Result<(), EngineError> {
+        let dressed = self.engine.folder.directory(path).and_then(|handle| handle.dress(metadata.mode, metadata.modified));
+        match dressed {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                self.problem(path.clone(), &error);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn refused(&mut self, path: &RelativePath, refusal: Refusal) {
+        match refusal {
+            // The feed is about to say so.
+            Refusal::ParentMissing | Refusal::NotADirectory | Refusal::NoSuchItem => {
+                self.report.again.insert(path.clone());
+            }
+            _ => self.report.problems.push((path.clone(), refusal.to_string())),
+        }
+    }
+
+    pub(super) fn problem(&mut self, path: RelativePath, error: &io::Error) {
+        self.report.problems.push((path, error.to_string()));
+    }
+}
