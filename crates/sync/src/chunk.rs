@@ -41,7 +41,7 @@ pub fn cut(source: &mut dyn Read) -> io::Result<Cut> {
     loop {
         let kept = window.len();
         let room = (WINDOW_BYTES - kept) as u64;
-        let read = source.by_ref().take(room).read_to_end(&mut window)?;
+        let read = (&mut *source).take(room).read_to_end(&mut window)?;
         hasher.update(&window[kept..]);
         total += read as u64;
         if total > limits::FILE_BYTES {

@@ -545,6 +545,11 @@ impl Directory {
     }
 }
 
+/// Whether opening failed because a link stands there, or on the way.
+pub fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+}
+
 /// The file system's clock as far as user space can read it.
 pub fn now() -> Timestamp {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);

@@ -47,7 +47,7 @@ impl Observer for Progress {
             Event::Removed { path } if self.verbose => self.say(&format!("removed  {path}")),
             Event::Uploaded { path } | Event::Fetched { path } => self.bar.set_message(path.to_string()),
             Event::Conflict { path, copy } => self.say(&format!("conflict {path}: your version is kept as {copy}")),
-            Event::Planned { path, step } => self.say(&format!("{step:<16} {path}")),
+            Event::Planned { path, step } => self.say(&format!("{:<16} {path}", format!("{step:?}"))),
             Event::Problem { path, reason } => self.say(&format!("skipped  {path}: {reason}")),
             Event::Waiting { reason } => self.say(&format!("waiting  {reason}")),
             Event::Started { .. } | Event::Deleted { .. } | Event::Removed { .. } => {}

@@ -9,7 +9,7 @@
 //! the trees are not touched here.
 
 use crate::chunk::{Cut, cut, runs};
-use crate::folder::{Directory, Folder, Observation, ObservedKind, RelativePath, now, observe_open};
+use crate::folder::{Directory, Folder, Observation, ObservedKind, RelativePath, is_link, now, observe_open};
 use crate::remote::{Node, RemoteError, missing_content};
 use crate::wire::{CHUNKS_PER_FRAME, Frame, Open, encode_blob, encode_chunk};
 use base::{Hash, ItemId, Name, SpaceId, VersionId, limits};
@@ -86,7 +86,7 @@ pub enum Uploaded {
     /// It is gone.
     Gone,
     /// The node stands elsewhere; this is what it has.
-    Conflict(Option<Box<state::Version>>),
+    Conflict(Option<state::Version>),
     /// The node does not take it in this tree.
     Refused(state::Refusal),
     /// It cannot be read.
@@ -472,10 +472,8 @@ fn read_kind(directory: &Directory, candidate: &Candidate) -> Result<Read4, Uplo
 }
 
 fn read_file(directory: &Directory, candidate: &Candidate, begun: meta::Timestamp) -> Result<Read4, Uploaded> {
-    let mut file = directory.open(candidate.name.as_str()).map_err(|error| match error.raw_os_error() {
-        // ELOOP: a link took the file's place.
-        Some(40) => Uploaded::Changing,
-        _ => unreadable(error),
+    let mut file = directory.open(candidate.name.as_str()).map_err(|error| {
+        if is_link(&error) { Uploaded::Changing } else { unreadable(error) }
     })?;
     let seen = observe_open(&file).map_err(unreadable)?;
     if seen.kind != ObservedKind::File {

@@ -6,7 +6,7 @@ use super::{Deletion, NewDirectory, Place, Removal, Round};
 use crate::conflict;
 use crate::engine::{EngineError, Strategy};
 use crate::fetch::Standing;
-use crate::folder::{Observation, ObservedKind, RelativePath, dress, observe_open};
+use crate::folder::{Observation, ObservedKind, dress, observe_open};
 use crate::land::{self, Want};
 use crate::observer::Event;
 use crate::plan::{Remote, Settlement, Sight, Step, Synced, decide, settle};
@@ -300,16 +300,19 @@ impl Round<'_> {
         }
         self.touch(place.parent, place.directory)?;
         let mut copy = self.conflict_name(place);
-        for number in 2_u32.. {
+        let mut number = 2;
+        loop {
             // Noted first: without the note the copy is still synced, only not
             // known as one.
             self.engine.trees.note_copy(place.parent, copy.as_str(), remote.version)?;
             match place.handle.rename(place.name.as_str(), place.handle, copy.as_str()) {
+                Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     copy = conflict::numbered(&self.conflict_name(place), number);
+                    number += 1;
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                result => break result?,
+                Err(error) => return Err(error.into()),
             }
         }
         self.unsynced = true;

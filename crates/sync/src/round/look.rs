@@ -3,7 +3,7 @@
 
 use super::{Place, Round};
 use crate::engine::EngineError;
-use crate::folder::{Observation, ObservedKind, RelativePath};
+use crate::folder::{is_link, Observation, ObservedKind, RelativePath};
 use crate::plan::{Remote, Sight, Step, decide};
 use crate::trees::SyncedRow;
 use base::{ItemId, Name, limits};
@@ -43,7 +43,7 @@ impl Round<'_> {
     }
 
     /// Gives the node the mode and time of a directory that a person changed.
-    fn update_directory(&mut self, row: SyncedRow, seen: &Observation) -> Result<(), EngineError> {
+    pub(super) fn update_directory(&mut self, row: SyncedRow, seen: &Observation) -> Result<(), EngineError> {
         let metadata = Metadata::directory(seen.mode, seen.modified);
         let change = Change::Put { base: Base::Version(row.synced.version), metadata: metadata.clone(), conflict_of: None };
         let Some(outcomes) = self.commit(vec![change])? else { return Ok(()) };
@@ -335,5 +335,5 @@ fn remote_of(version: Version) -> Option<Remote> {
 }
 
 fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::FilesystemLoop)
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) || is_link(error)
 }
