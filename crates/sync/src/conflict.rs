@@ -8,7 +8,13 @@ use base::{Millis, Name, limits};
 pub fn conflict_name(name: &Name, device: &str, now: Millis) -> Name {
     let device: String = device
         .chars()
-        .map(|c| if c.is_alphanumeric() || c == '-' { c } else { '-' })
+        .map(|c| {
+            if c.is_alphanumeric() || c == '-' {
+                c
+            } else {
+                '-'
+            }
+        })
         .take(24)
         .collect();
     insert(name, &format!(".conflict-{}-{device}", compact_time(now)))
@@ -31,7 +37,8 @@ fn insert(name: &Name, mark: &str) -> Name {
     while !stem.is_char_boundary(end) {
         end -= 1;
     }
-    Name::new(&format!("{}{mark}{extension}", &stem[..end])).expect("parts of a name without separators, shortened")
+    Name::new(&format!("{}{mark}{extension}", &stem[..end]))
+        .expect("parts of a name without separators, shortened")
 }
 
 /// `20261120T153000Z` (ISO 8601 basic format).
@@ -49,11 +56,16 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -65,22 +77,35 @@ mod tests {
     fn names() {
         let now = 1_795_188_600_000; // 2026-11-20 15:30:00 UTC
         for (name, expected) in [
-            ("report.txt", "report.conflict-20261120T153000Z-my-laptop.txt"),
+            (
+                "report.txt",
+                "report.conflict-20261120T153000Z-my-laptop.txt",
+            ),
             ("Makefile", "Makefile.conflict-20261120T153000Z-my-laptop"),
             (".profile", ".profile.conflict-20261120T153000Z-my-laptop"),
             ("a.tar.gz", "a.tar.conflict-20261120T153000Z-my-laptop.gz"),
         ] {
-            assert_eq!(conflict_name(&Name::new(name).unwrap(), "my laptop", now).as_str(), expected);
+            assert_eq!(
+                conflict_name(&Name::new(name).unwrap(), "my laptop", now).as_str(),
+                expected
+            );
         }
         let long = Name::new(&format!("{}.txt", "ü".repeat(125))).unwrap();
         let copy = conflict_name(&long, "x", now);
         assert!(copy.as_str().len() <= 255 && copy.as_str().ends_with("-x.txt"));
-        assert_eq!(numbered(&Name::new("a.txt").unwrap(), 2).as_str(), "a-2.txt");
+        assert_eq!(
+            numbered(&Name::new("a.txt").unwrap(), 2).as_str(),
+            "a-2.txt"
+        );
     }
 
     #[test]
     fn days() {
-        for (days, date) in [(0, (1970, 1, 1)), (11_016, (2000, 2, 29)), (20_777, (2026, 11, 20))] {
+        for (days, date) in [
+            (0, (1970, 1, 1)),
+            (11_016, (2000, 2, 29)),
+            (20_777, (2026, 11, 20)),
+        ] {
             assert_eq!(civil_from_days(days), date);
         }
     }

@@ -95,7 +95,9 @@ pub enum EngineError {
     #[error("folder {0} is synced by another atoll process; stop that one first")]
     Locked(PathBuf),
     /// It belongs to another site.
-    #[error("folder {path} belongs to space `{space}` of node `{node}` ({server}); to join it elsewhere, remove {path}/.atoll first")]
+    #[error(
+        "folder {path} belongs to space `{space}` of node `{node}` ({server}); to join it elsewhere, remove {path}/.atoll first"
+    )]
     Foreign {
         /// Which.
         path: PathBuf,
@@ -107,13 +109,17 @@ pub enum EngineError {
         server: String,
     },
     /// The marker is gone while the client runs.
-    #[error("folder {0} has lost its .atoll/marker.json: is the drive mounted? nothing was deleted")]
+    #[error(
+        "folder {0} has lost its .atoll/marker.json: is the drive mounted? nothing was deleted"
+    )]
     MarkerGone(PathBuf),
     /// No space was named, and none is known.
     #[error("which space? name one with --space")]
     NoSpace,
     /// No token was given, and none is known.
-    #[error("no token: take the `atoll sync …` line that `atoll up` or `atoll invite` prints, or give --token")]
+    #[error(
+        "no token: take the `atoll sync …` line that `atoll up` or `atoll invite` prints, or give --token"
+    )]
     NoToken,
     /// The client's state.
     #[error(transparent)]
@@ -148,7 +154,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub fn open(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Self, EngineError> {
-        let open = |source| EngineError::Open { path: settings.dir.clone(), source };
+        let open = |source| EngineError::Open {
+            path: settings.dir.clone(),
+            source,
+        };
         let marker = marker::read(&settings.dir).map_err(open)?;
         let folder = Arc::new(Folder::open(&settings.dir).map_err(open)?);
         let lock = marker::lock(&folder).map_err(|error| match error.kind() {
@@ -168,7 +177,11 @@ impl Engine {
                 server: marker.server.clone(),
             });
         }
-        let slug = session.space.slug().map(|slug| slug.to_string()).unwrap_or_default();
+        let slug = session
+            .space
+            .slug()
+            .map(|slug| slug.to_string())
+            .unwrap_or_default();
         let fresh = Marker {
             site: now.log.to_string(),
             node: session.node.clone(),
@@ -183,11 +196,17 @@ impl Engine {
         let cursor = begin(&trees, space, now.log)?;
         let stream = SystemRandom.next_u64() >> 1;
         let outlet = Arc::new(Outlet::new(node.clone(), space, stream));
-        let inlet = Inlet { node: node.clone(), space };
+        let inlet = Inlet {
+            node: node.clone(),
+            space,
+        };
         observer.event(&Event::Started { space: &slug });
         for name in leftovers::clear(&folder, &trees)? {
             let path = RelativePath::root().child(&name);
-            observer.event(&Event::Problem { path: &path, reason: "was taken out of its place when the client was killed" });
+            observer.event(&Event::Problem {
+                path: &path,
+                reason: "was taken out of its place when the client was killed",
+            });
         }
         Ok(Self {
             pool: Pool::new(Arc::clone(&folder), Arc::clone(&outlet), inlet),
@@ -204,7 +223,10 @@ impl Engine {
             node,
             space,
             cursor,
-            summary: Summary { space: slug, ..Summary::default() },
+            summary: Summary {
+                space: slug,
+                ..Summary::default()
+            },
             _lock: lock,
         })
     }
@@ -239,7 +261,9 @@ impl Engine {
             }
             self.catch_up()?;
             let (_, news) = self.trees.counts()?;
-            let unfinished = !report.again.is_empty() || report.more_news || (news > 0 && report.problems.is_empty());
+            let unfinished = !report.again.is_empty()
+                || report.more_news
+                || (news > 0 && report.problems.is_empty());
             if !unfinished || stop.is_stopped() {
                 break;
             }
@@ -269,7 +293,8 @@ impl Engine {
         let mut report = self.round(Scope::Everything)?;
         let mut retry = Retry::new();
         while !stop.is_stopped() {
-            let quiet = report.again.is_empty() && !report.more_news && report.interrupted.is_none();
+            let quiet =
+                report.again.is_empty() && !report.more_news && report.interrupted.is_none();
             if quiet {
                 self.observer.event(&Event::Quiet);
                 retry.reset();
@@ -281,11 +306,16 @@ impl Engine {
                 _ => retry.next(),
             };
             if let Some(error) = &report.interrupted {
-                self.observer.event(&Event::Waiting { reason: &error.to_string() });
+                self.observer.event(&Event::Waiting {
+                    reason: &error.to_string(),
+                });
             }
             let woken = self.wait(&signals, wait, stop)?;
             let mut heard = watch.as_ref().map_or_else(
-                || Heard { everything: !woken, ..Heard::default() },
+                || Heard {
+                    everything: !woken,
+                    ..Heard::default()
+                },
                 |watch| {
                     let mut heard = watch.take();
                     if !heard.is_empty() {
@@ -312,11 +342,20 @@ impl Engine {
 
     /// Waits for a signal, and takes in everything that has come. `false` when
     /// the time ran out.
-    fn wait(&mut self, signals: &Receiver<Signal>, wait: Duration, stop: &Stop) -> Result<bool, EngineError> {
+    fn wait(
+        &mut self,
+        signals: &Receiver<Signal>,
+        wait: Duration,
+        stop: &Stop,
+    ) -> Result<bool, EngineError> {
         let mut left = wait;
         let mut woken = false;
         loop {
-            let step = if woken { Duration::ZERO } else { left.min(STOP_EVERY) };
+            let step = if woken {
+                Duration::ZERO
+            } else {
+                left.min(STOP_EVERY)
+            };
             match signals.recv_timeout(step) {
                 Ok(signal) => {
                     woken = true;
@@ -339,7 +378,9 @@ impl Engine {
             Signal::Feed(versions, cursor) => self.learn(&versions, cursor),
             Signal::FeedDown(error) if error.is_status(410) => Err(error.into()),
             Signal::FeedDown(error) => {
-                self.observer.event(&Event::Waiting { reason: &error.to_string() });
+                self.observer.event(&Event::Waiting {
+                    reason: &error.to_string(),
+                });
                 Ok(())
             }
             Signal::Heard => Ok(()),
@@ -368,7 +409,10 @@ impl Engine {
                 // Too long away: compare everything anew; plan's rule 5 keeps
                 // every byte.
                 self.cursor = Cursor::start(self.cursor.log);
-                self.trees.restart(Place { space: self.space, cursor: self.cursor })?;
+                self.trees.restart(Place {
+                    space: self.space,
+                    cursor: self.cursor,
+                })?;
                 self.node.feed(self.space, self.cursor, false)?
             }
             frames => frames?,
@@ -392,7 +436,9 @@ impl Engine {
         loop {
             match self.catch_up() {
                 Err(EngineError::Remote(error)) if error.is_passing() && !stop.is_stopped() => {
-                    self.observer.event(&Event::Waiting { reason: &error.to_string() });
+                    self.observer.event(&Event::Waiting {
+                        reason: &error.to_string(),
+                    });
                     stop.wait(retry.next());
                 }
                 result => return result,
@@ -407,7 +453,10 @@ impl Engine {
         for version in versions {
             self.trees.learn(version)?;
         }
-        self.trees.advance(Place { space: self.space, cursor })?;
+        self.trees.advance(Place {
+            space: self.space,
+            cursor,
+        })?;
         self.cursor = cursor;
         Ok(())
     }
@@ -428,13 +477,23 @@ impl Engine {
 }
 
 /// Registers if need be, and begins a session.
-fn connect(settings: &Settings, folder: &Folder, marker: Option<&Marker>) -> Result<(Node, Session), EngineError> {
-    let server = settings.server.as_deref().or(marker.map(|marker| marker.server.as_str()));
+fn connect(
+    settings: &Settings,
+    folder: &Folder,
+    marker: Option<&Marker>,
+) -> Result<(Node, Session), EngineError> {
+    let server = settings
+        .server
+        .as_deref()
+        .or(marker.map(|marker| marker.server.as_str()));
     let server = server.ok_or(EngineError::NoToken)?;
     let wanted = settings.space.as_ref().map(ToString::to_string);
     if let Some(token) = marker::token(folder.path())? {
         let node = Node::new(server, &token);
-        let space = marker.map(|marker| marker.space.clone()).or(wanted.clone()).ok_or(EngineError::NoSpace)?;
+        let space = marker
+            .map(|marker| marker.space.clone())
+            .or(wanted.clone())
+            .ok_or(EngineError::NoSpace)?;
         match node.start(&space) {
             // The device was revoked, or the site is another: the given token
             // may still do.
@@ -452,7 +511,10 @@ fn connect(settings: &Settings, folder: &Folder, marker: Option<&Marker>) -> Res
         let registration = node.register(&settings.device_name)?;
         node = node.with_token(&registration.token);
         marker::keep_token(folder, &registration.token)?;
-        space = space.or(registration.space.and_then(|space| space.slug()).map(|slug| slug.to_string()));
+        space = space.or(registration
+            .space
+            .and_then(|space| space.slug())
+            .map(|slug| slug.to_string()));
     } else if token.starts_with(DEVICE_PREFIX) {
         marker::keep_token(folder, token)?;
     }
@@ -508,7 +570,13 @@ impl From<RemoteError> for Followed {
     }
 }
 
-fn follow_once(node: &Node, space: SpaceId, cursor: &mut Cursor, signals: &SyncSender<Signal>, retry: &mut Retry) -> Result<(), Followed> {
+fn follow_once(
+    node: &Node,
+    space: SpaceId,
+    cursor: &mut Cursor,
+    signals: &SyncSender<Signal>,
+    retry: &mut Retry,
+) -> Result<(), Followed> {
     let mut frames = node.feed(space, *cursor, true)?;
     let mut versions = Vec::with_capacity(FEED_BATCH);
     while let Some(frame) = frames.next_frame()? {
@@ -525,7 +593,9 @@ fn follow_once(node: &Node, space: SpaceId, cursor: &mut Cursor, signals: &SyncS
                 }
                 *cursor = seen;
                 let batch = std::mem::take(&mut versions);
-                signals.send(Signal::Feed(batch, seen)).map_err(|_| Followed::Abandoned)?;
+                signals
+                    .send(Signal::Feed(batch, seen))
+                    .map_err(|_| Followed::Abandoned)?;
             }
             _ => {}
         }
@@ -552,4 +622,3 @@ impl Retry {
         pause
     }
 }
-

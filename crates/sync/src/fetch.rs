@@ -48,7 +48,11 @@ pub struct Inlet {
 ///
 /// # Errors
 /// [`FetchError`]: nothing is known of any of them then.
-pub fn fetch_small(folder: &Folder, inlet: &Inlet, wants: Vec<Want>) -> Result<Vec<(Want, Landed)>, FetchError> {
+pub fn fetch_small(
+    folder: &Folder,
+    inlet: &Inlet,
+    wants: Vec<Want>,
+) -> Result<Vec<(Want, Landed)>, FetchError> {
     let mut lander = Lander::new(folder);
     let mut done = Vec::new();
     let mut files = HashMap::new();
@@ -66,7 +70,9 @@ pub fn fetch_small(folder: &Folder, inlet: &Inlet, wants: Vec<Want>) -> Result<V
         while let Some(frame) = frames.next_frame()? {
             match frame {
                 Frame::Content { version, bytes } => {
-                    let Some(want) = files.remove(&version) else { continue };
+                    let Some(want) = files.remove(&version) else {
+                        continue;
+                    };
                     if want.metadata.content() != Some((Hash::of(&bytes), bytes.len() as u64)) {
                         return Err(FetchError::Damaged { version });
                     }
@@ -76,7 +82,11 @@ pub fn fetch_small(folder: &Folder, inlet: &Inlet, wants: Vec<Want>) -> Result<V
                     }
                 }
                 Frame::Missing(version) => {
-                    done.extend(files.remove(&version).map(|want| (want, Landed::Superseded)));
+                    done.extend(
+                        files
+                            .remove(&version)
+                            .map(|want| (want, Landed::Superseded)),
+                    );
                 }
                 _ => {}
             }
@@ -105,7 +115,11 @@ fn write_small(folder: &Folder, bytes: &[u8]) -> io::Result<Temporary> {
 /// # Errors
 /// [`FetchError`]: nothing is known of any of them then, but what arrived of
 /// them is kept for the next attempt.
-pub fn fetch_large(folder: &Folder, inlet: &Inlet, wants: Vec<(Want, Option<Standing>)>) -> Result<(Vec<(Want, Landed)>, Vec<KeptMap>), FetchError> {
+pub fn fetch_large(
+    folder: &Folder,
+    inlet: &Inlet,
+    wants: Vec<(Want, Option<Standing>)>,
+) -> Result<(Vec<(Want, Landed)>, Vec<KeptMap>), FetchError> {
     let mut lander = Lander::new(folder);
     let (mut done, mut maps) = (Vec::new(), Vec::new());
     for (want, standing) in wants {
@@ -138,8 +152,16 @@ fn kept_map(inlet: &Inlet, want: &Want) -> Option<KeptMap> {
     Some((hash, map.encode()))
 }
 
-fn bring(folder: &Folder, inlet: &Inlet, want: &Want, standing: Option<&Standing>) -> Result<Temporary, FetchError> {
-    let (hash, size) = want.metadata.content().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+fn bring(
+    folder: &Folder,
+    inlet: &Inlet,
+    want: &Want,
+    standing: Option<&Standing>,
+) -> Result<Temporary, FetchError> {
+    let (hash, size) = want
+        .metadata
+        .content()
+        .ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
     if let Some(standing) = standing
         && let Some(temporary) = bring_delta(folder, inlet, want, standing, hash)?
     {
@@ -151,10 +173,16 @@ fn bring(folder: &Folder, inlet: &Inlet, want: &Want, standing: Option<&Standing
         // Space is claimed at once: a full disk is found before the transfer.
         preallocate(&partial.file, size)?;
     }
-    let mut sink = Sink { file: &mut partial.file, hasher: &mut hasher, written: start, flushed: start };
+    let mut sink = Sink {
+        file: &mut partial.file,
+        hasher: &mut hasher,
+        written: start,
+        flushed: start,
+    };
     if start < size {
         let mut source = inlet.node.content(inlet.space, want.version, start)?;
-        sink.take(&mut *source, size - start).map_err(|error| cut_off(inlet, &error))?;
+        sink.take(&mut *source, size - start)
+            .map_err(|error| cut_off(inlet, &error))?;
     }
     if hasher.count() != size {
         return Err(cut_off(inlet, &io::ErrorKind::UnexpectedEof.into()));
@@ -163,9 +191,14 @@ fn bring(folder: &Folder, inlet: &Inlet, want: &Want, standing: Option<&Standing
         folder.discard(&partial.name)?;
         // What an earlier attempt left may have been cut by a power failure.
         return Err(if start > 0 {
-            cut_off(inlet, &io::Error::other("what was kept of it is damaged and starts over"))
+            cut_off(
+                inlet,
+                &io::Error::other("what was kept of it is damaged and starts over"),
+            )
         } else {
-            FetchError::Damaged { version: want.version }
+            FetchError::Damaged {
+                version: want.version,
+            }
         });
     }
     partial.file.set_len(size)?;
@@ -240,18 +273,34 @@ impl Sink<'_> {
 fn start_writeback(file: &File, offset: u64, length: u64) -> io::Result<()> {
     // POSIX_FADV_DONTNEED starts writeback of dirty pages without waiting and
     // leaves them in the cache; sync_file_range has no safe wrapper.
-    Ok(rustix::fs::fadvise(file, offset, std::num::NonZeroU64::new(length), rustix::fs::Advice::DontNeed)?)
+    Ok(rustix::fs::fadvise(
+        file,
+        offset,
+        std::num::NonZeroU64::new(length),
+        rustix::fs::Advice::DontNeed,
+    )?)
 }
 
 /// Builds the wanted bytes from those that stand here; `None` when that turns
 /// out not to work and the whole file must come.
-fn bring_delta(folder: &Folder, inlet: &Inlet, want: &Want, standing: &Standing, hash: Hash) -> Result<Option<Temporary>, FetchError> {
-    let source = folder.directory(&want.directory).and_then(|d| d.open(want.name.as_str()));
+fn bring_delta(
+    folder: &Folder,
+    inlet: &Inlet,
+    want: &Want,
+    standing: &Standing,
+    hash: Hash,
+) -> Result<Option<Temporary>, FetchError> {
+    let source = folder
+        .directory(&want.directory)
+        .and_then(|d| d.open(want.name.as_str()));
     let Ok(source) = source else { return Ok(None) };
     if observe_open(&source)? != standing.seen {
         return Ok(None);
     }
-    let mut frames = match inlet.node.delta(inlet.space, want.version, standing.version) {
+    let mut frames = match inlet
+        .node
+        .delta(inlet.space, want.version, standing.version)
+    {
         Ok(frames) => frames,
         Err(error) if error.is_passing() => return Err(error.into()),
         Err(_) => return Ok(None),
@@ -259,7 +308,9 @@ fn bring_delta(folder: &Folder, inlet: &Inlet, want: &Want, standing: &Standing,
     let mut temporary = folder.temporary()?;
     let mut hasher = Hasher::new();
     let built = build(&mut frames, &source, &mut temporary.file, &mut hasher);
-    let whole = matches!(built, Ok(true)) && hasher.finish() == hash && observe_open(&source)? == standing.seen;
+    let whole = matches!(built, Ok(true))
+        && hasher.finish() == hash
+        && observe_open(&source)? == standing.seen;
     if whole {
         return Ok(Some(temporary));
     }
@@ -267,8 +318,18 @@ fn bring_delta(folder: &Folder, inlet: &Inlet, want: &Want, standing: &Standing,
     built.map(|_| None)
 }
 
-fn build(frames: &mut crate::remote::Frames, source: &File, target: &mut File, hasher: &mut Hasher) -> Result<bool, FetchError> {
-    let mut sink = Sink { file: target, hasher, written: 0, flushed: 0 };
+fn build(
+    frames: &mut crate::remote::Frames,
+    source: &File,
+    target: &mut File,
+    hasher: &mut Hasher,
+) -> Result<bool, FetchError> {
+    let mut sink = Sink {
+        file: target,
+        hasher,
+        written: 0,
+        flushed: 0,
+    };
     let mut buffer = vec![0; PIECE_BYTES];
     while let Some(frame) = frames.next_frame()? {
         match frame {

@@ -131,7 +131,9 @@ impl RelativePath {
     pub fn from_path(path: &Path) -> Option<Self> {
         let mut relative = Self::root();
         for part in path.components() {
-            let std::path::Component::Normal(name) = part else { return None };
+            let std::path::Component::Normal(name) = part else {
+                return None;
+            };
             relative = relative.child(Name::new(name.to_str()?).ok()?.as_str());
         }
         (relative.0.len() <= limits::PATH_BYTES).then_some(relative)
@@ -158,7 +160,11 @@ impl Observation {
         };
         Self {
             kind,
-            size: if kind == ObservedKind::File { stat.st_size as u64 } else { 0 },
+            size: if kind == ObservedKind::File {
+                stat.st_size as u64
+            } else {
+                0
+            },
             mode,
             modified: timestamp(stat.st_mtime, stat.st_mtime_nsec),
             changed: timestamp(stat.st_ctime, stat.st_ctime_nsec),
@@ -212,7 +218,10 @@ impl Folder {
             OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
             rustix::fs::Mode::empty(),
         )?;
-        if rustix::fs::fstatvfs(&root)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        if rustix::fs::fstatvfs(&root)?
+            .f_flag
+            .contains(StatVfsMountFlags::RDONLY)
+        {
             return Err(io::Error::from(Errno::ROFS));
         }
         let private = rustix::fs::Mode::from_raw_mode(0o700);
@@ -224,7 +233,12 @@ impl Folder {
         }
         let temporary = open_directory(root.as_fd(), &format!("{CORNER}/tmp"))?;
         let path = path.canonicalize()?;
-        Ok(Self { root, path, temporary, next_temporary: AtomicU64::new(0) })
+        Ok(Self {
+            root,
+            path,
+            temporary,
+            next_temporary: AtomicU64::new(0),
+        })
     }
 
     /// Its absolute path, for messages and the watcher alone.
@@ -242,7 +256,11 @@ impl Folder {
     /// # Errors
     /// `NotFound`, `NotADirectory`, or `ELOOP` when a link lies on the way.
     pub fn directory(&self, path: &RelativePath) -> io::Result<Directory> {
-        let text = if path.as_str().is_empty() { "." } else { path.as_str() };
+        let text = if path.as_str().is_empty() {
+            "."
+        } else {
+            path.as_str()
+        };
         Ok(Directory(open_directory(self.root.as_fd(), text)?))
     }
 
@@ -276,7 +294,10 @@ impl Folder {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let private = rustix::fs::Mode::from_raw_mode(0o600);
         let file = rustix::fs::openat(&self.temporary, name, flags, private)?;
-        Ok(Temporary { name: name.to_owned(), file: file.into() })
+        Ok(Temporary {
+            name: name.to_owned(),
+            file: file.into(),
+        })
     }
 
     /// Makes a symbolic link as a temporary.
@@ -306,7 +327,9 @@ impl Folder {
     /// # Errors
     /// As the operating system says.
     pub fn temporaries(&self) -> io::Result<Vec<String>> {
-        Ok(Directory(self.temporary.try_clone()?).names()?.into_iter()
+        Ok(Directory(self.temporary.try_clone()?)
+            .names()?
+            .into_iter()
             .filter_map(|name| String::from_utf8(name).ok())
             .collect())
     }
@@ -324,7 +347,13 @@ impl Folder {
     /// # Errors
     /// `AlreadyExists` when something is there now.
     pub fn place(&self, temporary: &str, directory: &Directory, name: &str) -> io::Result<()> {
-        Ok(rustix::fs::renameat_with(&self.temporary, temporary, &directory.0, name, RenameFlags::NOREPLACE)?)
+        Ok(rustix::fs::renameat_with(
+            &self.temporary,
+            temporary,
+            &directory.0,
+            name,
+            RenameFlags::NOREPLACE,
+        )?)
     }
 
     /// Swaps a temporary with the entry `name`: what stood there is then the
@@ -333,7 +362,13 @@ impl Folder {
     /// # Errors
     /// `NotFound` when nothing stands there any more.
     pub fn exchange(&self, temporary: &str, directory: &Directory, name: &str) -> io::Result<()> {
-        Ok(rustix::fs::renameat_with(&self.temporary, temporary, &directory.0, name, RenameFlags::EXCHANGE)?)
+        Ok(rustix::fs::renameat_with(
+            &self.temporary,
+            temporary,
+            &directory.0,
+            name,
+            RenameFlags::EXCHANGE,
+        )?)
     }
 
     /// Renames a temporary that is about to be swapped with an entry; see
@@ -372,7 +407,13 @@ impl Folder {
     pub fn take_out(&self, directory: &Directory, name: &str) -> io::Result<String> {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = format!("{:x}-{number:x}{TAKEN_OUT}", std::process::id());
-        rustix::fs::renameat_with(&directory.0, name, &self.temporary, temporary.as_str(), RenameFlags::NOREPLACE)?;
+        rustix::fs::renameat_with(
+            &directory.0,
+            name,
+            &self.temporary,
+            temporary.as_str(),
+            RenameFlags::NOREPLACE,
+        )?;
         Ok(temporary)
     }
 
@@ -407,12 +448,23 @@ fn open_directory(beneath: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno>
 
 fn set_time(directory: BorrowedFd<'_>, name: &str, modified: Timestamp) -> io::Result<()> {
     let times = times(modified);
-    Ok(rustix::fs::utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    Ok(rustix::fs::utimensat(
+        directory,
+        name,
+        &times,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
 }
 
 fn times(modified: Timestamp) -> Timestamps {
-    let time = Timespec { tv_sec: modified.seconds(), tv_nsec: modified.nanoseconds().into() };
-    Timestamps { last_access: time, last_modification: time }
+    let time = Timespec {
+        tv_sec: modified.seconds(),
+        tv_nsec: modified.nanoseconds().into(),
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
 }
 
 /// Sets mode and time of an open file.
@@ -486,9 +538,13 @@ impl Directory {
     /// `InvalidData` when its target is not a [`Target`].
     pub fn read_link(&self, name: &str) -> io::Result<Target> {
         let target = rustix::fs::readlinkat(&self.0, name, Vec::new())?;
-        target.to_str().ok().and_then(|text| Target::new(text).ok()).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "the link's target is not UTF-8")
-        })
+        target
+            .to_str()
+            .ok()
+            .and_then(|text| Target::new(text).ok())
+            .ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidData, "the link's target is not UTF-8")
+            })
     }
 
     /// Makes the directory `name` with `mode`.
@@ -533,7 +589,13 @@ impl Directory {
     /// # Errors
     /// `AlreadyExists`, or as the operating system says.
     pub fn rename(&self, name: &str, directory: &Self, new: &str) -> io::Result<()> {
-        Ok(rustix::fs::renameat_with(&self.0, name, &directory.0, new, RenameFlags::NOREPLACE)?)
+        Ok(rustix::fs::renameat_with(
+            &self.0,
+            name,
+            &directory.0,
+            new,
+            RenameFlags::NOREPLACE,
+        )?)
     }
 
     /// Makes its entries durable.
@@ -569,7 +631,11 @@ mod tests {
         assert_eq!(path.depth(), 2);
         assert_eq!(RelativePath::from_path(Path::new("a/b")), Some(path));
         for outside in ["../x", "/x", "a/../../b"] {
-            assert_eq!(RelativePath::from_path(Path::new(outside)), None, "{outside}");
+            assert_eq!(
+                RelativePath::from_path(Path::new(outside)),
+                None,
+                "{outside}"
+            );
         }
     }
 

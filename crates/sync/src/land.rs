@@ -13,7 +13,9 @@
 //! 5. Only then does the caller note the agreement (syncthing #3711: a note
 //!    that outlives its bytes turns into a deletion).
 
-use crate::folder::{Directory, Folder, Observation, ObservedKind, RelativePath, Temporary, dress, observe_open};
+use crate::folder::{
+    Directory, Folder, Observation, ObservedKind, RelativePath, Temporary, dress, observe_open,
+};
 use base::{ItemId, Name, VersionId};
 use meta::{Kind, Metadata};
 use std::collections::BTreeMap;
@@ -64,7 +66,10 @@ pub struct Lander<'a> {
 impl<'a> Lander<'a> {
     /// An empty one.
     pub fn new(folder: &'a Folder) -> Self {
-        Self { folder, staged: Vec::new() }
+        Self {
+            folder,
+            staged: Vec::new(),
+        }
     }
 
     /// Takes a temporary whose bytes are complete and verified.
@@ -77,7 +82,8 @@ impl<'a> Lander<'a> {
             self.folder.discard(&temporary.name)?;
             return Err(error);
         }
-        self.staged.push((want, temporary.name.clone(), Some(temporary)));
+        self.staged
+            .push((want, temporary.name.clone(), Some(temporary)));
         Ok(())
     }
 
@@ -90,7 +96,8 @@ impl<'a> Lander<'a> {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         let name = self.folder.temporary_link(target)?;
-        self.folder.set_temporary_time(&name, want.metadata.modified)?;
+        self.folder
+            .set_temporary_time(&name, want.metadata.modified)?;
         self.staged.push((want, name, None));
         Ok(())
     }
@@ -106,14 +113,22 @@ impl<'a> Lander<'a> {
             self.folder.sync_all()?;
         } else {
             for (_, _, temporary) in &self.staged {
-                temporary.as_ref().map_or(Ok(()), |temporary| temporary.file.sync_all())?;
+                temporary
+                    .as_ref()
+                    .map_or(Ok(()), |temporary| temporary.file.sync_all())?;
             }
         }
         let mut directories = BTreeMap::new();
         let mut landed = Vec::with_capacity(self.staged.len());
         for (want, mut name, temporary) in self.staged {
-            let outcome = place(self.folder, &mut directories, &want, &mut name, temporary.as_ref())
-                .unwrap_or_else(Landed::Failed);
+            let outcome = place(
+                self.folder,
+                &mut directories,
+                &want,
+                &mut name,
+                temporary.as_ref(),
+            )
+            .unwrap_or_else(Landed::Failed);
             if !matches!(outcome, Landed::Placed(_)) {
                 self.folder.discard(&name)?;
             }
@@ -159,12 +174,17 @@ fn place(
             }
             match folder.place(temporary, directory, name) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Landed::Raced),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Ok(Landed::Raced);
+                }
                 Err(error) => return Err(error),
             }
         }
         Some(expected) => {
-            if !directory.observe(name)?.is_some_and(|now| now.same_file(expected)) {
+            if !directory
+                .observe(name)?
+                .is_some_and(|now| now.same_file(expected))
+            {
                 return Ok(Landed::Raced);
             }
             // After a crash between the swap and the look, the temporary may be
@@ -186,14 +206,20 @@ fn place(
     // The rename changed only the inode's change time; any other difference is
     // somebody's edit, and must be found as one: so remember the look before.
     let after = directory.observe(name)?;
-    let seen = after.filter(|after| same_bytes(after, &before)).unwrap_or(before);
+    let seen = after
+        .filter(|after| same_bytes(after, &before))
+        .unwrap_or(before);
     Ok(Landed::Placed(seen))
 }
 
 /// Places what came out of an exchange unexpectedly under a name of its own.
 fn keep(folder: &Folder, temporary: &str, directory: &Directory, name: &Name) -> io::Result<()> {
     for number in 1_u32.. {
-        let candidate = if number == 1 { name.clone() } else { crate::conflict::numbered(name, number) };
+        let candidate = if number == 1 {
+            name.clone()
+        } else {
+            crate::conflict::numbered(name, number)
+        };
         match folder.place(temporary, directory, candidate.as_str()) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             result => return result,
@@ -219,7 +245,13 @@ fn is_in_the_way(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// As the operating system says.
-pub fn remove(folder: &Folder, directory: &Directory, name: &Name, expected: &Observation, conflict_name: &Name) -> io::Result<bool> {
+pub fn remove(
+    folder: &Folder,
+    directory: &Directory,
+    name: &Name,
+    expected: &Observation,
+    conflict_name: &Name,
+) -> io::Result<bool> {
     match directory.observe(name.as_str())? {
         None => return Ok(true),
         Some(now) if now.same_file(expected) => {}
@@ -260,7 +292,11 @@ mod tests {
         }
 
         fn look(&self, name: &str) -> Option<Observation> {
-            self.folder.directory(&RelativePath::root()).unwrap().observe(name).unwrap()
+            self.folder
+                .directory(&RelativePath::root())
+                .unwrap()
+                .observe(name)
+                .unwrap()
         }
 
         fn want(&self, name: &str, content: &str, over: Option<Observation>) -> Want {
@@ -270,7 +306,10 @@ mod tests {
                 parent: ItemId::new(1, 0),
                 directory: RelativePath::root(),
                 name: Name::new(name).unwrap(),
-                version: VersionId { item: ItemId::new(1, 0), counter: 1 },
+                version: VersionId {
+                    item: ItemId::new(1, 0),
+                    counter: 1,
+                },
                 metadata: Metadata::file(hash, content.len() as u64, Mode::FILE, time).unwrap(),
                 over,
                 conflict_name: Name::new("kept").unwrap(),
@@ -295,8 +334,14 @@ mod tests {
     #[test]
     fn fills_an_absent_place_and_refuses_a_taken_one() {
         let scene = Scene::new();
-        assert!(matches!(scene.land(scene.want("a", "new", None), "new"), Landed::Placed(_)));
-        assert!(matches!(scene.land(scene.want("a", "other", None), "other"), Landed::Raced));
+        assert!(matches!(
+            scene.land(scene.want("a", "new", None), "new"),
+            Landed::Placed(_)
+        ));
+        assert!(matches!(
+            scene.land(scene.want("a", "other", None), "other"),
+            Landed::Raced
+        ));
         assert_eq!(scene.read("a"), "new");
     }
 
@@ -305,17 +350,25 @@ mod tests {
         let scene = Scene::new();
         fs::write(scene.disk.path().join("a"), "old").unwrap();
         let expected = scene.look("a");
-        assert!(matches!(scene.land(scene.want("a", "new", expected), "new"), Landed::Placed(_)));
+        assert!(matches!(
+            scene.land(scene.want("a", "new", expected), "new"),
+            Landed::Placed(_)
+        ));
         assert_eq!(scene.read("a"), "new");
         // `expected` is stale now: the file is another one.
-        assert!(matches!(scene.land(scene.want("a", "newer", expected), "newer"), Landed::Raced));
+        assert!(matches!(
+            scene.land(scene.want("a", "newer", expected), "newer"),
+            Landed::Raced
+        ));
         assert_eq!(scene.read("a"), "new");
     }
 
     #[test]
     fn the_placed_look_holds() {
         let scene = Scene::new();
-        let Landed::Placed(seen) = scene.land(scene.want("a", "new", None), "new") else { panic!() };
+        let Landed::Placed(seen) = scene.land(scene.want("a", "new", None), "new") else {
+            panic!()
+        };
         assert_eq!(scene.look("a"), Some(seen));
         assert_eq!(seen.modified, Timestamp::new(1_000_000_000, 5).unwrap());
     }

@@ -122,7 +122,11 @@ impl Stop {
     pub fn wait(&self, time: Duration) {
         let stopped = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Whether it was asked or the time ran out is read by `is_stopped`.
-        drop(self.0.1.wait_timeout_while(stopped, time, |stopped| !*stopped));
+        drop(
+            self.0
+                .1
+                .wait_timeout_while(stopped, time, |stopped| !*stopped),
+        );
     }
 }
 
@@ -131,6 +135,11 @@ impl Stop {
 /// # Errors
 /// [`SyncError`]: it cannot begin or go on. While it watches, a node that is
 /// away is no error.
-pub fn run(settings: &Settings, mode: Mode, stop: &Stop, observer: Arc<dyn Observer>) -> Result<Summary, SyncError> {
+pub fn run(
+    settings: &Settings,
+    mode: Mode,
+    stop: &Stop,
+    observer: Arc<dyn Observer>,
+) -> Result<Summary, SyncError> {
     Engine::open(settings, observer)?.run(mode, stop)
 }

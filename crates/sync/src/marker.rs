@@ -82,14 +82,24 @@ pub fn keep_token(folder: &Folder, token: &str) -> io::Result<()> {
 /// # Errors
 /// `WouldBlock` when another process syncs it.
 pub fn lock(folder: &Folder) -> io::Result<FolderLock> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.corner(LOCK))?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(folder.corner(LOCK))?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
     Ok(FolderLock(file))
 }
 
 fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> io::Result<()> {
     let new = folder.corner(&format!("{name}.new"));
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&new)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, folder.corner(name))?;

@@ -97,7 +97,11 @@ pub enum Settlement {
 
 /// Decides about one name.
 pub fn decide(sight: Sight<'_>) -> Step {
-    let Sight { local, synced, remote } = sight;
+    let Sight {
+        local,
+        synced,
+        remote,
+    } = sight;
     if local.is_some_and(|local| local.kind == ObservedKind::Other) {
         return Step::Ignore;
     }
@@ -118,15 +122,15 @@ pub fn decide(sight: Sight<'_>) -> Step {
             (Look::Dressed, News::Gone) => Step::RemoveLocal,
             (Look::Dressed, News::Same) => Step::Update,
             (Look::Dressed, News::Dressed) => Step::Fetch,
-            (Look::Dressed, News::Changed | News::Other) => {
-                remote.zip(local).map_or(Step::Fetch, |(remote, local)| meet(local, remote))
-            }
+            (Look::Dressed, News::Changed | News::Other) => remote
+                .zip(local)
+                .map_or(Step::Fetch, |(remote, local)| meet(local, remote)),
             (Look::Touched, News::Same) => Step::Update,
             (Look::Touched | Look::Replaced, News::Gone) => Step::Create,
             (Look::Replaced, News::Same) => Step::ReplaceRemote,
-            (Look::Touched | Look::Replaced, News::Dressed | News::Changed | News::Other) => {
-                remote.zip(local).map_or(Step::Fetch, |(remote, local)| meet(local, remote))
-            }
+            (Look::Touched | Look::Replaced, News::Dressed | News::Changed | News::Other) => remote
+                .zip(local)
+                .map_or(Step::Fetch, |(remote, local)| meet(local, remote)),
         },
     }
 }
@@ -158,7 +162,9 @@ enum Look {
 }
 
 fn look(local: Option<&Observation>, synced: &Synced) -> Look {
-    let Some(local) = local else { return Look::Gone };
+    let Some(local) = local else {
+        return Look::Gone;
+    };
     let directory = local.kind == ObservedKind::Directory;
     if directory != synced.metadata.is_directory() {
         return Look::Replaced;
@@ -169,7 +175,11 @@ fn look(local: Option<&Observation>, synced: &Synced) -> Look {
             || (local.mode, local.modified) == (synced.seen.mode, synced.seen.modified);
         return if same { Look::Same } else { Look::Dressed };
     }
-    if local.same_file(&synced.seen) && !synced.racy { Look::Same } else { Look::Touched }
+    if local.same_file(&synced.seen) && !synced.racy {
+        Look::Same
+    } else {
+        Look::Touched
+    }
 }
 
 /// What the node says against the synced state.
@@ -212,7 +222,10 @@ mod tests {
     use meta::{Mode, Timestamp};
 
     fn version(item: u64, counter: u64) -> VersionId {
-        VersionId { item: ItemId::new(item, 0), counter }
+        VersionId {
+            item: ItemId::new(item, 0),
+            counter,
+        }
     }
 
     fn file(content: &str) -> Metadata {
@@ -222,8 +235,19 @@ mod tests {
 
     fn seen(kind: ObservedKind, second: i64) -> Observation {
         let time = Timestamp::new(second, 0).unwrap();
-        let mode = if kind == ObservedKind::Directory { Mode::DIRECTORY } else { Mode::FILE };
-        Observation { kind, size: 1, mode, modified: time, changed: time, inode: 7 }
+        let mode = if kind == ObservedKind::Directory {
+            Mode::DIRECTORY
+        } else {
+            Mode::FILE
+        };
+        Observation {
+            kind,
+            size: 1,
+            mode,
+            modified: time,
+            changed: time,
+            inode: 7,
+        }
     }
 
     /// Notation: local `-` none, `=` as synced, `*` touched, `d` a directory;
@@ -231,13 +255,22 @@ mod tests {
     fn check(local: char, synced: char, remote: char, expected: Step) {
         let directory = || Metadata::directory(Mode::DIRECTORY, Timestamp::new(1, 0).unwrap());
         let newer = || Metadata::directory(Mode::DIRECTORY, Timestamp::new(9, 0).unwrap());
-        let base_kind = if synced == 'd' { ObservedKind::Directory } else { ObservedKind::File };
+        let base_kind = if synced == 'd' {
+            ObservedKind::Directory
+        } else {
+            ObservedKind::File
+        };
         let agreed = match synced {
             '-' => None,
             'f' => Some(file("x")),
             _ => Some(directory()),
         }
-        .map(|metadata| Synced { version: version(1, 1), metadata, seen: seen(base_kind, 1), racy: false });
+        .map(|metadata| Synced {
+            version: version(1, 1),
+            metadata,
+            seen: seen(base_kind, 1),
+            racy: false,
+        });
         let observation = match local {
             '-' => None,
             '=' => Some(seen(base_kind, 1)),
@@ -248,14 +281,37 @@ mod tests {
         };
         let theirs = match (remote, synced) {
             ('-', _) => None,
-            ('=', _) => agreed.clone().map(|s| Remote { version: s.version, metadata: s.metadata }),
-            ('+', 'd') => Some(Remote { version: version(1, 2), metadata: newer() }),
-            ('+', _) => Some(Remote { version: version(1, 2), metadata: file("y") }),
-            ('D', _) => Some(Remote { version: version(2, 1), metadata: directory() }),
-            _ => Some(Remote { version: version(2, 1), metadata: file("z") }),
+            ('=', _) => agreed.clone().map(|s| Remote {
+                version: s.version,
+                metadata: s.metadata,
+            }),
+            ('+', 'd') => Some(Remote {
+                version: version(1, 2),
+                metadata: newer(),
+            }),
+            ('+', _) => Some(Remote {
+                version: version(1, 2),
+                metadata: file("y"),
+            }),
+            ('D', _) => Some(Remote {
+                version: version(2, 1),
+                metadata: directory(),
+            }),
+            _ => Some(Remote {
+                version: version(2, 1),
+                metadata: file("z"),
+            }),
         };
-        let sight = Sight { local: observation.as_ref(), synced: agreed.as_ref(), remote: theirs.as_ref() };
-        assert_eq!(decide(sight), expected, "local {local} synced {synced} remote {remote}");
+        let sight = Sight {
+            local: observation.as_ref(),
+            synced: agreed.as_ref(),
+            remote: theirs.as_ref(),
+        };
+        assert_eq!(
+            decide(sight),
+            expected,
+            "local {local} synced {synced} remote {remote}"
+        );
     }
 
     #[test]
@@ -314,10 +370,17 @@ mod tests {
             seen: seen(ObservedKind::File, 1),
             racy: false,
         };
-        let remote = Remote { version: version(1, 1), metadata: file("x") };
+        let remote = Remote {
+            version: version(1, 1),
+            metadata: file("x"),
+        };
         let local = seen(ObservedKind::File, 1);
         let step = |synced: &Synced| {
-            decide(Sight { local: Some(&local), synced: Some(synced), remote: Some(&remote) })
+            decide(Sight {
+                local: Some(&local),
+                synced: Some(synced),
+                remote: Some(&remote),
+            })
         };
         assert_eq!(step(&synced), Step::Nothing);
         synced.racy = true;

@@ -78,7 +78,11 @@ impl Pool {
             results,
             report,
             threads: Vec::new(),
-            work: Work { folder, outlet, inlet },
+            work: Work {
+                folder,
+                outlet,
+                inlet,
+            },
             outstanding: 0,
             window: Window::new(),
             started: Instant::now(),
@@ -119,7 +123,11 @@ impl Pool {
     }
 
     fn spawn(&self) -> JoinHandle<()> {
-        let (queue, report, work) = (Arc::clone(&self.queue), self.report.clone(), self.work.clone());
+        let (queue, report, work) = (
+            Arc::clone(&self.queue),
+            self.report.clone(),
+            self.work.clone(),
+        );
         std::thread::spawn(move || {
             loop {
                 let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -149,12 +157,10 @@ impl Work {
             Job::Upload(candidates) => upload(&self.folder, &self.outlet, candidates)
                 .map(Done::Uploaded)
                 .map_err(FetchError::from),
-            Job::FetchSmall(wants) => {
-                fetch_small(&self.folder, &self.inlet, wants).map(|landed| Done::Landed(landed, Vec::new()))
-            }
-            Job::FetchLarge(wants) => {
-                fetch_large(&self.folder, &self.inlet, wants).map(|(landed, maps)| Done::Landed(landed, maps))
-            }
+            Job::FetchSmall(wants) => fetch_small(&self.folder, &self.inlet, wants)
+                .map(|landed| Done::Landed(landed, Vec::new())),
+            Job::FetchLarge(wants) => fetch_large(&self.folder, &self.inlet, wants)
+                .map(|(landed, maps)| Done::Landed(landed, maps)),
         };
         (done.unwrap_or_else(Done::Failed), weight)
     }
@@ -167,7 +173,10 @@ impl Job {
         match self {
             Self::Upload(candidates) => candidates.iter().map(|c| c.seen.size + PER_FILE).sum(),
             Self::FetchSmall(wants) => wants.iter().map(|want| weight_of(want) + PER_FILE).sum(),
-            Self::FetchLarge(wants) => wants.iter().map(|(want, _)| weight_of(want) + PER_FILE).sum(),
+            Self::FetchLarge(wants) => wants
+                .iter()
+                .map(|(want, _)| weight_of(want) + PER_FILE)
+                .sum(),
         }
     }
 }
@@ -189,7 +198,13 @@ pub struct Window {
 
 impl Window {
     fn new() -> Self {
-        Self { size: STREAMS_MIN + 1, best: 0.0, moved: 0, jobs: 0, since: Duration::ZERO }
+        Self {
+            size: STREAMS_MIN + 1,
+            best: 0.0,
+            moved: 0,
+            jobs: 0,
+            since: Duration::ZERO,
+        }
     }
 
     fn size(&self) -> usize {

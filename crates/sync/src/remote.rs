@@ -154,8 +154,15 @@ impl Session {
     /// A reason when the node sent no cursor of its own log.
     pub fn cursor(&self) -> Result<Cursor, String> {
         let log: LogId = self.log_text.parse().map_err(|error| format!("{error}"))?;
-        let cursor: Cursor = self.cursor_text.parse().map_err(|error| format!("{error}"))?;
-        if cursor.log == log { Ok(cursor) } else { Err("a cursor of another log".to_owned()) }
+        let cursor: Cursor = self
+            .cursor_text
+            .parse()
+            .map_err(|error| format!("{error}"))?;
+        if cursor.log == log {
+            Ok(cursor)
+        } else {
+            Err("a cursor of another log".to_owned())
+        }
     }
 }
 
@@ -191,13 +198,20 @@ impl Node {
             .input_buffer_size(READ_BYTES)
             .build();
         let server = server.trim_end_matches('/').to_owned();
-        Self { agent: Agent::new_with_config(config), server, token: token.to_owned() }
+        Self {
+            agent: Agent::new_with_config(config),
+            server,
+            token: token.to_owned(),
+        }
     }
 
     /// The same node with another token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
-        Self { token: token.to_owned(), ..self.clone() }
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// Its address.
@@ -210,7 +224,10 @@ impl Node {
     /// # Errors
     /// [`RemoteError`].
     pub fn register(&self, device_name: &str) -> Result<Registration, RemoteError> {
-        let body = Register { token: &self.token, name: device_name };
+        let body = Register {
+            token: &self.token,
+            name: device_name,
+        };
         self.post_json("/api/register", &body, false)
     }
 
@@ -219,7 +236,11 @@ impl Node {
     /// # Errors
     /// [`RemoteError`].
     pub fn start(&self, space: &str) -> Result<Session, RemoteError> {
-        self.post_json("/api/sync/start", &serde_json::json!({ "space": space }), true)
+        self.post_json(
+            "/api/sync/start",
+            &serde_json::json!({ "space": space }),
+            true,
+        )
     }
 
     /// The feed after `since`, newest versions only; it ends, or follows for
@@ -229,7 +250,9 @@ impl Node {
     /// [`RemoteError`].
     pub fn feed(&self, space: SpaceId, since: Cursor, follow: bool) -> Result<Frames, RemoteError> {
         let follow = if follow { "&follow=1" } else { "" };
-        self.get_frames(&format!("/api/changes?space={space}&since={since}&latest=1{follow}"))
+        self.get_frames(&format!(
+            "/api/changes?space={space}&since={since}&latest=1{follow}"
+        ))
     }
 
     /// Sends frames and returns the answer's.
@@ -259,14 +282,22 @@ impl Node {
     /// [`RemoteError`].
     pub fn contents(&self, space: SpaceId, versions: &[VersionId]) -> Result<Frames, RemoteError> {
         let items: Vec<String> = versions.iter().map(ToString::to_string).collect();
-        self.get_frames(&format!("/api/file/download?space={space}&items={}", items.join(",")))
+        self.get_frames(&format!(
+            "/api/file/download?space={space}&items={}",
+            items.join(",")
+        ))
     }
 
     /// The bytes of one version from `start` on.
     ///
     /// # Errors
     /// [`RemoteError`].
-    pub fn content(&self, space: SpaceId, version: VersionId, start: u64) -> Result<Box<dyn Read + Send>, RemoteError> {
+    pub fn content(
+        &self,
+        space: SpaceId,
+        version: VersionId,
+        start: u64,
+    ) -> Result<Box<dyn Read + Send>, RemoteError> {
         let what = format!("/api/file/download?space={space}&version={version}");
         let mut request = self
             .agent
@@ -288,8 +319,15 @@ impl Node {
     ///
     /// # Errors
     /// [`RemoteError`].
-    pub fn delta(&self, space: SpaceId, version: VersionId, base: VersionId) -> Result<Frames, RemoteError> {
-        self.get_frames(&format!("/api/file/download?space={space}&version={version}&base={base}"))
+    pub fn delta(
+        &self,
+        space: SpaceId,
+        version: VersionId,
+        base: VersionId,
+    ) -> Result<Frames, RemoteError> {
+        self.get_frames(&format!(
+            "/api/file/download?space={space}&version={version}&base={base}"
+        ))
     }
 
     /// The block map of one version.
@@ -304,7 +342,8 @@ impl Node {
             match frames.next_frame()? {
                 Some(Frame::Map(more)) => chunks.extend(more),
                 Some(Frame::End) => {
-                    return BlockMap::new(chunks).map_err(|error| self.nonsense(&what, &error.to_string()));
+                    return BlockMap::new(chunks)
+                        .map_err(|error| self.nonsense(&what, &error.to_string()));
                 }
                 _ => return Err(self.nonsense(&what, "no block map")),
             }
@@ -322,13 +361,24 @@ impl Node {
         Ok(self.frames(self.accept(response, what)?, what.to_owned()))
     }
 
-    fn post_json<T: serde::de::DeserializeOwned>(&self, what: &str, body: &impl Serialize, authorized: bool) -> Result<T, RemoteError> {
-        let bytes = serde_json::to_vec(body).map_err(|error| self.nonsense(what, &error.to_string()))?;
-        let mut request = self.agent.post(format!("{}{what}", self.server)).header("content-type", "application/json");
+    fn post_json<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        body: &impl Serialize,
+        authorized: bool,
+    ) -> Result<T, RemoteError> {
+        let bytes =
+            serde_json::to_vec(body).map_err(|error| self.nonsense(what, &error.to_string()))?;
+        let mut request = self
+            .agent
+            .post(format!("{}{what}", self.server))
+            .header("content-type", "application/json");
         if authorized {
             request = request.header("authorization", format!("Bearer {}", self.token));
         }
-        let response = request.send(&bytes[..]).map_err(|error| self.unreachable(&error))?;
+        let response = request
+            .send(&bytes[..])
+            .map_err(|error| self.unreachable(&error))?;
         let response = self.accept(response, what)?;
         let answer = response.into_body().into_reader().take(ANSWER_BYTES);
         serde_json::from_reader(answer).map_err(|error| self.nonsense(what, &error.to_string()))
@@ -341,10 +391,23 @@ impl Node {
         }
         let mut text = Vec::new();
         // A problem that cannot be read is told by its status alone.
-        let _ = response.into_body().into_reader().take(ANSWER_BYTES).read_to_end(&mut text);
+        let _ = response
+            .into_body()
+            .into_reader()
+            .take(ANSWER_BYTES)
+            .read_to_end(&mut text);
         let problem: Problem = serde_json::from_slice(&text).unwrap_or_default();
-        let kind = problem.kind.rsplit([':', '/']).next().unwrap_or_default().to_owned();
-        let detail = if problem.detail.is_empty() { problem.title } else { problem.detail };
+        let kind = problem
+            .kind
+            .rsplit([':', '/'])
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let detail = if problem.detail.is_empty() {
+            problem.title
+        } else {
+            problem.detail
+        };
         Err(RemoteError::Refused {
             server: self.server.clone(),
             what: what.split('?').next().unwrap_or_default().to_owned(),
@@ -365,7 +428,10 @@ impl Node {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> RemoteError {
-        RemoteError::Unreachable { server: self.server.clone(), reason: error.to_string() }
+        RemoteError::Unreachable {
+            server: self.server.clone(),
+            reason: error.to_string(),
+        }
     }
 
     fn nonsense(&self, what: &str, reason: &str) -> RemoteError {
@@ -393,13 +459,20 @@ impl Frames {
     /// [`RemoteError`]: the connection broke, or a frame did.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, RemoteError> {
         loop {
-            if let Some(frame) = self.decoder.next_frame().map_err(|error| self.wire(&error))? {
+            if let Some(frame) = self
+                .decoder
+                .next_frame()
+                .map_err(|error| self.wire(&error))?
+            {
                 return Ok(Some(frame));
             }
-            let read = self.reader.read(&mut self.buffer).map_err(|error| RemoteError::Unreachable {
-                server: self.node.server.clone(),
-                reason: error.to_string(),
-            })?;
+            let read =
+                self.reader
+                    .read(&mut self.buffer)
+                    .map_err(|error| RemoteError::Unreachable {
+                        server: self.node.server.clone(),
+                        reason: error.to_string(),
+                    })?;
             if read == 0 {
                 self.decoder.end().map_err(|error| self.wire(&error))?;
                 return Ok(None);
@@ -419,7 +492,6 @@ impl Frames {
         }
     }
 }
-
 
 /// The content that a refusal to commit named as missing, if it was that.
 pub fn missing_content(error: &RemoteError) -> bool {

@@ -50,7 +50,9 @@ pub struct Place {
 
 /// The database cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("client state {path}: {source}; it is only a cache, remove it and the folder is compared anew")]
+#[error(
+    "client state {path}: {source}; it is only a cache, remove it and the folder is compared anew"
+)]
 pub struct TreesError {
     path: PathBuf,
     source: rusqlite::Error,
@@ -94,7 +96,10 @@ impl Trees {
     /// # Errors
     /// [`TreesError`] when the file can be neither used nor replaced.
     pub fn open(path: &Path) -> Result<Self, TreesError> {
-        let error = |source| TreesError { path: path.to_owned(), source };
+        let error = |source| TreesError {
+            path: path.to_owned(),
+            source,
+        };
         match Self::try_open(path) {
             Ok(trees) => Ok(trees),
             Err(_) => {
@@ -118,18 +123,26 @@ impl Trees {
         let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match format {
             0 => {
-                connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
+                connection.execute_batch(&format!(
+                    "BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;"
+                ))?;
             }
             FORMAT => {}
             _ => return Err(rusqlite::Error::InvalidQuery),
         }
         // One transaction is always open; `commit` ends it and opens the next.
         connection.execute_batch("BEGIN")?;
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
     }
 
     fn error(&self) -> impl Fn(rusqlite::Error) -> TreesError + '_ {
-        |source| TreesError { path: self.path.clone(), source }
+        |source| TreesError {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     /// What the trees describe; `None` when they are new.
@@ -145,7 +158,10 @@ impl Trees {
                     index: row.get::<_, i64>(2)? as u64,
                     ordinal: row.get(3)?,
                 };
-                Ok(Place { space: id(row, 0, SpaceId::from_u64)?, cursor })
+                Ok(Place {
+                    space: id(row, 0, SpaceId::from_u64)?,
+                    cursor,
+                })
             })
             .optional()
             .map_err(self.error())
@@ -171,8 +187,12 @@ impl Trees {
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO place VALUES (1, ?, ?, ?, ?)")
             .and_then(|mut insert| {
-                insert.execute(params![space.to_u64() as i64, cursor.log.to_u64() as i64,
-                    cursor.index as i64, cursor.ordinal])
+                insert.execute(params![
+                    space.to_u64() as i64,
+                    cursor.log.to_u64() as i64,
+                    cursor.index as i64,
+                    cursor.ordinal
+                ])
             })
             .map(drop)
             .map_err(self.error())
@@ -184,7 +204,9 @@ impl Trees {
     /// # Errors
     /// [`TreesError`].
     pub fn commit(&self) -> Result<(), TreesError> {
-        self.connection.execute_batch("COMMIT; BEGIN").map_err(self.error())
+        self.connection
+            .execute_batch("COMMIT; BEGIN")
+            .map_err(self.error())
     }
 
     /// Whether any agreement or news is about content `hash`: then the node has
@@ -205,7 +227,10 @@ impl Trees {
     /// # Errors
     /// [`TreesError`].
     pub fn doubt_everything(&self) -> Result<(), TreesError> {
-        self.connection.execute("UPDATE synced SET racy = 1 WHERE kind = 0", []).map(drop).map_err(self.error())
+        self.connection
+            .execute("UPDATE synced SET racy = 1 WHERE kind = 0", [])
+            .map(drop)
+            .map_err(self.error())
     }
 
     /// The children of `parent` in the synced tree, in byte order of names.
@@ -214,7 +239,10 @@ impl Trees {
     /// [`TreesError`].
     pub fn synced_children(&self, parent: ItemId) -> Result<Vec<SyncedRow>, TreesError> {
         let query = format!("SELECT {COLUMNS} FROM synced WHERE parent = ? ORDER BY name");
-        let mut statement = self.connection.prepare_cached(&query).map_err(self.error())?;
+        let mut statement = self
+            .connection
+            .prepare_cached(&query)
+            .map_err(self.error())?;
         let rows = statement.query_map([parent.to_u64() as i64], synced_row);
         rows.and_then(Iterator::collect).map_err(self.error())
     }
@@ -223,7 +251,11 @@ impl Trees {
     ///
     /// # Errors
     /// [`TreesError`].
-    pub fn synced_child(&self, parent: ItemId, name: &str) -> Result<Option<SyncedRow>, TreesError> {
+    pub fn synced_child(
+        &self,
+        parent: ItemId,
+        name: &str,
+    ) -> Result<Option<SyncedRow>, TreesError> {
         let query = format!("SELECT {COLUMNS} FROM synced WHERE parent = ? AND name = ?");
         self.one(&query, params![parent.to_u64() as i64, name])
     }
@@ -233,10 +265,17 @@ impl Trees {
     /// # Errors
     /// [`TreesError`].
     pub fn synced_item(&self, item: ItemId) -> Result<Option<SyncedRow>, TreesError> {
-        self.one(&format!("SELECT {COLUMNS} FROM synced WHERE item = ?"), params![item.to_u64() as i64])
+        self.one(
+            &format!("SELECT {COLUMNS} FROM synced WHERE item = ?"),
+            params![item.to_u64() as i64],
+        )
     }
 
-    fn one(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Option<SyncedRow>, TreesError> {
+    fn one(
+        &self,
+        query: &str,
+        parameters: impl rusqlite::Params,
+    ) -> Result<Option<SyncedRow>, TreesError> {
         self.connection
             .prepare_cached(query)
             .and_then(|mut statement| statement.query_row(parameters, synced_row).optional())
@@ -249,7 +288,12 @@ impl Trees {
     /// # Errors
     /// [`TreesError`].
     pub fn agree(&self, row: &SyncedRow) -> Result<(), TreesError> {
-        let Synced { version, metadata, seen, racy } = &row.synced;
+        let Synced {
+            version,
+            metadata,
+            seen,
+            racy,
+        } = &row.synced;
         let (kind, content, size) = columns_of(&metadata.kind);
         // An item has one place; whoever stood here, or wherever it stood, goes.
         self.connection
@@ -270,8 +314,14 @@ impl Trees {
     }
 
     fn drop_news_until(&self, version: VersionId) -> Result<(), TreesError> {
-        let Some(news) = self.news_of(version.item)? else { return Ok(()) };
-        if news.id.counter <= version.counter { self.drop_news(version.item) } else { Ok(()) }
+        let Some(news) = self.news_of(version.item)? else {
+            return Ok(());
+        };
+        if news.id.counter <= version.counter {
+            self.drop_news(version.item)
+        } else {
+            Ok(())
+        }
     }
 
     /// Forgets the agreement about `item`.
@@ -294,7 +344,10 @@ impl Trees {
         let synced = self.synced_item(version.id.item)?;
         let known = synced.as_ref().map(|row| row.synced.version.counter);
         let told = self.news_of(version.id.item)?.map(|news| news.id.counter);
-        if known.max(told).is_some_and(|counter| counter >= version.id.counter) {
+        if known
+            .max(told)
+            .is_some_and(|counter| counter >= version.id.counter)
+        {
             return Ok(false);
         }
         if version.state.is_none() && synced.is_none() {
@@ -305,8 +358,12 @@ impl Trees {
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO news VALUES (?, ?, ?, ?)")
             .and_then(|mut insert| {
-                insert.execute(params![version.id.item.to_u64() as i64, parent_of(version),
-                    name_of(version), version.encode()])
+                insert.execute(params![
+                    version.id.item.to_u64() as i64,
+                    parent_of(version),
+                    name_of(version),
+                    version.encode()
+                ])
             })
             .map(|_| true)
             .map_err(self.error())
@@ -319,7 +376,11 @@ impl Trees {
     pub fn news_of(&self, item: ItemId) -> Result<Option<Version>, TreesError> {
         self.connection
             .prepare_cached("SELECT version FROM news WHERE item = ?")
-            .and_then(|mut statement| statement.query_row([item.to_u64() as i64], version_row).optional())
+            .and_then(|mut statement| {
+                statement
+                    .query_row([item.to_u64() as i64], version_row)
+                    .optional()
+            })
             .map_err(self.error())
     }
 
@@ -342,7 +403,10 @@ impl Trees {
     /// [`TreesError`].
     pub fn news_children(&self, parent: ItemId) -> Result<Vec<Version>, TreesError> {
         let query = "SELECT version FROM news WHERE parent = ? ORDER BY name";
-        let mut statement = self.connection.prepare_cached(query).map_err(self.error())?;
+        let mut statement = self
+            .connection
+            .prepare_cached(query)
+            .map_err(self.error())?;
         let rows = statement.query_map([parent.to_u64() as i64], version_row);
         rows.and_then(Iterator::collect).map_err(self.error())
     }
@@ -351,9 +415,16 @@ impl Trees {
     ///
     /// # Errors
     /// [`TreesError`].
-    pub fn news_after(&self, after: Option<ItemId>, limit: usize) -> Result<Vec<Version>, TreesError> {
+    pub fn news_after(
+        &self,
+        after: Option<ItemId>,
+        limit: usize,
+    ) -> Result<Vec<Version>, TreesError> {
         let query = "SELECT version FROM news WHERE item > ? ORDER BY item LIMIT ?";
-        let mut statement = self.connection.prepare_cached(query).map_err(self.error())?;
+        let mut statement = self
+            .connection
+            .prepare_cached(query)
+            .map_err(self.error())?;
         let after = after.map_or(-1, |item| item.to_u64() as i64);
         let rows = statement.query_map(params![after, limit as i64], version_row);
         rows.and_then(Iterator::collect).map_err(self.error())
@@ -364,11 +435,18 @@ impl Trees {
     ///
     /// # Errors
     /// [`TreesError`].
-    pub fn remote_child(&self, parent: ItemId, name: &str, synced: Option<&SyncedRow>) -> Result<Option<Remote>, TreesError> {
-        let news = self.connection
+    pub fn remote_child(
+        &self,
+        parent: ItemId,
+        name: &str,
+        synced: Option<&SyncedRow>,
+    ) -> Result<Option<Remote>, TreesError> {
+        let news = self
+            .connection
             .prepare_cached("SELECT version FROM news WHERE parent = ? AND name = ?")
             .and_then(|mut statement| {
-                let rows = statement.query_map(params![parent.to_u64() as i64, name], version_row)?;
+                let rows =
+                    statement.query_map(params![parent.to_u64() as i64, name], version_row)?;
                 rows.collect::<Result<Vec<_>, _>>()
             })
             .map_err(self.error())?;
@@ -379,17 +457,27 @@ impl Trees {
     ///
     /// # Errors
     /// [`TreesError`].
-    pub fn overlay(&self, synced: Option<&SyncedRow>, news: &[Version]) -> Result<Option<Remote>, TreesError> {
+    pub fn overlay(
+        &self,
+        synced: Option<&SyncedRow>,
+        news: &[Version],
+    ) -> Result<Option<Remote>, TreesError> {
         let alive = news.iter().find_map(|version| {
             let metadata = version.state.clone()?;
-            Some(Remote { version: version.id, metadata })
+            Some(Remote {
+                version: version.id,
+                metadata,
+            })
         });
         let Some(row) = synced else { return Ok(alive) };
         // News of the synced item itself, here or elsewhere, replaces it.
         if alive.is_some() || self.news_of(row.synced.version.item)?.is_some() {
             return Ok(alive);
         }
-        Ok(Some(Remote { version: row.synced.version, metadata: row.synced.metadata.clone() }))
+        Ok(Some(Remote {
+            version: row.synced.version,
+            metadata: row.synced.metadata.clone(),
+        }))
     }
 
     /// How many items are agreed upon, and how many are news.
@@ -399,7 +487,9 @@ impl Trees {
     pub fn counts(&self) -> Result<(u64, u64), TreesError> {
         let query = "SELECT (SELECT count(*) FROM synced), (SELECT count(*) FROM news)";
         self.connection
-            .query_row(query, [], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64)))
+            .query_row(query, [], |row| {
+                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))
+            })
             .map_err(self.error())
     }
 
@@ -422,7 +512,11 @@ impl Trees {
     pub fn map(&self, hash: &Hash) -> Result<Option<Vec<u8>>, TreesError> {
         self.connection
             .prepare_cached("SELECT map FROM maps WHERE hash = ?")
-            .and_then(|mut statement| statement.query_row([hash.as_bytes()], |row| row.get(0)).optional())
+            .and_then(|mut statement| {
+                statement
+                    .query_row([hash.as_bytes()], |row| row.get(0))
+                    .optional()
+            })
             .map_err(self.error())
     }
 
@@ -447,7 +541,12 @@ impl Trees {
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?)")
             .and_then(|mut insert| {
-                insert.execute(params![parent.to_u64() as i64, name, of.item.to_u64() as i64, of.counter as i64])
+                insert.execute(params![
+                    parent.to_u64() as i64,
+                    name,
+                    of.item.to_u64() as i64,
+                    of.counter as i64
+                ])
             })
             .map(drop)
             .map_err(self.error())
@@ -463,7 +562,10 @@ impl Trees {
             .and_then(|mut statement| {
                 statement
                     .query_row(params![parent.to_u64() as i64, name], |row| {
-                        Ok(VersionId { item: id(row, 0, ItemId::from_u64)?, counter: row.get::<_, i64>(1)? as u64 })
+                        Ok(VersionId {
+                            item: id(row, 0, ItemId::from_u64)?,
+                            counter: row.get::<_, i64>(1)? as u64,
+                        })
                     })
                     .optional()
             })
@@ -473,11 +575,19 @@ impl Trees {
 
 /// The root directory is filed under [`NOWHERE`] with an empty name.
 fn parent_of(version: &Version) -> i64 {
-    if version.id.item == version.parent { NOWHERE } else { version.parent.to_u64() as i64 }
+    if version.id.item == version.parent {
+        NOWHERE
+    } else {
+        version.parent.to_u64() as i64
+    }
 }
 
 fn name_of(version: &Version) -> &str {
-    if version.id.item == version.parent { "" } else { version.name.as_str() }
+    if version.id.item == version.parent {
+        ""
+    } else {
+        version.name.as_str()
+    }
 }
 
 fn columns_of(kind: &Kind) -> (u8, &[u8], u64) {
@@ -492,7 +602,11 @@ fn broken(column: usize) -> rusqlite::Error {
     rusqlite::Error::IntegralValueOutOfRange(column, 0)
 }
 
-fn id<T>(row: &Row<'_>, column: usize, make: impl Fn(u64) -> Option<T>) -> Result<T, rusqlite::Error> {
+fn id<T>(
+    row: &Row<'_>,
+    column: usize,
+    make: impl Fn(u64) -> Option<T>,
+) -> Result<T, rusqlite::Error> {
     make(row.get::<_, i64>(column)? as u64).ok_or_else(|| broken(column))
 }
 
@@ -514,21 +628,41 @@ fn synced_row(row: &Row<'_>) -> Result<SyncedRow, rusqlite::Error> {
         }
         1 => (Kind::Directory, ObservedKind::Directory),
         2 => {
-            let target = std::str::from_utf8(content).ok().and_then(|text| Target::new(text).ok());
-            (Kind::Symlink(target.ok_or_else(|| broken(5))?), ObservedKind::Symlink)
+            let target = std::str::from_utf8(content)
+                .ok()
+                .and_then(|text| Target::new(text).ok());
+            (
+                Kind::Symlink(target.ok_or_else(|| broken(5))?),
+                ObservedKind::Symlink,
+            )
         }
         _ => return Err(broken(4)),
     };
     let parent = row.get::<_, i64>(0)?;
     Ok(SyncedRow {
-        parent: if parent == NOWHERE { None } else { Some(id(row, 0, ItemId::from_u64)?) },
+        parent: if parent == NOWHERE {
+            None
+        } else {
+            Some(id(row, 0, ItemId::from_u64)?)
+        },
         name: row.get(1)?,
         synced: Synced {
-            version: VersionId { item: id(row, 2, ItemId::from_u64)?, counter: row.get::<_, i64>(3)? as u64 },
-            metadata: Metadata { kind, mode: mode(row, 7)?, modified: time(row, 8)? },
+            version: VersionId {
+                item: id(row, 2, ItemId::from_u64)?,
+                counter: row.get::<_, i64>(3)? as u64,
+            },
+            metadata: Metadata {
+                kind,
+                mode: mode(row, 7)?,
+                modified: time(row, 8)?,
+            },
             seen: Observation {
-                kind: observed, size, mode: mode(row, 10)?, modified: time(row, 11)?,
-                changed: time(row, 13)?, inode: row.get::<_, i64>(15)? as u64,
+                kind: observed,
+                size,
+                mode: mode(row, 10)?,
+                modified: time(row, 11)?,
+                changed: time(row, 13)?,
+                inode: row.get::<_, i64>(15)? as u64,
             },
             racy: row.get(16)?,
         },
@@ -538,4 +672,168 @@ fn synced_row(row: &Row<'_>) -> Result<SyncedRow, rusqlite::Error> {
 fn version_row(row: &Row<'_>) -> Result<Version, rusqlite::Error> {
     let bytes = row.get_ref(0)?.as_blob().map_err(|_| broken(0))?;
     Version::decode(bytes).map_err(|_| broken(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::{DeviceId, Name};
+
+    fn trees() -> (tempfile::TempDir, Trees) {
+        let disk = tempfile::tempdir().unwrap();
+        let trees = Trees::open(&disk.path().join("state.db")).unwrap();
+        (disk, trees)
+    }
+
+    fn file(content: &str) -> Metadata {
+        Metadata::file(
+            Hash::of(content.as_bytes()),
+            content.len() as u64,
+            Mode::FILE,
+            Timestamp::default(),
+        )
+        .unwrap()
+    }
+
+    fn item(n: u64) -> ItemId {
+        ItemId::new(n, 0)
+    }
+
+    fn row(n: u64, counter: u64, name: &str) -> SyncedRow {
+        let seen = Observation {
+            kind: ObservedKind::File,
+            size: 1,
+            mode: Mode::FILE,
+            modified: Timestamp::new(-5, 7).unwrap(),
+            changed: Timestamp::new(9, 9).unwrap(),
+            inode: u64::MAX,
+        };
+        let version = VersionId {
+            item: item(n),
+            counter,
+        };
+        let metadata = Metadata::file(Hash::of(b"x"), 1, Mode::FILE, Timestamp::default()).unwrap();
+        SyncedRow {
+            parent: Some(item(1)),
+            name: name.to_owned(),
+            synced: Synced {
+                version,
+                metadata,
+                seen,
+                racy: true,
+            },
+        }
+    }
+
+    fn version(n: u64, counter: u64, name: &str, state: Option<Metadata>) -> Version {
+        Version {
+            id: VersionId {
+                item: item(n),
+                counter,
+            },
+            parent: item(1),
+            name: Name::new(name).unwrap(),
+            state,
+            device: DeviceId::ADMIN,
+            time: 0,
+            index: 5,
+            ordinal: 0,
+        }
+    }
+
+    #[test]
+    fn rows_round_trip_in_byte_order() {
+        let (_disk, trees) = trees();
+        for (n, name) in [(2, "b"), (3, "ü"), (4, "B"), (5, "a.b"), (6, "a")] {
+            trees.agree(&row(n, 1, name)).unwrap();
+        }
+        let names: Vec<_> = trees
+            .synced_children(item(1))
+            .unwrap()
+            .into_iter()
+            .map(|row| row.name)
+            .collect();
+        assert_eq!(names, ["B", "a", "a.b", "b", "ü"]);
+        assert_eq!(
+            trees.synced_child(item(1), "ü").unwrap(),
+            Some(row(3, 1, "ü"))
+        );
+        assert_eq!(trees.synced_item(item(4)).unwrap(), Some(row(4, 1, "B")));
+    }
+
+    #[test]
+    fn news_lie_over_the_synced_tree() {
+        let (_disk, trees) = trees();
+        let row = row(2, 1, "a");
+        trees.agree(&row).unwrap();
+        let remote = |name: &str| {
+            let row = trees.synced_child(item(1), name).unwrap();
+            trees
+                .remote_child(item(1), name, row.as_ref())
+                .unwrap()
+                .map(|remote| remote.version)
+        };
+        assert_eq!(remote("a"), Some(row.synced.version));
+        // Old news are none; newer ones replace; a deletion and a move empty the place.
+        assert!(!trees.learn(&version(2, 1, "a", Some(file("x")))).unwrap());
+        assert!(trees.learn(&version(2, 2, "a", Some(file("y")))).unwrap());
+        assert_eq!(remote("a").unwrap().counter, 2);
+        trees.learn(&version(2, 3, "a", None)).unwrap();
+        assert_eq!(remote("a"), None);
+        // Another item takes the name.
+        trees.learn(&version(3, 1, "a", Some(file("z")))).unwrap();
+        assert_eq!(remote("a").unwrap().item, item(3));
+        // Agreeing on it leaves no news of it, and the old row is gone.
+        let mut agreed = row;
+        agreed.synced.version = VersionId {
+            item: item(3),
+            counter: 1,
+        };
+        trees.agree(&agreed).unwrap();
+        assert_eq!(trees.news_of(item(3)).unwrap(), None);
+        assert_eq!(trees.synced_item(item(2)).unwrap(), None);
+        assert!(trees.knows_content(&Hash::of(b"x")).unwrap());
+    }
+
+    #[test]
+    fn a_moved_item_leaves_its_old_place() {
+        let (_disk, trees) = trees();
+        let row = row(2, 1, "a");
+        trees.agree(&row).unwrap();
+        trees.learn(&version(2, 2, "b", Some(file("x")))).unwrap();
+        let old = trees.remote_child(item(1), "a", Some(&row)).unwrap();
+        let new = trees.remote_child(item(1), "b", None).unwrap();
+        assert_eq!((old, new.unwrap().version.counter), (None, 2));
+    }
+
+    #[test]
+    fn what_was_not_committed_is_not_kept() {
+        let disk = tempfile::tempdir().unwrap();
+        let path = disk.path().join("state.db");
+        let place = Place {
+            space: SpaceId::new(1, 0),
+            cursor: Cursor::after(LogId::from_u64(u64::MAX), 7),
+        };
+        {
+            let trees = Trees::open(&path).unwrap();
+            trees.restart(place).unwrap();
+            trees.commit().unwrap();
+            trees.agree(&row(2, 1, "a")).unwrap();
+        }
+        let trees = Trees::open(&path).unwrap();
+        assert_eq!(trees.place().unwrap(), Some(place));
+        assert_eq!(trees.counts().unwrap(), (0, 0));
+    }
+
+    #[test]
+    fn a_damaged_file_is_begun_anew() {
+        let disk = tempfile::tempdir().unwrap();
+        let path = disk.path().join("state.db");
+        std::fs::write(
+            &path,
+            b"no database at all, but long enough to be looked at as one",
+        )
+        .unwrap();
+        assert_eq!(Trees::open(&path).unwrap().place().unwrap(), None);
+    }
 }

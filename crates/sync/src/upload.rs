@@ -9,7 +9,9 @@
 //! the trees are not touched here.
 
 use crate::chunk::{Cut, cut, runs};
-use crate::folder::{Directory, Folder, Observation, ObservedKind, RelativePath, is_link, now, observe_open};
+use crate::folder::{
+    Directory, Folder, Observation, ObservedKind, RelativePath, is_link, now, observe_open,
+};
 use crate::remote::{Node, RemoteError, missing_content};
 use crate::wire::{CHUNKS_PER_FRAME, Frame, Open, encode_blob, encode_chunk};
 use base::{Hash, ItemId, Name, SpaceId, VersionId, limits};
@@ -112,24 +114,44 @@ impl Outlet {
     /// Commits to `space` under the random `stream`.
     pub fn new(node: Node, space: SpaceId, stream: u64) -> Self {
         // Stream 0 is no stream: commands of it are not deduplicated.
-        Self { node, space, stream: stream.max(1), sequence: AtomicU64::new(0) }
+        Self {
+            node,
+            space,
+            stream: stream.max(1),
+            sequence: AtomicU64::new(0),
+        }
     }
 
     /// Sends `content` (encoded frames) and then commits `changes`.
     ///
     /// # Errors
     /// [`RemoteError`] after [`ATTEMPTS`] passing ones.
-    pub fn commit(&self, mut content: Vec<u8>, changes: Vec<Change>) -> Result<Vec<Outcome>, RemoteError> {
+    pub fn commit(
+        &self,
+        mut content: Vec<u8>,
+        changes: Vec<Change>,
+    ) -> Result<Vec<Outcome>, RemoteError> {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
-        let commit = Commit { space: self.space, changes }.encode();
-        Frame::Commit { stream: self.stream, sequence, commit }.encode(&mut content);
+        let commit = Commit {
+            space: self.space,
+            changes,
+        }
+        .encode();
+        Frame::Commit {
+            stream: self.stream,
+            sequence,
+            commit,
+        }
+        .encode(&mut content);
         let answers = persist(|| self.node.upload(self.space, &content))?;
         answers
             .into_iter()
             .find_map(|frame| match frame {
-                Frame::Outcomes { sequence: of, outcomes, .. } if of == sequence => {
-                    state::decode_outcomes(&outcomes).ok()
-                }
+                Frame::Outcomes {
+                    sequence: of,
+                    outcomes,
+                    ..
+                } if of == sequence => state::decode_outcomes(&outcomes).ok(),
                 _ => None,
             })
             .ok_or_else(|| self.nonsense("no outcomes"))
@@ -178,7 +200,11 @@ enum Content {
 ///
 /// # Errors
 /// [`RemoteError`]: nothing is known of any of them then.
-pub fn upload(folder: &Folder, outlet: &Outlet, candidates: Vec<Candidate>) -> Result<Vec<(Candidate, Uploaded)>, RemoteError> {
+pub fn upload(
+    folder: &Folder,
+    outlet: &Outlet,
+    candidates: Vec<Candidate>,
+) -> Result<Vec<(Candidate, Uploaded)>, RemoteError> {
     let mut done = Vec::with_capacity(candidates.len());
     let mut ready = Vec::with_capacity(candidates.len());
     for candidate in candidates {
@@ -198,14 +224,20 @@ pub fn upload(folder: &Folder, outlet: &Outlet, candidates: Vec<Candidate>) -> R
     match commit_all(folder, outlet, &changed) {
         Ok(outcomes) => {
             let pairs = changed.into_iter().zip(outcomes);
-            done.extend(pairs.map(|((candidate, ready), outcome)| (candidate, concluded(ready, outcome))));
+            done.extend(
+                pairs.map(|((candidate, ready), outcome)| (candidate, concluded(ready, outcome))),
+            );
             Ok(done)
         }
         Err(error) => Err(error),
     }
 }
 
-fn commit_all(folder: &Folder, outlet: &Outlet, ready: &[(Candidate, Ready)]) -> Result<Vec<Outcome>, RemoteError> {
+fn commit_all(
+    folder: &Folder,
+    outlet: &Outlet,
+    ready: &[(Candidate, Ready)],
+) -> Result<Vec<Outcome>, RemoteError> {
     if ready.is_empty() {
         return Ok(Vec::new());
     }
@@ -225,11 +257,16 @@ fn commit_all(folder: &Folder, outlet: &Outlet, ready: &[(Candidate, Ready)]) ->
 
 /// Sends the content of large files and returns the frames of small ones, and
 /// of the last part of large ones, that shall precede the commit.
-fn send_content(outlet: &Outlet, ready: &[(Candidate, Ready)], whole: bool) -> Result<Vec<u8>, RemoteError> {
+fn send_content(
+    outlet: &Outlet,
+    ready: &[(Candidate, Ready)],
+    whole: bool,
+) -> Result<Vec<u8>, RemoteError> {
     let mut frames = Vec::new();
     send_large(outlet, ready, whole, &mut frames)?;
     for (_, ready) in ready {
-        if let (Content::Small(bytes), Some((hash, _))) = (&ready.content, ready.metadata.content()) {
+        if let (Content::Small(bytes), Some((hash, _))) = (&ready.content, ready.metadata.content())
+        {
             encode_blob(&mut frames, &hash, bytes);
         }
     }
@@ -239,15 +276,22 @@ fn send_content(outlet: &Outlet, ready: &[(Candidate, Ready)], whole: bool) -> R
 /// Adds the bytes of small files that were taken as agreed.
 fn resend_agreed(folder: &Folder, ready: &[(Candidate, Ready)], frames: &mut Vec<u8>) {
     for (candidate, ready) in ready {
-        let (Content::None, Some((hash, size))) = (&ready.content, ready.metadata.content()) else { continue };
+        let (Content::None, Some((hash, size))) = (&ready.content, ready.metadata.content()) else {
+            continue;
+        };
         if size > limits::SMALL_FILE_BYTES {
             continue;
         }
-        let bytes = folder.directory(&candidate.directory).and_then(|directory| {
-            let mut bytes = Vec::new();
-            directory.open(candidate.name.as_str())?.take(size + 1).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        });
+        let bytes = folder
+            .directory(&candidate.directory)
+            .and_then(|directory| {
+                let mut bytes = Vec::new();
+                directory
+                    .open(candidate.name.as_str())?
+                    .take(size + 1)
+                    .read_to_end(&mut bytes)?;
+                Ok(bytes)
+            });
         if let Ok(bytes) = bytes
             && Hash::of(&bytes) == hash
         {
@@ -256,7 +300,12 @@ fn resend_agreed(folder: &Folder, ready: &[(Candidate, Ready)], frames: &mut Vec
     }
 }
 
-fn send_large(outlet: &Outlet, ready: &[(Candidate, Ready)], whole: bool, frames: &mut Vec<u8>) -> Result<(), RemoteError> {
+fn send_large(
+    outlet: &Outlet,
+    ready: &[(Candidate, Ready)],
+    whole: bool,
+    frames: &mut Vec<u8>,
+) -> Result<(), RemoteError> {
     let large: Vec<_> = ready
         .iter()
         .filter_map(|(candidate, ready)| match &ready.content {
@@ -349,7 +398,13 @@ fn split_runs(runs: Vec<Run>) -> Vec<Vec<Run>> {
 
 /// Sends the chunks in `ranges`; what remains below [`REQUEST_BYTES`] is left in
 /// `frames` to travel with the commit.
-fn send_ranges(outlet: &Outlet, cut: &Cut, file: &File, ranges: &[(u64, u64)], frames: &mut Vec<u8>) -> Result<(), RemoteError> {
+fn send_ranges(
+    outlet: &Outlet,
+    cut: &Cut,
+    file: &File,
+    ranges: &[(u64, u64)],
+    frames: &mut Vec<u8>,
+) -> Result<(), RemoteError> {
     let mut buffer = vec![0; limits::CHUNK_MAX_BYTES];
     for &(start, end) in ranges {
         let mut offset = start;
@@ -378,17 +433,28 @@ fn send_ranges(outlet: &Outlet, cut: &Cut, file: &File, ranges: &[(u64, u64)], f
 fn change((candidate, ready): &(Candidate, Ready)) -> Change {
     let base = match candidate.base {
         Some(version) => Base::Version(version),
-        None => Base::Absent { parent: Parent::Item(candidate.parent), name: candidate.name.clone() },
+        None => Base::Absent {
+            parent: Parent::Item(candidate.parent),
+            name: candidate.name.clone(),
+        },
     };
-    Change::Put { base, metadata: ready.metadata.clone(), conflict_of: candidate.conflict_of }
+    Change::Put {
+        base,
+        metadata: ready.metadata.clone(),
+        conflict_of: candidate.conflict_of,
+    }
 }
 
 fn concluded(ready: Ready, outcome: Outcome) -> Uploaded {
     match outcome {
         Outcome::Committed(version) => Uploaded::Committed(agreement(version, ready)),
-        Outcome::Same(version) if ready.metadata.is_directory() => {
-            Uploaded::Committed(agreement(VersionId { counter: 0, ..version }, ready))
-        }
+        Outcome::Same(version) if ready.metadata.is_directory() => Uploaded::Committed(agreement(
+            VersionId {
+                counter: 0,
+                ..version
+            },
+            ready,
+        )),
         Outcome::Same(version) => Uploaded::Committed(agreement(version, ready)),
         Outcome::Conflict { current } => Uploaded::Conflict(current),
         Outcome::Refused(refusal) => Uploaded::Refused(refusal),
@@ -400,16 +466,31 @@ fn agreement(version: VersionId, ready: Ready) -> Agreement {
         Content::Large(cut, _) => Some(cut.map.encode()),
         Content::None | Content::Small(_) => None,
     };
-    Agreement { version, metadata: ready.metadata, seen: ready.seen, racy: ready.racy, map }
+    Agreement {
+        version,
+        metadata: ready.metadata,
+        seen: ready.seen,
+        racy: ready.racy,
+        map,
+    }
 }
 
 /// Reads a candidate; `Err` is what came of it when it cannot be uploaded.
 fn read(folder: &Folder, candidate: &Candidate) -> Result<Ready, Uploaded> {
     let directory = folder.directory(&candidate.directory).map_err(unreadable)?;
     let (kind, seen, begun, content) = read_kind(&directory, candidate)?;
-    let metadata = Metadata { kind, mode: seen.mode, modified: seen.modified };
+    let metadata = Metadata {
+        kind,
+        mode: seen.mode,
+        modified: seen.modified,
+    };
     let racy = seen.kind == ObservedKind::File && seen.is_racy(begun);
-    Ok(Ready { metadata, seen, racy, content })
+    Ok(Ready {
+        metadata,
+        seen,
+        racy,
+        content,
+    })
 }
 
 /// The local metadata of an entry with its content hashed, for comparing.
@@ -417,7 +498,11 @@ fn read(folder: &Folder, candidate: &Candidate) -> Result<Ready, Uploaded> {
 /// # Errors
 /// `Interrupted` when it changed while it was read, `NotFound`, or as the
 /// operating system says.
-pub fn examine(folder: &Folder, directory: &RelativePath, name: &str) -> io::Result<(Metadata, Observation, bool)> {
+pub fn examine(
+    folder: &Folder,
+    directory: &RelativePath,
+    name: &str,
+) -> io::Result<(Metadata, Observation, bool)> {
     let begun = now();
     let directory = folder.directory(directory)?;
     let seen = directory.observe(name)?.ok_or(io::ErrorKind::NotFound)?;
@@ -438,11 +523,22 @@ pub fn examine(folder: &Folder, directory: &RelativePath, name: &str) -> io::Res
             if observe_open(&file)? != seen || hasher.count() != seen.size {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            Kind::File { hash: hasher.finish(), size: seen.size }
+            Kind::File {
+                hash: hasher.finish(),
+                size: seen.size,
+            }
         }
     };
     let racy = seen.kind == ObservedKind::File && seen.is_racy(begun);
-    Ok((Metadata { kind, mode: seen.mode, modified: seen.modified }, seen, racy))
+    Ok((
+        Metadata {
+            kind,
+            mode: seen.mode,
+            modified: seen.modified,
+        },
+        seen,
+        racy,
+    ))
 }
 
 fn unreadable(error: io::Error) -> Uploaded {
@@ -460,10 +556,17 @@ fn read_kind(directory: &Directory, candidate: &Candidate) -> Result<Read4, Uplo
     match candidate.seen.kind {
         ObservedKind::File => read_file(directory, candidate, begun),
         ObservedKind::Directory | ObservedKind::Symlink | ObservedKind::Other => {
-            let seen = directory.observe(name).map_err(unreadable)?.ok_or(Uploaded::Gone)?;
+            let seen = directory
+                .observe(name)
+                .map_err(unreadable)?
+                .ok_or(Uploaded::Gone)?;
             let kind = match seen.kind {
-                ObservedKind::Directory if candidate.seen.kind == ObservedKind::Directory => Kind::Directory,
-                ObservedKind::Symlink => Kind::Symlink(directory.read_link(name).map_err(unreadable)?),
+                ObservedKind::Directory if candidate.seen.kind == ObservedKind::Directory => {
+                    Kind::Directory
+                }
+                ObservedKind::Symlink => {
+                    Kind::Symlink(directory.read_link(name).map_err(unreadable)?)
+                }
                 _ => return Err(Uploaded::Changing),
             };
             Ok((kind, seen, begun, Content::None))
@@ -471,9 +574,17 @@ fn read_kind(directory: &Directory, candidate: &Candidate) -> Result<Read4, Uplo
     }
 }
 
-fn read_file(directory: &Directory, candidate: &Candidate, begun: meta::Timestamp) -> Result<Read4, Uploaded> {
+fn read_file(
+    directory: &Directory,
+    candidate: &Candidate,
+    begun: meta::Timestamp,
+) -> Result<Read4, Uploaded> {
     let mut file = directory.open(candidate.name.as_str()).map_err(|error| {
-        if is_link(&error) { Uploaded::Changing } else { unreadable(error) }
+        if is_link(&error) {
+            Uploaded::Changing
+        } else {
+            unreadable(error)
+        }
     })?;
     let seen = observe_open(&file).map_err(unreadable)?;
     if seen.kind != ObservedKind::File {
@@ -481,11 +592,17 @@ fn read_file(directory: &Directory, candidate: &Candidate, begun: meta::Timestam
     }
     let (hash, content) = if seen.size <= limits::SMALL_FILE_BYTES {
         let mut bytes = Vec::with_capacity(seen.size as usize + 1);
-        (&mut file).take(seen.size + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        (&mut file)
+            .take(seen.size + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
         (Hash::of(&bytes), Content::Small(bytes))
     } else {
         let cut = cut(&mut file).map_err(unreadable)?;
-        (cut.hash, Content::Large(cut, file.try_clone().map_err(unreadable)?))
+        (
+            cut.hash,
+            Content::Large(cut, file.try_clone().map_err(unreadable)?),
+        )
     };
     let size = match &content {
         Content::Small(bytes) => bytes.len() as u64,
@@ -507,13 +624,25 @@ mod tests {
 
     #[test]
     fn runs_are_split_without_loss() {
-        let chunk = |n: u32| ChunkRef { hash: Hash::of(&n.to_le_bytes()), len: 1 };
+        let chunk = |n: u32| ChunkRef {
+            hash: Hash::of(&n.to_le_bytes()),
+            len: 1,
+        };
         let chunks: Vec<_> = (0..CHUNKS_PER_FRAME as u32 + 5).map(chunk).collect();
-        let runs = vec![Run::Insert(chunks.clone()), Run::Copy { first_chunk: 1, count: 2 }];
+        let runs = vec![
+            Run::Insert(chunks.clone()),
+            Run::Copy {
+                first_chunk: 1,
+                count: 2,
+            },
+        ];
         let base = BlockMap::new((0..9).map(chunk).collect()).unwrap();
         let parts = split_runs(runs.clone());
         assert_eq!(parts.len(), 2);
         let joined: Vec<Run> = parts.into_iter().flatten().collect();
-        assert_eq!(BlockMap::from_runs(Some(&base), &joined), BlockMap::from_runs(Some(&base), &runs));
+        assert_eq!(
+            BlockMap::from_runs(Some(&base), &joined),
+            BlockMap::from_runs(Some(&base), &runs)
+        );
     }
 }

@@ -46,7 +46,11 @@ impl Heard {
         let wanted = match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
             EventKind::Access(_) => false,
-            EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => true,
+            EventKind::Any
+            | EventKind::Create(_)
+            | EventKind::Modify(_)
+            | EventKind::Remove(_)
+            | EventKind::Other => true,
         };
         if event.need_rescan() {
             self.everything = true;
@@ -57,9 +61,13 @@ impl Heard {
     }
 
     fn add(&mut self, folder: &Path, path: &Path) {
-        let Ok(inside) = path.strip_prefix(folder) else { return };
+        let Ok(inside) = path.strip_prefix(folder) else {
+            return;
+        };
         // Names that cannot be synced are reported by the look that finds them.
-        let Some(path) = RelativePath::from_path(inside) else { return };
+        let Some(path) = RelativePath::from_path(inside) else {
+            return;
+        };
         if path.as_str().is_empty() || path.names().next() == Some(CORNER) {
             return;
         }
@@ -91,9 +99,14 @@ impl Watch {
                 signal();
             }
         };
-        let error = |source| WatchError { folder: folder.to_owned(), source };
+        let error = |source| WatchError {
+            folder: folder.to_owned(),
+            source,
+        };
         let mut watcher = notify::recommended_watcher(hear).map_err(error)?;
-        watcher.watch(folder, RecursiveMode::Recursive).map_err(error)?;
+        watcher
+            .watch(folder, RecursiveMode::Recursive)
+            .map_err(error)?;
         Ok(Self { heard, watcher })
     }
 
@@ -105,7 +118,9 @@ impl Watch {
 
 /// The folder cannot be listened to.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot watch {folder}: {source}; raise fs.inotify.max_user_watches, until then it is looked through every few seconds")]
+#[error(
+    "cannot watch {folder}: {source}; raise fs.inotify.max_user_watches, until then it is looked through every few seconds"
+)]
 pub struct WatchError {
     folder: PathBuf,
     source: notify::Error,
@@ -138,7 +153,14 @@ mod tests {
             at(EventKind::Create(CreateKind::File), "/f/.atoll/tmp/x"),
             at(EventKind::Create(CreateKind::File), "/elsewhere"),
         ]);
-        assert_eq!(heard.names.iter().map(RelativePath::as_str).collect::<Vec<_>>(), ["a/b"]);
+        assert_eq!(
+            heard
+                .names
+                .iter()
+                .map(RelativePath::as_str)
+                .collect::<Vec<_>>(),
+            ["a/b"]
+        );
         assert!(!heard.everything);
     }
 

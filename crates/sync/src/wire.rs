@@ -203,16 +203,26 @@ impl Frame {
                 put_runs(out, runs);
                 kind::RUNS
             }
-            Self::Chunk { file, offset, bytes } => {
+            Self::Chunk {
+                file,
+                offset,
+                bytes,
+            } => {
                 put_chunk_header(out, file, *offset);
                 out.extend_from_slice(bytes);
                 kind::CHUNK
             }
             Self::Finish(files) => {
-                files.iter().for_each(|file| out.extend_from_slice(file.as_bytes()));
+                files
+                    .iter()
+                    .for_each(|file| out.extend_from_slice(file.as_bytes()));
                 kind::FINISH
             }
-            Self::Commit { stream, sequence, commit } => {
+            Self::Commit {
+                stream,
+                sequence,
+                commit,
+            } => {
                 put_u64(out, *stream);
                 put_u64(out, *sequence);
                 out.extend_from_slice(commit);
@@ -230,7 +240,11 @@ impl Frame {
                 }
                 kind::NEED
             }
-            Self::Outcomes { sequence, outcomes, cursor } => {
+            Self::Outcomes {
+                sequence,
+                outcomes,
+                cursor,
+            } => {
                 put_u64(out, *sequence);
                 put_cursor(out, *cursor);
                 out.extend_from_slice(outcomes);
@@ -283,7 +297,10 @@ impl Frame {
                 if input.0.len() as u64 > limits::SMALL_FILE_BYTES {
                     return Err(WireError::Malformed("blob"));
                 }
-                Self::Blob { hash, bytes: input.rest() }
+                Self::Blob {
+                    hash,
+                    bytes: input.rest(),
+                }
             }
             kind::OPEN => {
                 let (file, size) = (input.hash("open")?, input.u64("open")?);
@@ -296,7 +313,13 @@ impl Frame {
                 if size > limits::FILE_BYTES {
                     return Err(WireError::Malformed("open"));
                 }
-                Self::Open(Open { file, size, base, runs: input.runs("open")?, continued })
+                Self::Open(Open {
+                    file,
+                    size,
+                    base,
+                    runs: input.runs("open")?,
+                    continued,
+                })
             }
             kind::RUNS => Self::Runs(input.runs("runs")?),
             kind::CHUNK => {
@@ -304,7 +327,11 @@ impl Frame {
                 if input.0.len() > limits::CHUNK_MAX_BYTES || offset > limits::FILE_BYTES {
                     return Err(WireError::Malformed("chunk"));
                 }
-                Self::Chunk { file, offset, bytes: input.rest() }
+                Self::Chunk {
+                    file,
+                    offset,
+                    bytes: input.rest(),
+                }
             }
             kind::FINISH => {
                 let mut files = Vec::new();
@@ -339,9 +366,10 @@ impl Frame {
             kind::VERSION => Self::Version(input.rest()),
             kind::CURSOR => Self::Cursor(input.cursor("cursor")?),
             kind::KEEP_ALIVE => Self::KeepAlive,
-            kind::CONTENT => {
-                Self::Content { version: input.version("content")?, bytes: input.rest() }
-            }
+            kind::CONTENT => Self::Content {
+                version: input.version("content")?,
+                bytes: input.rest(),
+            },
             kind::MISSING => Self::Missing(input.version("missing")?),
             kind::COPY => {
                 let (offset, length) = (input.u64("copy")?, input.u64("copy")?);
@@ -361,7 +389,11 @@ impl Frame {
             kind::END => Self::End,
             unknown => return Err(WireError::Kind(unknown)),
         };
-        if input.0.is_empty() { Ok(frame) } else { Err(WireError::Malformed("frame with a tail")) }
+        if input.0.is_empty() {
+            Ok(frame)
+        } else {
+            Err(WireError::Malformed("frame with a tail"))
+        }
     }
 }
 
@@ -425,7 +457,9 @@ impl Decoder {
         if length as usize > limits::FRAME_BYTES {
             return Err(WireError::TooLong(length));
         }
-        let Some(payload) = rest.get(..length as usize) else { return Ok(None) };
+        let Some(payload) = rest.get(..length as usize) else {
+            return Ok(None);
+        };
         let frame = Frame::decode(header[4], payload)?;
         self.consumed += HEADER_BYTES + length as usize;
         Ok(Some(frame))
@@ -448,7 +482,10 @@ struct Input<'a>(&'a [u8]);
 
 impl Input<'_> {
     fn take<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], WireError> {
-        let (head, tail) = self.0.split_first_chunk::<N>().ok_or(WireError::Malformed(what))?;
+        let (head, tail) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or(WireError::Malformed(what))?;
         self.0 = tail;
         Ok(*head)
     }
@@ -479,28 +516,47 @@ impl Input<'_> {
 
     fn version(&mut self, what: &'static str) -> Result<VersionId, WireError> {
         let item = base::ItemId::from_u64(self.u64(what)?).ok_or(WireError::Malformed(what))?;
-        Ok(VersionId { item, counter: self.u64(what)? })
+        Ok(VersionId {
+            item,
+            counter: self.u64(what)?,
+        })
     }
 
     fn cursor(&mut self, what: &'static str) -> Result<Cursor, WireError> {
         let log = base::LogId::from_u64(self.u64(what)?);
-        Ok(Cursor { log, index: self.u64(what)?, ordinal: self.u16(what)? })
+        Ok(Cursor {
+            log,
+            index: self.u64(what)?,
+            ordinal: self.u16(what)?,
+        })
     }
 
     fn chunk_ref(&mut self, what: &'static str) -> Result<ChunkRef, WireError> {
-        let chunk = ChunkRef { hash: self.hash(what)?, len: self.u32(what)? };
+        let chunk = ChunkRef {
+            hash: self.hash(what)?,
+            len: self.u32(what)?,
+        };
         let valid = (1..=limits::CHUNK_MAX_BYTES).contains(&(chunk.len as usize));
-        if valid { Ok(chunk) } else { Err(WireError::Malformed(what)) }
+        if valid {
+            Ok(chunk)
+        } else {
+            Err(WireError::Malformed(what))
+        }
     }
 
     fn runs(&mut self, what: &'static str) -> Result<Vec<Run>, WireError> {
         let mut runs = Vec::new();
         while !self.0.is_empty() {
             runs.push(match self.u8(what)? {
-                RUN_COPY => Run::Copy { first_chunk: self.u32(what)?, count: self.u32(what)? },
+                RUN_COPY => Run::Copy {
+                    first_chunk: self.u32(what)?,
+                    count: self.u32(what)?,
+                },
                 RUN_INSERT => {
                     let count = self.u32(what)?;
-                    let chunks = (0..count).map(|_| self.chunk_ref(what)).collect::<Result<_, _>>()?;
+                    let chunks = (0..count)
+                        .map(|_| self.chunk_ref(what))
+                        .collect::<Result<_, _>>()?;
                     Run::Insert(chunks)
                 }
                 _ => return Err(WireError::Malformed(what)),
@@ -563,27 +619,76 @@ mod tests {
 
     fn every_frame() -> Vec<Frame> {
         let hash = Hash::of(b"x");
-        let version = VersionId { item: ItemId::new(3, 4), counter: 5 };
-        let cursor = Cursor { log: LogId::from_u64(9), index: 8, ordinal: 7 };
+        let version = VersionId {
+            item: ItemId::new(3, 4),
+            counter: 5,
+        };
+        let cursor = Cursor {
+            log: LogId::from_u64(9),
+            index: 8,
+            ordinal: 7,
+        };
         let chunk = ChunkRef { hash, len: 1 };
-        let runs = vec![Run::Copy { first_chunk: 1, count: 2 }, Run::Insert(vec![chunk.clone(); 2])];
+        let runs = vec![
+            Run::Copy {
+                first_chunk: 1,
+                count: 2,
+            },
+            Run::Insert(vec![chunk.clone(); 2]),
+        ];
         vec![
-            Frame::Blob { hash, bytes: b"x".to_vec() },
-            Frame::Open(Open { file: hash, size: 9, base: None, runs: runs.clone(), continued: 0 }),
-            Frame::Open(Open { file: hash, size: 9, base: Some(hash), runs: vec![], continued: 1 }),
+            Frame::Blob {
+                hash,
+                bytes: b"x".to_vec(),
+            },
+            Frame::Open(Open {
+                file: hash,
+                size: 9,
+                base: None,
+                runs: runs.clone(),
+                continued: 0,
+            }),
+            Frame::Open(Open {
+                file: hash,
+                size: 9,
+                base: Some(hash),
+                runs: vec![],
+                continued: 1,
+            }),
             Frame::Runs(runs),
-            Frame::Chunk { file: hash, offset: 7, bytes: b"x".to_vec() },
+            Frame::Chunk {
+                file: hash,
+                offset: 7,
+                bytes: b"x".to_vec(),
+            },
             Frame::Finish(vec![hash, hash]),
-            Frame::Commit { stream: 1, sequence: 2, commit: b"c".to_vec() },
+            Frame::Commit {
+                stream: 1,
+                sequence: 2,
+                commit: b"c".to_vec(),
+            },
             Frame::Have(hash),
-            Frame::Need { file: hash, ranges: vec![(0, 1), (5, 9)] },
-            Frame::Outcomes { sequence: 2, outcomes: b"o".to_vec(), cursor },
+            Frame::Need {
+                file: hash,
+                ranges: vec![(0, 1), (5, 9)],
+            },
+            Frame::Outcomes {
+                sequence: 2,
+                outcomes: b"o".to_vec(),
+                cursor,
+            },
             Frame::Version(b"v".to_vec()),
             Frame::Cursor(cursor),
             Frame::KeepAlive,
-            Frame::Content { version, bytes: b"x".to_vec() },
+            Frame::Content {
+                version,
+                bytes: b"x".to_vec(),
+            },
             Frame::Missing(version),
-            Frame::Copy { offset: 1, length: 2 },
+            Frame::Copy {
+                offset: 1,
+                length: 2,
+            },
             Frame::Insert(b"i".to_vec()),
             Frame::Map(vec![chunk]),
             Frame::End,
@@ -615,8 +720,17 @@ mod tests {
         let (mut a, mut b) = (Vec::new(), Vec::new());
         encode_chunk(&mut a, &hash, 3, b"x");
         encode_blob(&mut a, &hash, b"x");
-        Frame::Chunk { file: hash, offset: 3, bytes: b"x".to_vec() }.encode(&mut b);
-        Frame::Blob { hash, bytes: b"x".to_vec() }.encode(&mut b);
+        Frame::Chunk {
+            file: hash,
+            offset: 3,
+            bytes: b"x".to_vec(),
+        }
+        .encode(&mut b);
+        Frame::Blob {
+            hash,
+            bytes: b"x".to_vec(),
+        }
+        .encode(&mut b);
         assert_eq!(a, b);
     }
 
@@ -630,7 +744,10 @@ mod tests {
         check(&[255, 255, 255, 255, 1], WireError::TooLong(u32::MAX));
         check(&[0, 0, 0, 0, 99], WireError::Kind(99));
         check(&[1, 0, 0, 0, kind::HAVE, 0], WireError::Malformed("have"));
-        check(&[1, 0, 0, 0, kind::END, 0], WireError::Malformed("frame with a tail"));
+        check(
+            &[1, 0, 0, 0, kind::END, 0],
+            WireError::Malformed("frame with a tail"),
+        );
         let mut cut = Decoder::new();
         cut.push(&[1, 0, 0]);
         assert_eq!(cut.next_frame(), Ok(None));

@@ -28,7 +28,13 @@ const LARGE_BATCH_BYTES: u64 = 16 << 20;
 
 impl Round<'_> {
     /// Decides about one name and does it, or sets it aside to be done.
-    pub(super) fn act(&mut self, place: &Place<'_>, local: Option<Observation>, synced: Option<SyncedRow>, remote: Option<Remote>) -> Result<Step, EngineError> {
+    pub(super) fn act(
+        &mut self,
+        place: &Place<'_>,
+        local: Option<Observation>,
+        synced: Option<SyncedRow>,
+        remote: Option<Remote>,
+    ) -> Result<Step, EngineError> {
         let step = decide(Sight {
             local: local.as_ref(),
             synced: synced.as_ref().map(|row| &row.synced),
@@ -39,7 +45,9 @@ impl Round<'_> {
         }
         if self.engine.dry_run {
             let path = place.directory.child(place.name.as_str());
-            self.engine.observer.event(&Event::Planned { path: &path, step });
+            self.engine
+                .observer
+                .event(&Event::Planned { path: &path, step });
             return Ok(step);
         }
         match (step, local, synced, remote) {
@@ -47,22 +55,42 @@ impl Round<'_> {
             (Step::Update, Some(local), Some(row), _) if local.kind == ObservedKind::Directory => {
                 // Its time moves while entries are placed in it: judged last.
                 let path = place.directory.child(place.name.as_str());
-                self.touched.entry(row.synced.version.item).or_insert((path, None));
+                self.touched
+                    .entry(row.synced.version.item)
+                    .or_insert((path, None));
             }
             (Step::Update, Some(local), Some(row), _) => {
-                self.offer(place, local, Some(row.synced.version), Some(&row.synced), None)?;
+                self.offer(
+                    place,
+                    local,
+                    Some(row.synced.version),
+                    Some(&row.synced),
+                    None,
+                )?;
             }
-            (Step::Fetch, local, synced, Some(remote)) => self.fetch(place, local, synced, remote)?,
-            (Step::AdoptDirectory, Some(local), _, Some(remote)) => self.adopt_directory(place, local, remote)?,
-            (Step::Compare, Some(_), synced, Some(remote)) => self.compare(place, synced, &remote)?,
+            (Step::Fetch, local, synced, Some(remote)) => {
+                self.fetch(place, local, synced, remote)?
+            }
+            (Step::AdoptDirectory, Some(local), _, Some(remote)) => {
+                self.adopt_directory(place, local, remote)?
+            }
+            (Step::Compare, Some(_), synced, Some(remote)) => {
+                self.compare(place, synced, &remote)?
+            }
             (Step::DeleteRemote, _, Some(row), _) => self.set_aside_deletion(place, row)?,
             (Step::ReplaceRemote, _, Some(row), _) => {
-                self.report.again.insert(place.directory.child(place.name.as_str()));
+                self.report
+                    .again
+                    .insert(place.directory.child(place.name.as_str()));
                 self.set_aside_deletion(place, row)?;
             }
             (Step::RemoveLocal, Some(local), Some(row), _) => {
                 let path = place.directory.child(place.name.as_str());
-                self.removals.push(Removal { row, path, seen: local });
+                self.removals.push(Removal {
+                    row,
+                    path,
+                    seen: local,
+                });
             }
             (Step::Forget, _, Some(row), _) => {
                 self.engine.trees.forget(row.synced.version.item)?;
@@ -71,14 +99,21 @@ impl Round<'_> {
             }
             (Step::Ignore, ..) => {
                 let path = place.directory.child(place.name.as_str());
-                self.report.problems.push((path, "a socket, pipe or device is not synced".to_owned()));
+                self.report
+                    .problems
+                    .push((path, "a socket, pipe or device is not synced".to_owned()));
             }
             _ => {}
         }
         Ok(step)
     }
 
-    fn create(&mut self, place: &Place<'_>, local: Observation, synced: Option<SyncedRow>) -> Result<(), EngineError> {
+    fn create(
+        &mut self,
+        place: &Place<'_>,
+        local: Observation,
+        synced: Option<SyncedRow>,
+    ) -> Result<(), EngineError> {
         if let Some(row) = synced {
             // Edited here, deleted there: it begins anew.
             self.engine.trees.forget(row.synced.version.item)?;
@@ -102,13 +137,23 @@ impl Round<'_> {
     }
 
     /// Sets a file or link aside for upload.
-    fn offer(&mut self, place: &Place<'_>, local: Observation, base: Option<VersionId>, synced: Option<&Synced>, rebase: Option<&Remote>) -> Result<(), EngineError> {
+    fn offer(
+        &mut self,
+        place: &Place<'_>,
+        local: Observation,
+        base: Option<VersionId>,
+        synced: Option<&Synced>,
+        rebase: Option<&Remote>,
+    ) -> Result<(), EngineError> {
         let path = place.directory.child(place.name.as_str());
         if !self.given_out.insert(path) {
             return Ok(());
         }
         let large = local.size > limits::SMALL_FILE_BYTES;
-        let delta = match rebase.map(|remote| (remote.version, &remote.metadata)).or(synced.map(|s| (s.version, &s.metadata))) {
+        let delta = match rebase
+            .map(|remote| (remote.version, &remote.metadata))
+            .or(synced.map(|s| (s.version, &s.metadata)))
+        {
             Some((version, metadata)) if large => self.delta_base(version, metadata)?,
             _ => None,
         };
@@ -118,11 +163,22 @@ impl Round<'_> {
             name: place.name.clone(),
             seen: local,
             base,
-            synced: rebase.map_or_else(|| synced.map(|synced| synced.metadata.clone()), |remote| Some(remote.metadata.clone())),
-            conflict_of: if base.is_none() { self.engine.trees.copy_of(place.parent, place.name.as_str())? } else { None },
+            synced: rebase.map_or_else(
+                || synced.map(|synced| synced.metadata.clone()),
+                |remote| Some(remote.metadata.clone()),
+            ),
+            conflict_of: if base.is_none() {
+                self.engine
+                    .trees
+                    .copy_of(place.parent, place.name.as_str())?
+            } else {
+                None
+            },
             delta,
         };
-        self.engine.observer.event(&Event::Queued { bytes: local.size });
+        self.engine
+            .observer
+            .event(&Event::Queued { bytes: local.size });
         if large {
             self.large.push(candidate);
             self.large_bytes += local.size;
@@ -140,7 +196,13 @@ impl Round<'_> {
     }
 
     /// Brings the remote version over what stands here.
-    fn fetch(&mut self, place: &Place<'_>, local: Option<Observation>, synced: Option<SyncedRow>, remote: Remote) -> Result<(), EngineError> {
+    fn fetch(
+        &mut self,
+        place: &Place<'_>,
+        local: Option<Observation>,
+        synced: Option<SyncedRow>,
+        remote: Remote,
+    ) -> Result<(), EngineError> {
         if remote.metadata.is_directory() {
             return self.fetch_directory(place, local, remote);
         }
@@ -169,8 +231,14 @@ impl Round<'_> {
         };
         if size > limits::SMALL_FILE_BYTES {
             let standing = local.zip(synced).and_then(|(seen, row)| {
-                row.synced.metadata.content().filter(|(_, size)| *size > limits::SMALL_FILE_BYTES)?;
-                Some(Standing { version: row.synced.version, seen })
+                row.synced
+                    .metadata
+                    .content()
+                    .filter(|(_, size)| *size > limits::SMALL_FILE_BYTES)?;
+                Some(Standing {
+                    version: row.synced.version,
+                    seen,
+                })
             });
             self.fetch_large.push((want, standing));
             self.fetch_large_bytes += size;
@@ -180,17 +248,26 @@ impl Round<'_> {
         } else {
             self.fetch_small.push(want);
             self.fetch_small_bytes += size;
-            if self.fetch_small.len() >= SMALL_BATCH_FILES || self.fetch_small_bytes >= SMALL_BATCH_BYTES {
+            if self.fetch_small.len() >= SMALL_BATCH_FILES
+                || self.fetch_small_bytes >= SMALL_BATCH_BYTES
+            {
                 self.request_small()?;
             }
         }
         Ok(())
     }
 
-    fn fetch_directory(&mut self, place: &Place<'_>, local: Option<Observation>, remote: Remote) -> Result<(), EngineError> {
+    fn fetch_directory(
+        &mut self,
+        place: &Place<'_>,
+        local: Option<Observation>,
+        remote: Remote,
+    ) -> Result<(), EngineError> {
         let name = place.name.as_str();
         match local {
-            Some(local) if local.kind == ObservedKind::Directory => return self.adopt_directory(place, local, remote),
+            Some(local) if local.kind == ObservedKind::Directory => {
+                return self.adopt_directory(place, local, remote);
+            }
             Some(local) => {
                 // A synced file made way for a directory.
                 self.touch(place.parent, place.directory)?;
@@ -222,10 +299,22 @@ impl Round<'_> {
     }
 
     /// Agrees that a local directory is the remote one, and goes into it.
-    fn adopt_directory(&mut self, place: &Place<'_>, local: Observation, remote: Remote) -> Result<(), EngineError> {
+    fn adopt_directory(
+        &mut self,
+        place: &Place<'_>,
+        local: Observation,
+        remote: Remote,
+    ) -> Result<(), EngineError> {
         let (item, metadata) = (remote.version.item, remote.metadata.clone());
         let path = place.directory.child(place.name.as_str());
-        self.agree(Some(place.parent), place.name.as_str(), remote.version, remote.metadata, local, false)?;
+        self.agree(
+            Some(place.parent),
+            place.name.as_str(),
+            remote.version,
+            remote.metadata,
+            local,
+            false,
+        )?;
         self.touched.insert(item, (path.clone(), Some(metadata)));
         self.paths.insert(item, path.clone());
         self.walk.push_back((item, path));
@@ -234,11 +323,18 @@ impl Round<'_> {
 
     /// Gives an entry whose content is right the remote's mode and time.
     /// `false` when it changed meanwhile, or is no file.
-    fn dress_in_place(&mut self, place: &Place<'_>, local: &Observation, remote: &Remote) -> Result<bool, EngineError> {
+    fn dress_in_place(
+        &mut self,
+        place: &Place<'_>,
+        local: &Observation,
+        remote: &Remote,
+    ) -> Result<bool, EngineError> {
         let (name, metadata) = (place.name.as_str(), &remote.metadata);
         match metadata.kind {
             Kind::File { .. } => {
-                let Ok(file) = place.handle.open(name) else { return Ok(false) };
+                let Ok(file) = place.handle.open(name) else {
+                    return Ok(false);
+                };
                 if observe_open(&file)? != *local {
                     return Ok(false);
                 }
@@ -247,34 +343,61 @@ impl Round<'_> {
             Kind::Symlink(_) => place.handle.set_time(name, metadata.modified)?,
             Kind::Directory => return Ok(false),
         }
-        let Some(seen) = place.handle.observe(name)? else { return Ok(false) };
+        let Some(seen) = place.handle.observe(name)? else {
+            return Ok(false);
+        };
         // An edit in the same instant would bear the time just set.
-        self.agree(Some(place.parent), name, remote.version, metadata.clone(), seen, seen.kind == ObservedKind::File)?;
+        self.agree(
+            Some(place.parent),
+            name,
+            remote.version,
+            metadata.clone(),
+            seen,
+            seen.kind == ObservedKind::File,
+        )?;
         self.report.fetched += 1;
         Ok(true)
     }
 
     /// Both sides changed: read the local bytes, and settle.
-    fn compare(&mut self, place: &Place<'_>, synced: Option<SyncedRow>, remote: &Remote) -> Result<(), EngineError> {
+    fn compare(
+        &mut self,
+        place: &Place<'_>,
+        synced: Option<SyncedRow>,
+        remote: &Remote,
+    ) -> Result<(), EngineError> {
         let path = place.directory.child(place.name.as_str());
         if self.given_out.contains(&path) {
             return Ok(());
         }
-        let (local, seen, racy) = match examine(&self.engine.folder, place.directory, place.name.as_str()) {
-            Ok(examined) => examined,
-            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::NotFound) => {
-                self.report.again.insert(path);
-                return Ok(());
-            }
-            Err(error) => {
-                self.problem(path, &error);
-                return Ok(());
-            }
-        };
+        let (local, seen, racy) =
+            match examine(&self.engine.folder, place.directory, place.name.as_str()) {
+                Ok(examined) => examined,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::NotFound
+                    ) =>
+                {
+                    self.report.again.insert(path);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.problem(path, &error);
+                    return Ok(());
+                }
+            };
         let agreed = synced.as_ref().map(|row| &row.synced.metadata);
         match settle(&local, agreed, &remote.metadata) {
             Settlement::Adopt if local == remote.metadata => {
-                self.agree(Some(place.parent), place.name.as_str(), remote.version, local, seen, racy)?;
+                self.agree(
+                    Some(place.parent),
+                    place.name.as_str(),
+                    remote.version,
+                    local,
+                    seen,
+                    racy,
+                )?;
             }
             Settlement::Adopt => {
                 if !self.dress_in_place(place, &seen, remote)? {
@@ -283,7 +406,13 @@ impl Round<'_> {
             }
             Settlement::Fetch => self.fetch(place, Some(seen), synced, remote.clone())?,
             Settlement::UpdateOnRemote => {
-                self.offer(place, seen, Some(remote.version), synced.as_ref().map(|row| &row.synced), Some(remote))?;
+                self.offer(
+                    place,
+                    seen,
+                    Some(remote.version),
+                    synced.as_ref().map(|row| &row.synced),
+                    Some(remote),
+                )?;
             }
             Settlement::Conflict => self.conflict(place, seen, remote)?,
         }
@@ -292,7 +421,12 @@ impl Round<'_> {
 
     /// Different bytes on both sides: nothing is dropped. By default the local
     /// file steps aside under a conflict name and the remote one comes.
-    fn conflict(&mut self, place: &Place<'_>, seen: Observation, remote: &Remote) -> Result<(), EngineError> {
+    fn conflict(
+        &mut self,
+        place: &Place<'_>,
+        seen: Observation,
+        remote: &Remote,
+    ) -> Result<(), EngineError> {
         let same_kind = (seen.kind == ObservedKind::Directory) == remote.metadata.is_directory();
         if self.engine.strategy == Strategy::LastWriteWins && same_kind {
             // The replaced version stays in the item's history.
@@ -304,8 +438,13 @@ impl Round<'_> {
         loop {
             // Noted first: without the note the copy is still synced, only not
             // known as one.
-            self.engine.trees.note_copy(place.parent, copy.as_str(), remote.version)?;
-            match place.handle.rename(place.name.as_str(), place.handle, copy.as_str()) {
+            self.engine
+                .trees
+                .note_copy(place.parent, copy.as_str(), remote.version)?;
+            match place
+                .handle
+                .rename(place.name.as_str(), place.handle, copy.as_str())
+            {
                 Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     copy = conflict::numbered(&self.conflict_name(place), number);
@@ -319,23 +458,43 @@ impl Round<'_> {
         self.report.conflicts += 1;
         let path = place.directory.child(place.name.as_str());
         let kept = place.directory.child(copy.as_str());
-        self.engine.observer.event(&Event::Conflict { path: &path, copy: &kept });
+        self.engine.observer.event(&Event::Conflict {
+            path: &path,
+            copy: &kept,
+        });
         self.report.again.insert(kept);
-        let synced = self.engine.trees.synced_child(place.parent, place.name.as_str())?;
+        let synced = self
+            .engine
+            .trees
+            .synced_child(place.parent, place.name.as_str())?;
         self.fetch(place, None, synced, remote.clone())
     }
 
     fn conflict_name(&self, place: &Place<'_>) -> base::Name {
-        conflict::conflict_name(place.name, &self.engine.device_name, self.engine.clock.now())
+        conflict::conflict_name(
+            place.name,
+            &self.engine.device_name,
+            self.engine.clock.now(),
+        )
     }
 
     /// Content that the node has and the new one may resemble.
-    fn delta_base(&self, version: VersionId, metadata: &Metadata) -> Result<Option<DeltaBase>, EngineError> {
-        let Some((hash, size)) = metadata.content() else { return Ok(None) };
+    fn delta_base(
+        &self,
+        version: VersionId,
+        metadata: &Metadata,
+    ) -> Result<Option<DeltaBase>, EngineError> {
+        let Some((hash, size)) = metadata.content() else {
+            return Ok(None);
+        };
         if size <= limits::SMALL_FILE_BYTES {
             return Ok(None);
         }
-        Ok(Some(DeltaBase { version, hash, map: self.engine.trees.map(&hash)? }))
+        Ok(Some(DeltaBase {
+            version,
+            hash,
+            map: self.engine.trees.map(&hash)?,
+        }))
     }
 
     /// Sets aside the deletion of an item and, if a directory, of what was in
@@ -348,8 +507,15 @@ impl Round<'_> {
             }
             if row.synced.metadata.is_directory() {
                 for child in self.engine.trees.synced_children(row.synced.version.item)? {
-                    let remote = self.engine.trees.overlay(Some(&child), &Vec::from_iter(self.engine.trees.news_of(child.synced.version.item)?))?;
-                    let step = decide(Sight { local: None, synced: Some(&child.synced), remote: remote.as_ref() });
+                    let remote = self.engine.trees.overlay(
+                        Some(&child),
+                        &Vec::from_iter(self.engine.trees.news_of(child.synced.version.item)?),
+                    )?;
+                    let step = decide(Sight {
+                        local: None,
+                        synced: Some(&child.synced),
+                        remote: remote.as_ref(),
+                    });
                     if step == Step::DeleteRemote {
                         let path = path.child(&child.name);
                         rows.push((child, path));
@@ -366,25 +532,41 @@ impl Round<'_> {
     pub(super) fn send_small(&mut self) -> Result<(), EngineError> {
         self.small_bytes = 0;
         let batch = std::mem::take(&mut self.small);
-        if batch.is_empty() { Ok(()) } else { self.give_out(Job::Upload(batch)) }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            self.give_out(Job::Upload(batch))
+        }
     }
 
     pub(super) fn send_large(&mut self) -> Result<(), EngineError> {
         self.large_bytes = 0;
         let batch = std::mem::take(&mut self.large);
-        if batch.is_empty() { Ok(()) } else { self.give_out(Job::Upload(batch)) }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            self.give_out(Job::Upload(batch))
+        }
     }
 
     pub(super) fn request_small(&mut self) -> Result<(), EngineError> {
         self.fetch_small_bytes = 0;
         let batch = std::mem::take(&mut self.fetch_small);
-        if batch.is_empty() { Ok(()) } else { self.give_out(Job::FetchSmall(batch)) }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            self.give_out(Job::FetchSmall(batch))
+        }
     }
 
     pub(super) fn request_large(&mut self) -> Result<(), EngineError> {
         self.fetch_large_bytes = 0;
         let batch = std::mem::take(&mut self.fetch_large);
-        if batch.is_empty() { Ok(()) } else { self.give_out(Job::FetchLarge(batch)) }
+        if batch.is_empty() {
+            Ok(())
+        } else {
+            self.give_out(Job::FetchLarge(batch))
+        }
     }
 
     /// Gives the node the new directories seen so far, and goes into them.
@@ -392,11 +574,16 @@ impl Round<'_> {
         let new = std::mem::take(&mut self.new_directories);
         for batch in new.chunks(limits::CHANGES_PER_COMMAND) {
             let changes = batch.iter().map(|directory| Change::Put {
-                base: Base::Absent { parent: Parent::Item(directory.parent), name: directory.name.clone() },
+                base: Base::Absent {
+                    parent: Parent::Item(directory.parent),
+                    name: directory.name.clone(),
+                },
                 metadata: directory.metadata.clone(),
                 conflict_of: None,
             });
-            let Some(outcomes) = self.commit(changes.collect())? else { return Ok(()) };
+            let Some(outcomes) = self.commit(changes.collect())? else {
+                return Ok(());
+            };
             for (directory, outcome) in batch.iter().zip(outcomes) {
                 self.created(directory, outcome)?;
             }
@@ -408,7 +595,10 @@ impl Round<'_> {
         let version = match outcome {
             Outcome::Committed(version) => version,
             // Somebody else made it first, perhaps with another mode and time.
-            Outcome::Same(version) => VersionId { counter: 0, ..version },
+            Outcome::Same(version) => VersionId {
+                counter: 0,
+                ..version
+            },
             Outcome::Conflict { current } => {
                 if let Some(current) = current {
                     self.engine.trees.learn(&current)?;
@@ -422,7 +612,14 @@ impl Round<'_> {
             }
         };
         let (metadata, seen) = (directory.metadata.clone(), directory.seen);
-        self.agree(Some(directory.parent), directory.name.as_str(), version, metadata, seen, false)?;
+        self.agree(
+            Some(directory.parent),
+            directory.name.as_str(),
+            version,
+            metadata,
+            seen,
+            false,
+        )?;
         self.report.uploaded += 1;
         self.walk.push_back((version.item, directory.path.clone()));
         Ok(())

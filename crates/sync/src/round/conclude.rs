@@ -4,7 +4,7 @@
 use super::{Deletion, Removal, Round};
 use crate::engine::EngineError;
 use crate::fetch::{FetchError, MAP_KEPT_FROM};
-use crate::folder::{ObservedKind, Observation, RelativePath};
+use crate::folder::{Observation, ObservedKind, RelativePath};
 use crate::land::{self, Landed, Want};
 use crate::observer::Event;
 use crate::plan::{Remote, Sight, Step, Synced, decide};
@@ -24,7 +24,9 @@ impl Round<'_> {
     /// Gives out a job as soon as there is room for it.
     pub(super) fn give_out(&mut self, job: Job) -> Result<(), EngineError> {
         while !self.engine.pool.has_room() {
-            let Some(done) = self.engine.pool.next_done() else { break };
+            let Some(done) = self.engine.pool.next_done() else {
+                break;
+            };
             self.conclude(done)?;
         }
         if self.report.interrupted.is_none() {
@@ -47,19 +49,23 @@ impl Round<'_> {
 
     fn conclude(&mut self, done: Done) -> Result<(), EngineError> {
         match done {
-            Done::Uploaded(results) => {
-                results.into_iter().try_for_each(|(candidate, uploaded)| self.uploaded(&candidate, uploaded))
-            }
+            Done::Uploaded(results) => results
+                .into_iter()
+                .try_for_each(|(candidate, uploaded)| self.uploaded(&candidate, uploaded)),
             Done::Landed(results, maps) => {
                 for (hash, map) in maps {
                     self.engine.trees.keep_map(&hash, &map)?;
                 }
-                results.into_iter().try_for_each(|(want, landed)| self.landed(&want, landed))
+                results
+                    .into_iter()
+                    .try_for_each(|(want, landed)| self.landed(&want, landed))
             }
             Done::Failed(FetchError::Remote(error)) => self.failed(error),
             Done::Failed(FetchError::Local(error)) => Err(error.into()),
             Done::Failed(error @ FetchError::Damaged { .. }) => {
-                self.report.problems.push((RelativePath::root(), error.to_string()));
+                self.report
+                    .problems
+                    .push((RelativePath::root(), error.to_string()));
                 Ok(())
             }
         }
@@ -78,7 +84,10 @@ impl Round<'_> {
     }
 
     /// Commits `changes`; `None` when the node is away.
-    pub(super) fn commit(&mut self, changes: Vec<Change>) -> Result<Option<Vec<Outcome>>, EngineError> {
+    pub(super) fn commit(
+        &mut self,
+        changes: Vec<Change>,
+    ) -> Result<Option<Vec<Outcome>>, EngineError> {
         if self.report.interrupted.is_some() {
             return Ok(None);
         }
@@ -92,7 +101,9 @@ impl Round<'_> {
 
     fn uploaded(&mut self, candidate: &Candidate, uploaded: Uploaded) -> Result<(), EngineError> {
         let path = candidate.directory.child(candidate.name.as_str());
-        self.engine.observer.event(&Event::Moved { bytes: candidate.seen.size });
+        self.engine.observer.event(&Event::Moved {
+            bytes: candidate.seen.size,
+        });
         match uploaded {
             Uploaded::Committed(agreement) => {
                 self.report.uploaded += 1;
@@ -116,35 +127,67 @@ impl Round<'_> {
     }
 
     fn agreed(&mut self, candidate: &Candidate, agreement: Agreement) -> Result<(), EngineError> {
-        let Agreement { version, metadata, seen, racy, map } = agreement;
+        let Agreement {
+            version,
+            metadata,
+            seen,
+            racy,
+            map,
+        } = agreement;
         if let (Some(map), Some((hash, size))) = (map, metadata.content())
             && size >= MAP_KEPT_FROM
         {
             self.engine.trees.keep_map(&hash, &map)?;
         }
-        self.agree(Some(candidate.parent), candidate.name.as_str(), version, metadata, seen, racy)
+        self.agree(
+            Some(candidate.parent),
+            candidate.name.as_str(),
+            version,
+            metadata,
+            seen,
+            racy,
+        )
     }
 
     fn landed(&mut self, want: &Want, landed: Landed) -> Result<(), EngineError> {
         let path = want.directory.child(want.name.as_str());
-        self.engine.observer.event(&Event::Moved { bytes: want.metadata.content().map_or(0, |(_, size)| size) });
+        self.engine.observer.event(&Event::Moved {
+            bytes: want.metadata.content().map_or(0, |(_, size)| size),
+        });
         match landed {
             Landed::Placed(seen) => {
                 self.report.fetched += 1;
                 self.engine.observer.event(&Event::Fetched { path: &path });
-                self.agree(Some(want.parent), want.name.as_str(), want.version, want.metadata.clone(), seen, false)?;
+                self.agree(
+                    Some(want.parent),
+                    want.name.as_str(),
+                    want.version,
+                    want.metadata.clone(),
+                    seen,
+                    false,
+                )?;
             }
             Landed::Raced | Landed::Superseded => {
                 self.report.again.insert(path);
             }
-            Landed::Failed(error) if error.kind() == io::ErrorKind::StorageFull => return Err(error.into()),
+            Landed::Failed(error) if error.kind() == io::ErrorKind::StorageFull => {
+                return Err(error.into());
+            }
             Landed::Failed(error) => self.problem(path, &error),
         }
         Ok(())
     }
 
     /// Notes an agreement, and forgets the map of content that is gone.
-    pub(super) fn agree(&mut self, parent: Option<ItemId>, name: &str, version: VersionId, metadata: Metadata, seen: Observation, racy: bool) -> Result<(), EngineError> {
+    pub(super) fn agree(
+        &mut self,
+        parent: Option<ItemId>,
+        name: &str,
+        version: VersionId,
+        metadata: Metadata,
+        seen: Observation,
+        racy: bool,
+    ) -> Result<(), EngineError> {
         if let Some(old) = self.engine.trees.synced_item(version.item)?
             && let Some((hash, size)) = old.synced.metadata.content()
             && size >= MAP_KEPT_FROM
@@ -152,15 +195,28 @@ impl Round<'_> {
         {
             self.engine.trees.drop_map(&hash)?;
         }
-        let synced = Synced { version, metadata, seen, racy };
-        self.engine.trees.agree(&SyncedRow { parent, name: name.to_owned(), synced })?;
+        let synced = Synced {
+            version,
+            metadata,
+            seen,
+            racy,
+        };
+        self.engine.trees.agree(&SyncedRow {
+            parent,
+            name: name.to_owned(),
+            synced,
+        })?;
         self.note()
     }
 
     /// Counts a note; keeps them from time to time.
     pub(super) fn note(&mut self) -> Result<(), EngineError> {
         self.notes += 1;
-        if self.notes >= NOTES_PER_COMMIT { self.checkpoint() } else { Ok(()) }
+        if self.notes >= NOTES_PER_COMMIT {
+            self.checkpoint()
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes the folder durable, then the notes about it.
@@ -185,8 +241,12 @@ impl Round<'_> {
         }
         self.engine.check_marker()?;
         for batch in deletions.chunks(limits::CHANGES_PER_COMMAND) {
-            let changes = batch.iter().map(|deletion| Change::Delete { base: deletion.row.synced.version });
-            let Some(outcomes) = self.commit(changes.collect())? else { return Ok(()) };
+            let changes = batch.iter().map(|deletion| Change::Delete {
+                base: deletion.row.synced.version,
+            });
+            let Some(outcomes) = self.commit(changes.collect())? else {
+                return Ok(());
+            };
             for (deletion, outcome) in batch.iter().zip(outcomes) {
                 self.deleted(deletion, outcome)?;
             }
@@ -196,12 +256,21 @@ impl Round<'_> {
 
     /// Editors delete and write anew within a moment.
     fn is_still_gone(&mut self, deletion: &Deletion) -> bool {
-        let Some((directory, name)) = deletion.path.split() else { return false };
+        let Some((directory, name)) = deletion.path.split() else {
+            return false;
+        };
         let directory_kind = deletion.row.synced.metadata.is_directory();
-        let now = self.engine.folder.directory(&directory).and_then(|handle| handle.observe(name));
+        let now = self
+            .engine
+            .folder
+            .directory(&directory)
+            .and_then(|handle| handle.observe(name));
         match now {
             Ok(None) => true,
-            Err(error) => matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+            Err(error) => matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ),
             // Replaced by another kind: that is why it is deleted.
             Ok(Some(now)) if (now.kind == ObservedKind::Directory) != directory_kind => true,
             Ok(Some(_)) => {
@@ -212,24 +281,41 @@ impl Round<'_> {
     }
 
     fn deleted(&mut self, deletion: &Deletion, outcome: Outcome) -> Result<(), EngineError> {
-        let Synced { version, metadata, .. } = &deletion.row.synced;
+        let Synced {
+            version, metadata, ..
+        } = &deletion.row.synced;
         match outcome {
             Outcome::Committed(_) | Outcome::Same(_) | Outcome::Conflict { current: None } => {
                 self.report.deleted += 1;
-                self.engine.observer.event(&Event::Deleted { path: &deletion.path });
+                self.engine.observer.event(&Event::Deleted {
+                    path: &deletion.path,
+                });
                 self.engine.trees.forget(version.item)?;
                 self.engine.trees.drop_news(version.item)?;
             }
             // Edited at the node meanwhile: it comes back.
-            Outcome::Conflict { current: Some(current) } => {
+            Outcome::Conflict {
+                current: Some(current),
+            } => {
                 self.engine.trees.learn(&current)?;
             }
             Outcome::Refused(Refusal::NotEmpty) => {
                 // Something new is in it at the node, so it comes back.
                 self.engine.trees.forget(version.item)?;
-                if let (Some(parent), Ok(name)) = (deletion.row.parent, Name::new(&deletion.row.name)) {
+                if let (Some(parent), Ok(name)) =
+                    (deletion.row.parent, Name::new(&deletion.row.name))
+                {
                     let state = Some(metadata.clone());
-                    self.engine.trees.learn(&Version { id: *version, parent, name, state, device: DeviceId::ADMIN, time: 0, index: 0, ordinal: 0 })?;
+                    self.engine.trees.learn(&Version {
+                        id: *version,
+                        parent,
+                        name,
+                        state,
+                        device: DeviceId::ADMIN,
+                        time: 0,
+                        index: 0,
+                        ordinal: 0,
+                    })?;
                 }
                 self.report.more_news = true;
             }
@@ -251,7 +337,11 @@ impl Round<'_> {
 
     fn remove_one(&mut self, removal: &Removal) -> Result<(), EngineError> {
         let item = removal.row.synced.version.item;
-        let (Some((directory, _)), Ok(name), Some(parent)) = (removal.path.split(), Name::new(&removal.row.name), removal.row.parent) else {
+        let (Some((directory, _)), Ok(name), Some(parent)) = (
+            removal.path.split(),
+            Name::new(&removal.row.name),
+            removal.row.parent,
+        ) else {
             return Ok(());
         };
         self.touch(parent, &directory)?;
@@ -259,7 +349,11 @@ impl Round<'_> {
             if removal.seen.kind == ObservedKind::Directory {
                 handle.remove_directory(name.as_str()).map(|()| true)
             } else {
-                let kept = conflict::conflict_name(&name, &self.engine.device_name, self.engine.clock.now());
+                let kept = conflict::conflict_name(
+                    &name,
+                    &self.engine.device_name,
+                    self.engine.clock.now(),
+                );
                 land::remove(&self.engine.folder, &handle, &name, &removal.seen, &kept)
             }
         });
@@ -269,7 +363,11 @@ impl Round<'_> {
                 self.report.again.insert(removal.path.clone());
                 return Ok(());
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) => {}
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
                 // Something in it is only here: it begins anew at the node.
                 self.report.again.insert(removal.path.clone());
@@ -281,7 +379,9 @@ impl Round<'_> {
         }
         self.unsynced = true;
         self.report.removed += 1;
-        self.engine.observer.event(&Event::Removed { path: &removal.path });
+        self.engine.observer.event(&Event::Removed {
+            path: &removal.path,
+        });
         self.touched.remove(&item);
         self.engine.trees.forget(item)?;
         self.engine.trees.drop_news(item)?;
@@ -303,10 +403,21 @@ impl Round<'_> {
     }
 
     fn looks_as_agreed(&self, path: &RelativePath, row: &SyncedRow) -> bool {
-        let seen = self.engine.folder.directory(path).and_then(|handle| handle.observe_self());
-        let remote = Remote { version: row.synced.version, metadata: row.synced.metadata.clone() };
+        let seen = self
+            .engine
+            .folder
+            .directory(path)
+            .and_then(|handle| handle.observe_self());
+        let remote = Remote {
+            version: row.synced.version,
+            metadata: row.synced.metadata.clone(),
+        };
         seen.is_ok_and(|seen| {
-            let sight = Sight { local: Some(&seen), synced: Some(&row.synced), remote: Some(&remote) };
+            let sight = Sight {
+                local: Some(&seen),
+                synced: Some(&row.synced),
+                remote: Some(&remote),
+            };
             decide(sight) == Step::Nothing
         })
     }
@@ -315,11 +426,15 @@ impl Round<'_> {
     /// changed go to the node.
     pub(super) fn dress_directories(&mut self) -> Result<(), EngineError> {
         for (item, (path, wanted)) in std::mem::take(&mut self.touched) {
-            let Some(row) = self.engine.trees.synced_item(item)? else { continue };
+            let Some(row) = self.engine.trees.synced_item(item)? else {
+                continue;
+            };
             match wanted {
                 Some(metadata) => self.dress(&path, &metadata)?,
                 None => {
-                    let Ok(handle) = self.engine.folder.directory(&path) else { continue };
+                    let Ok(handle) = self.engine.folder.directory(&path) else {
+                        continue;
+                    };
                     let seen = handle.observe_self()?;
                     self.update_directory(row, &seen)?;
                 }
@@ -328,10 +443,23 @@ impl Round<'_> {
         Ok(())
     }
 
-    pub(super) fn dress(&mut self, path: &RelativePath, metadata: &Metadata) -> Result<(), EngineError> {
-        let dressed = self.engine.folder.directory(path).and_then(|handle| handle.dress(metadata.mode, metadata.modified));
+    pub(super) fn dress(
+        &mut self,
+        path: &RelativePath,
+        metadata: &Metadata,
+    ) -> Result<(), EngineError> {
+        let dressed = self
+            .engine
+            .folder
+            .directory(path)
+            .and_then(|handle| handle.dress(metadata.mode, metadata.modified));
         match dressed {
-            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 self.problem(path.clone(), &error);
             }
             _ => {}
@@ -345,7 +473,10 @@ impl Round<'_> {
             Refusal::ParentMissing | Refusal::NotADirectory | Refusal::NoSuchItem => {
                 self.report.again.insert(path.clone());
             }
-            _ => self.report.problems.push((path.clone(), refusal.to_string())),
+            _ => self
+                .report
+                .problems
+                .push((path.clone(), refusal.to_string())),
         }
     }
 

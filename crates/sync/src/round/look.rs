@@ -3,7 +3,7 @@
 
 use super::{Place, Round};
 use crate::engine::EngineError;
-use crate::folder::{is_link, Observation, ObservedKind, RelativePath};
+use crate::folder::{Observation, ObservedKind, RelativePath, is_link};
 use crate::plan::{Remote, Sight, Step, decide};
 use crate::trees::SyncedRow;
 use base::{ItemId, Name, limits};
@@ -25,16 +25,27 @@ impl Round<'_> {
         let root = self.engine.root;
         let synced = self.engine.trees.synced_item(root)?;
         let news = self.engine.trees.news_of(root)?;
-        let seen = self.engine.folder.directory(&RelativePath::root())?.observe_self()?;
+        let seen = self
+            .engine
+            .folder
+            .directory(&RelativePath::root())?
+            .observe_self()?;
         if let Some(remote) = news.and_then(remote_of) {
             self.dress(&RelativePath::root(), &remote.metadata)?;
-            let seen = self.engine.folder.directory(&RelativePath::root())?.observe_self()?;
+            let seen = self
+                .engine
+                .folder
+                .directory(&RelativePath::root())?
+                .observe_self()?;
             self.agree(None, "", remote.version, remote.metadata, seen, false)?;
         } else if let Some(row) = synced
             && decide(Sight {
                 local: Some(&seen),
                 synced: Some(&row.synced),
-                remote: Some(&Remote { version: row.synced.version, metadata: row.synced.metadata.clone() }),
+                remote: Some(&Remote {
+                    version: row.synced.version,
+                    metadata: row.synced.metadata.clone(),
+                }),
             }) == Step::Update
         {
             self.update_directory(row, &seen)?;
@@ -43,15 +54,27 @@ impl Round<'_> {
     }
 
     /// Gives the node the mode and time of a directory that a person changed.
-    pub(super) fn update_directory(&mut self, row: SyncedRow, seen: &Observation) -> Result<(), EngineError> {
+    pub(super) fn update_directory(
+        &mut self,
+        row: SyncedRow,
+        seen: &Observation,
+    ) -> Result<(), EngineError> {
         let metadata = Metadata::directory(seen.mode, seen.modified);
-        let change = Change::Put { base: Base::Version(row.synced.version), metadata: metadata.clone(), conflict_of: None };
-        let Some(outcomes) = self.commit(vec![change])? else { return Ok(()) };
+        let change = Change::Put {
+            base: Base::Version(row.synced.version),
+            metadata: metadata.clone(),
+            conflict_of: None,
+        };
+        let Some(outcomes) = self.commit(vec![change])? else {
+            return Ok(());
+        };
         match outcomes.into_iter().next() {
             Some(Outcome::Committed(version) | Outcome::Same(version)) => {
                 self.agree(row.parent, &row.name, version, metadata, *seen, false)?;
             }
-            Some(Outcome::Conflict { current: Some(current) }) => {
+            Some(Outcome::Conflict {
+                current: Some(current),
+            }) => {
                 self.engine.trees.learn(&current)?;
             }
             _ => {}
@@ -64,7 +87,9 @@ impl Round<'_> {
         // looking at the nearest one above it whose parent is known.
         let mut path = path.clone();
         loop {
-            let Some((directory, name)) = path.split() else { return Ok(()) };
+            let Some((directory, name)) = path.split() else {
+                return Ok(());
+            };
             if let Some(parent) = self.item_at(&directory)? {
                 let name = name.to_owned();
                 return self.look_at(parent, &directory, &name);
@@ -93,17 +118,30 @@ impl Round<'_> {
         if let Some(path) = self.paths.get(&item) {
             return Ok(Some(path.clone()));
         }
-        let Some(row) = self.engine.trees.synced_item(item)? else { return Ok(None) };
-        let (Some(parent), true) = (row.parent, row.synced.metadata.is_directory()) else { return Ok(None) };
-        let Some(above) = self.path_of(parent)? else { return Ok(None) };
+        let Some(row) = self.engine.trees.synced_item(item)? else {
+            return Ok(None);
+        };
+        let (Some(parent), true) = (row.parent, row.synced.metadata.is_directory()) else {
+            return Ok(None);
+        };
+        let Some(above) = self.path_of(parent)? else {
+            return Ok(None);
+        };
         let path = above.child(&row.name);
         self.paths.insert(item, path.clone());
         Ok(Some(path))
     }
 
     /// Looks at one name.
-    fn look_at(&mut self, parent: ItemId, directory: &RelativePath, name: &str) -> Result<(), EngineError> {
-        let Some(name) = self.syncable(directory, name.as_bytes()) else { return Ok(()) };
+    fn look_at(
+        &mut self,
+        parent: ItemId,
+        directory: &RelativePath,
+        name: &str,
+    ) -> Result<(), EngineError> {
+        let Some(name) = self.syncable(directory, name.as_bytes()) else {
+            return Ok(());
+        };
         let handle = match self.engine.folder.directory(directory) {
             Ok(handle) => handle,
             Err(error) if is_gone(&error) => {
@@ -123,8 +161,16 @@ impl Round<'_> {
         };
         let local = handle.observe(name.as_str())?;
         let synced = self.engine.trees.synced_child(parent, name.as_str())?;
-        let remote = self.engine.trees.remote_child(parent, name.as_str(), synced.as_ref())?;
-        let place = Place { parent, directory, handle: &handle, name: &name };
+        let remote = self
+            .engine
+            .trees
+            .remote_child(parent, name.as_str(), synced.as_ref())?;
+        let place = Place {
+            parent,
+            directory,
+            handle: &handle,
+            name: &name,
+        };
         let step = self.act(&place, local, synced.clone(), remote)?;
         // A directory that both sides have may hold names not heard of.
         if step == Step::Nothing
@@ -132,7 +178,8 @@ impl Round<'_> {
             && let Some(row) = synced
             && row.synced.seen.inode != local.map_or(0, |local| local.inode)
         {
-            self.walk.push_back((row.synced.version.item, directory.child(name.as_str())));
+            self.walk
+                .push_back((row.synced.version.item, directory.child(name.as_str())));
         }
         Ok(())
     }
@@ -158,7 +205,11 @@ impl Round<'_> {
 
     /// Merges the three lists of one directory's names, each in byte order.
     fn walk_directory(&mut self, item: ItemId, path: &RelativePath) -> Result<(), EngineError> {
-        let listed = self.engine.folder.directory(path).and_then(|handle| Ok((handle.names()?, handle)));
+        let listed = self
+            .engine
+            .folder
+            .directory(path)
+            .and_then(|handle| Ok((handle.names()?, handle)));
         let (names, handle) = match listed {
             Ok(listed) => listed,
             Err(error) if is_gone(&error) => {
@@ -171,19 +222,36 @@ impl Round<'_> {
                 return Ok(());
             }
         };
-        let mut local: Vec<Name> = names.iter().filter_map(|name| self.syncable(path, name)).collect();
+        let mut local: Vec<Name> = names
+            .iter()
+            .filter_map(|name| self.syncable(path, name))
+            .collect();
         local.sort_unstable();
         let mut local = local.into_iter().peekable();
-        let mut synced = self.engine.trees.synced_children(item)?.into_iter().peekable();
-        let mut news = self.engine.trees.news_children(item)?.into_iter().peekable();
+        let mut synced = self
+            .engine
+            .trees
+            .synced_children(item)?
+            .into_iter()
+            .peekable();
+        let mut news = self
+            .engine
+            .trees
+            .news_children(item)?
+            .into_iter()
+            .peekable();
         loop {
             let heads = [
                 local.peek().map(Name::as_str),
                 synced.peek().map(|row| row.name.as_str()),
                 news.peek().map(|version| version.name.as_str()),
             ];
-            let Some(least) = heads.into_iter().flatten().min() else { return Ok(()) };
-            let Ok(name) = Name::new(least) else { return Ok(()) };
+            let Some(least) = heads.into_iter().flatten().min() else {
+                return Ok(());
+            };
+            let Ok(name) = Name::new(least) else {
+                return Ok(());
+            };
             let here = local.next_if_eq(&name).is_some();
             let row = synced.next_if(|row| row.name == name.as_str());
             let mut told = Vec::new();
@@ -193,18 +261,33 @@ impl Round<'_> {
             if self.syncable(path, name.as_str().as_bytes()).is_none() {
                 continue;
             }
-            let look = if here { handle.observe(name.as_str())? } else { None };
+            let look = if here {
+                handle.observe(name.as_str())?
+            } else {
+                None
+            };
             let remote = match (&row, told.is_empty(), self.engine.has_news) {
-                (Some(row), true, false) => {
-                    Some(Remote { version: row.synced.version, metadata: row.synced.metadata.clone() })
-                }
+                (Some(row), true, false) => Some(Remote {
+                    version: row.synced.version,
+                    metadata: row.synced.metadata.clone(),
+                }),
                 _ => self.engine.trees.overlay(row.as_ref(), &told)?,
             };
-            let descend = row.as_ref().filter(|row| row.synced.metadata.is_directory()).map(|row| row.synced.version.item);
-            let place = Place { parent: item, directory: path, handle: &handle, name: &name };
+            let descend = row
+                .as_ref()
+                .filter(|row| row.synced.metadata.is_directory())
+                .map(|row| row.synced.version.item);
+            let place = Place {
+                parent: item,
+                directory: path,
+                handle: &handle,
+                name: &name,
+            };
             let step = self.act(&place, look, row, remote)?;
             let directory = look.is_some_and(|look| look.kind == ObservedKind::Directory);
-            if let (Some(child), true, Step::Nothing | Step::Update | Step::Fetch) = (descend, directory, step) {
+            if let (Some(child), true, Step::Nothing | Step::Update | Step::Fetch) =
+                (descend, directory, step)
+            {
                 self.walk.push_back((child, path.child(name.as_str())));
             }
         }
@@ -259,8 +342,14 @@ impl Round<'_> {
         {
             return Ok(false);
         }
-        let Some(directory) = self.path_of(version.parent)? else { return Ok(false) };
-        if !self.looked.insert(version.id.item) || self.given_out.contains(&directory.child(version.name.as_str())) {
+        let Some(directory) = self.path_of(version.parent)? else {
+            return Ok(false);
+        };
+        if !self.looked.insert(version.id.item)
+            || self
+                .given_out
+                .contains(&directory.child(version.name.as_str()))
+        {
             return Ok(false);
         }
         self.look_at(version.parent, &directory, version.name.as_str())?;
@@ -270,9 +359,16 @@ impl Round<'_> {
     /// Moves the local entry of a synced item to where the node says it is.
     /// `false` when it cannot be moved yet.
     fn relocate(&mut self, row: &SyncedRow, version: &Version) -> Result<bool, EngineError> {
-        let (Some(parent), Some(target)) = (row.parent, self.path_of(version.parent)?) else { return Ok(false) };
-        let Some(source) = self.path_of(parent)? else { return Ok(false) };
-        let (Ok(from), Ok(to)) = (self.engine.folder.directory(&source), self.engine.folder.directory(&target)) else {
+        let (Some(parent), Some(target)) = (row.parent, self.path_of(version.parent)?) else {
+            return Ok(false);
+        };
+        let Some(source) = self.path_of(parent)? else {
+            return Ok(false);
+        };
+        let (Ok(from), Ok(to)) = (
+            self.engine.folder.directory(&source),
+            self.engine.folder.directory(&target),
+        ) else {
             return Ok(false);
         };
         self.touch(parent, &source)?;
@@ -285,7 +381,9 @@ impl Round<'_> {
                 return Ok(true);
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.report.again.insert(target.child(version.name.as_str()));
+                self.report
+                    .again
+                    .insert(target.child(version.name.as_str()));
                 return Ok(false);
             }
             Err(error) => {
@@ -294,7 +392,8 @@ impl Round<'_> {
             }
         }
         self.unsynced = true;
-        self.paths.retain(|_, path| !path.names().any(|name| name == row.name));
+        self.paths
+            .retain(|_, path| !path.names().any(|name| name == row.name));
         self.paths.insert(self.engine.root, RelativePath::root());
         let mut moved = row.clone();
         moved.parent = Some(version.parent);
@@ -316,14 +415,25 @@ impl Round<'_> {
         if name == crate::folder::CORNER.as_bytes() {
             return None;
         }
-        let checked = Name::from_bytes(name).map_err(|error| error.to_string()).and_then(|name| {
-            let bytes = directory.as_str().len() + 1 + name.as_str().len();
-            if bytes <= limits::PATH_BYTES { Ok(name) } else { Err(format!("its path has {bytes} bytes; the limit is {}", limits::PATH_BYTES)) }
-        });
+        let checked = Name::from_bytes(name)
+            .map_err(|error| error.to_string())
+            .and_then(|name| {
+                let bytes = directory.as_str().len() + 1 + name.as_str().len();
+                if bytes <= limits::PATH_BYTES {
+                    Ok(name)
+                } else {
+                    Err(format!(
+                        "its path has {bytes} bytes; the limit is {}",
+                        limits::PATH_BYTES
+                    ))
+                }
+            });
         match checked {
             Ok(name) => Some(name),
             Err(reason) => {
-                self.report.problems.push((directory.child(&String::from_utf8_lossy(name)), reason));
+                self.report
+                    .problems
+                    .push((directory.child(&String::from_utf8_lossy(name)), reason));
                 None
             }
         }
@@ -331,9 +441,15 @@ impl Round<'_> {
 }
 
 fn remote_of(version: Version) -> Option<Remote> {
-    Some(Remote { version: version.id, metadata: version.state? })
+    Some(Remote {
+        version: version.id,
+        metadata: version.state?,
+    })
 }
 
 fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) || is_link(error)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    ) || is_link(error)
 }

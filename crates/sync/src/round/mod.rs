@@ -146,7 +146,9 @@ impl<'e> Round<'e> {
         self.paths.insert(self.engine.root, RelativePath::root());
         self.look_at_root()?;
         match scope {
-            Scope::Everything => self.walk.push_back((self.engine.root, RelativePath::root())),
+            Scope::Everything => self
+                .walk
+                .push_back((self.engine.root, RelativePath::root())),
             Scope::Names(names) => {
                 for path in names {
                     self.look_at_path(&path)?;
