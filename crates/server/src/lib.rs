@@ -1,1 +1,146 @@
-//! stub
+//! A node assembled: log, database and blobs opened from one data directory
+//! ([`node`]), an HTTP interface over them ([`api`]), and the node's own folders
+//! ([`folders`]), started and stopped together by [`Server`].
+//!
+//! What a command means is `state`'s, what a folder's client does is `sync`'s
+//! business. The endpoints are described in `docs/protocol.md`.
+
+pub mod api;
+pub mod folders;
+pub mod listen;
+pub mod node;
+pub mod pool;
+pub mod problem;
+mod sessions;
+pub mod token;
+
+use api::Service;
+use folders::Folders;
+use listen::{Bound, ListenError, Serving};
+use node::{DirectoryError, Node, NodeError};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// A running node with its listener and folders.
+pub struct Server {
+    service: Arc<Service>,
+    serving: Serving,
+    stop: watch::Sender<bool>,
+    runtime: Runtime,
+    address: SocketAddr,
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The data directory, its log, database or blobs.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Threads or signals.
+    #[error("cannot start the server: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl From<DirectoryError> for StartError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Node(error.into())
+    }
+}
+
+impl Server {
+    /// Opens the node, listens on `listen` and starts the node's folders.
+    /// Beyond loopback only when `plain`.
+    ///
+    /// # Errors
+    /// [`StartError`] names the part that refused and what to do.
+    pub fn start(
+        settings: &node::Settings,
+        listen: SocketAddr,
+        plain: bool,
+    ) -> Result<Self, StartError> {
+        // The lock comes before the port: a second `up` must find the node, not
+        // its port.
+        let node = Node::open(settings)?;
+        let bound = Bound::new(listen, plain)?;
+        let address = bound.address();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = watch::channel(false);
+        let folders = Folders::new(Arc::clone(&node));
+        let service = Service::new(Arc::clone(&node), Arc::clone(&folders), stopped.clone());
+        service.listens_at(address);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let serving = bound.serve(&api::router(Arc::clone(&service)), threads, &stopped)?;
+        node.publish_address(&local_url(address))?;
+        runtime.block_on(folders.start(local_url(address)));
+        Ok(Self {
+            service,
+            serving,
+            stop,
+            runtime,
+            address,
+        })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its address as other commands on this machine reach it.
+    pub fn url(&self) -> String {
+        local_url(self.address)
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.service.node
+    }
+
+    /// Waits until SIGINT or SIGTERM asks the process to end.
+    ///
+    /// # Errors
+    /// When the node could not go on; the text says why.
+    pub fn wait(&self) -> Result<(), String> {
+        let mut failure = self.service.node.watch_failure();
+        self.runtime.block_on(async {
+            let signals = |kind| signal(kind).map_err(|error| format!("no signals: {error}"));
+            let mut interrupt = signals(SignalKind::interrupt())?;
+            let mut terminate = signals(SignalKind::terminate())?;
+            tokio::select! {
+                _ = interrupt.recv() => Ok(()),
+                _ = terminate.recv() => Ok(()),
+                failed = failure.wait_for(Option::is_some) => {
+                    let why = failed.ok().and_then(|why| why.clone());
+                    Err(why.unwrap_or_else(|| "the node stopped".to_owned()))
+                }
+            }
+        })
+    }
+
+    /// Stops accepting, lets running requests end, and closes the node.
+    pub fn stop(self) {
+        self.service.folders.stop();
+        self.stop.send_replace(true);
+        self.serving.join();
+        self.service.node.close();
+    }
+}
+
+/// The address of a listener as this machine reaches it.
+fn local_url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}

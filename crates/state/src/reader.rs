@@ -6,6 +6,7 @@
 
 mod access;
 mod conflicts;
+mod deleted;
 mod feed;
 mod tree;
 

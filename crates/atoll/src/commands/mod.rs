@@ -1,0 +1,11 @@
+//! The subcommands, one file each: arguments, a `run`, and what it prints.
+
+pub mod conflicts;
+pub mod history;
+pub mod invite;
+pub mod restore;
+pub mod scrub;
+pub mod serve;
+pub mod status;
+pub mod sync;
+pub mod up;

@@ -1,0 +1,75 @@
+//! `atoll scrub`: reads every stored byte of a node and verifies its hash. On a
+//! data directory without a node it works alone; otherwise the node does it.
+
+use crate::place::Reach;
+use anyhow::{Context, Result, bail};
+use base::{Clock, SystemClock, SystemRandom};
+use serde_json::{Value, json};
+use server::node::{Directory, DirectoryError};
+use std::path::Path;
+use std::sync::Arc;
+use store::blob::{BlobStore, Options};
+use store::fs::RealFileSystem;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    reach: Reach,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let report = if arguments.reach.server.is_some() {
+        arguments.reach.client()?.post("/api/scrub", &json!({}))?
+    } else {
+        let data = arguments.reach.data.path()?;
+        match Directory::open_existing(&data) {
+            Ok(directory) => scrub_alone(directory.path())?,
+            Err(DirectoryError::Locked(_)) => {
+                arguments.reach.client()?.post("/api/scrub", &json!({}))?
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let damaged = report["damaged"].as_array().map_or(0, Vec::len);
+    if arguments.json {
+        println!("{report}");
+    } else {
+        print(&report);
+    }
+    if damaged > 0 {
+        bail!("{damaged} places are damaged: restore these blobs from a backup or another node");
+    }
+    Ok(())
+}
+
+fn scrub_alone(data: &Path) -> Result<Value> {
+    let blobs = BlobStore::open(
+        Arc::new(RealFileSystem),
+        &data.join("blobs"),
+        &Options::default(),
+        &SystemRandom,
+        SystemClock.now(),
+    )?;
+    let report = blobs.scrub(&mut |_| ()).context("cannot read all blobs")?;
+    Ok(server::api::scrub_json(&report))
+}
+
+fn print(report: &Value) {
+    println!(
+        "{} blobs, {} bytes verified",
+        report["blobs"], report["bytes"]
+    );
+    for damage in report["damaged"].as_array().into_iter().flatten() {
+        let text = |name: &str| damage[name].as_str().unwrap_or("unknown");
+        println!(
+            "damaged: {} in {} at byte {}: {}",
+            text("hash"),
+            text("path"),
+            damage["offset"],
+            text("what")
+        );
+    }
+}

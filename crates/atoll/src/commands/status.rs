@@ -1,0 +1,56 @@
+//! `atoll status`: how a node is, and what its folders do.
+
+use crate::place::Reach;
+use anyhow::Result;
+use serde_json::Value;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    reach: Reach,
+    /// Print the node's answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let client = arguments.reach.client()?;
+    let mut status = client.get("/api/status")?;
+    let spaces = client.get("/api/spaces")?;
+    if arguments.json {
+        status["spaces"] = spaces["items"].clone();
+        println!("{status}");
+        return Ok(());
+    }
+    let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    println!(
+        "node {} at {} ({})",
+        word(&status["node"]),
+        client.server(),
+        word(&status["role"])
+    );
+    println!(
+        "  applied {} of {} log entries",
+        status["applied"], status["committed"]
+    );
+    println!("  {} folders sync now", status["sync_sessions"]);
+    for space in spaces["items"].as_array().into_iter().flatten() {
+        println!(
+            "space {}: {} files, {} directories, {} bytes; your role: {}",
+            word(&space["slug"]),
+            space["files"],
+            space["directories"],
+            space["bytes"],
+            word(&space["role"])
+        );
+    }
+    for folder in status["folders"].as_array().into_iter().flatten() {
+        println!(
+            "folder {}: space {}, {}",
+            word(&folder["path"]),
+            word(&folder["space"]),
+            word(&folder["state"])
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! `atoll sync`: keeps a folder equal to a space of a node.
+
+use anyhow::{Context, Result};
+use base::Slug;
+use clap::ValueEnum;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use sync::progress::Progress;
+use sync::{Mode, Observer, Settings, Silent, Stop, Strategy, Summary};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The folder; created when it is missing
+    dir: PathBuf,
+    /// Address of the node; by default the one the folder was joined to
+    #[arg(long, env = "ATOLL_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// The space; by default the invite's
+    #[arg(long, value_name = "NAME")]
+    space: Option<Slug>,
+    /// A join token; not needed by a folder that has joined
+    #[arg(
+        long,
+        env = "ATOLL_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
+    /// End when both sides are equal
+    #[arg(long, group = "mode")]
+    once: bool,
+    /// Like --once, but believe no timestamp: read every file
+    #[arg(long, group = "mode")]
+    verify: bool,
+    /// Only say what would be done
+    #[arg(long, group = "mode")]
+    dry_run: bool,
+    /// What happens to files that both sides changed
+    #[arg(long, default_value = "keep-both")]
+    conflicts: Conflicts,
+    /// What this device is called [default: the machine's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Print a summary as one line of JSON at the end
+    #[arg(long)]
+    json: bool,
+    /// Say each path
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Conflicts {
+    /// Keep the local version beside the other, under a name of its own
+    KeepBoth,
+    /// Let whoever writes last stand; the other stays in the history
+    LastWriteWins,
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    std::fs::create_dir_all(&arguments.dir)
+        .with_context(|| format!("cannot make folder {}", arguments.dir.display()))?;
+    let mode = match &arguments {
+        Arguments { dry_run: true, .. } => Mode::DryRun,
+        Arguments { verify: true, .. } => Mode::Verify,
+        Arguments { once: true, .. } => Mode::Once,
+        _ => Mode::Watch,
+    };
+    let observer: Arc<dyn Observer> = if arguments.json {
+        Arc::new(Silent)
+    } else {
+        Arc::new(Progress::new(arguments.verbose))
+    };
+    let settings = Settings {
+        dir: arguments.dir,
+        server: arguments.server,
+        space: arguments.space,
+        token: arguments.token,
+        device_name: arguments.name.unwrap_or_else(machine_name),
+        strategy: match arguments.conflicts {
+            Conflicts::KeepBoth => Strategy::KeepBoth,
+            Conflicts::LastWriteWins => Strategy::LastWriteWins,
+        },
+    };
+    let summary = sync::run(&settings, mode, &Stop::new(), observer)?;
+    print(&summary, mode, arguments.json);
+    Ok(())
+}
+
+fn print(summary: &Summary, mode: Mode, as_json: bool) {
+    if as_json {
+        let line = json!({
+            "space": summary.space,
+            "uploaded": summary.uploaded,
+            "fetched": summary.fetched,
+            "deleted": summary.deleted,
+            "removed": summary.removed,
+            "conflicts": summary.conflicts,
+            "problems": summary.problems,
+        });
+        println!("{line}");
+        return;
+    }
+    let verb = if mode == Mode::DryRun {
+        "would be"
+    } else {
+        "were"
+    };
+    println!(
+        "space {}: {} {verb} sent, {} received, {} deleted there, {} removed here; \
+         {} conflicts, {} skipped",
+        summary.space,
+        summary.uploaded,
+        summary.fetched,
+        summary.deleted,
+        summary.removed,
+        summary.conflicts,
+        summary.problems
+    );
+}
+
+/// The name in `/proc`, which every Linux has; elsewhere a word that fits.
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "device".to_owned(),
+        name => name.to_owned(),
+    }
+}

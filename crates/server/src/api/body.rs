@@ -1,0 +1,158 @@
+//! Bodies in both directions, each bounded in bytes and in time: a client that
+//! stands still holds a connection, never a worker, and not for long.
+
+use crate::problem::Problem;
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::BodyExt;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// A request body may stand still this long.
+pub const IDLE: Duration = Duration::from_secs(30);
+
+/// A client may refuse to read an answer this long before it is cut off.
+const READER_IDLE: Duration = Duration::from_secs(60);
+
+/// Pieces of an answer that wait for a slow reader, each up to [`PIECE_BYTES`].
+const PIECES: usize = 2;
+
+/// Bytes read from or handed to a worker at once: large enough that crossing a
+/// thread costs little, small enough that a slow reader holds under 1 MiB.
+pub const PIECE_BYTES: usize = 256 * 1024;
+
+/// A request body read piece by piece, up to a limit.
+pub struct Incoming {
+    body: Body,
+    left: u64,
+    limit: u64,
+}
+
+/// The sending half of a streamed answer.
+#[derive(Clone)]
+pub struct Outgoing(mpsc::Sender<Bytes>);
+
+/// The other half: what the engine reads.
+struct Streamed {
+    pieces: mpsc::Receiver<Bytes>,
+    /// What must arrive for the answer to be whole, if its length was announced.
+    left: Option<u64>,
+}
+
+/// The client stopped reading.
+#[derive(Debug, Clone, Copy)]
+pub struct Gone;
+
+impl Incoming {
+    /// Reads `body`, at most `limit` bytes.
+    pub const fn new(body: Body, limit: u64) -> Self {
+        Self {
+            body,
+            left: limit,
+            limit,
+        }
+    }
+
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// [`Problem::TooLong`], [`Problem::Idle`] or [`Problem::Cut`].
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        loop {
+            let frame = match tokio::time::timeout(IDLE, self.body.frame()).await {
+                Err(_) => return Err(Problem::Idle(IDLE.as_secs())),
+                Ok(None) => return Ok(None),
+                Ok(Some(Err(error))) => return Err(Problem::Cut(error.to_string())),
+                Ok(Some(Ok(frame))) => frame,
+            };
+            // Trailers mean nothing here.
+            let Ok(bytes) = frame.into_data() else {
+                continue;
+            };
+            let Some(left) = self.left.checked_sub(bytes.len() as u64) else {
+                return Err(Problem::TooLong(self.limit));
+            };
+            self.left = left;
+            return Ok(Some(bytes));
+        }
+    }
+
+    /// Reads and drops what is left, so that a client that is still writing
+    /// gets to read its answer instead of a reset connection.
+    pub async fn discard(&mut self) {
+        while let Ok(Some(_)) = self.next().await {}
+    }
+}
+
+/// The whole of a body that may have at most `limit` bytes.
+///
+/// # Errors
+/// As [`Incoming::next`].
+pub async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut incoming = Incoming::new(body, limit as u64);
+    let mut whole = Vec::new();
+    while let Some(bytes) = incoming.next().await? {
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(whole)
+}
+
+/// A streamed answer: what is sent into the first half leaves through the second.
+/// With `length`, an answer that ends short of it is seen by the client as cut.
+pub fn stream(length: Option<u64>) -> (Outgoing, Body) {
+    let (sender, pieces) = mpsc::channel(PIECES);
+    (
+        Outgoing(sender),
+        Body::new(Streamed {
+            pieces,
+            left: length,
+        }),
+    )
+}
+
+impl Outgoing {
+    /// Sends a piece once there is room for it.
+    ///
+    /// # Errors
+    /// [`Gone`] when the client left or did not read for too long.
+    pub async fn send(&self, piece: impl Into<Bytes>) -> Result<(), Gone> {
+        match tokio::time::timeout(READER_IDLE, self.0.send(piece.into())).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Gone),
+        }
+    }
+
+    /// Returns when the client has gone.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+}
+
+impl http_body::Body for Streamed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.pieces.poll_recv(context).map(|piece| {
+            let piece = piece?;
+            if let Some(left) = &mut self.left {
+                *left = left.saturating_sub(piece.len() as u64);
+            }
+            Some(Ok(Frame::data(piece)))
+        })
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.left.map_or_else(
+            http_body::SizeHint::default,
+            http_body::SizeHint::with_exact,
+        )
+    }
+}

@@ -1,0 +1,78 @@
+//! What every request passes: it is counted, waits for `at_least`, and is
+//! answered with the node's cursor. Also the answers to addresses and methods
+//! that do not exist.
+
+use super::Service;
+use super::input;
+use crate::problem::Problem;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base::Cursor;
+use http::{HeaderName, HeaderValue, Method, Uri, header};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// The header that says how far the answering node has applied the log.
+const CURSOR: HeaderName = HeaderName::from_static("atoll-cursor");
+
+/// How long a request waits for the cursor it asks for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Deserialize)]
+struct AtLeast {
+    at_least: Option<String>,
+}
+
+/// Wraps every request.
+pub async fn pass(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    service.requests.fetch_add(1, Ordering::Relaxed);
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let uri = request.uri().clone();
+    let waited = wait_for_cursor(&service, &uri).await;
+    // A read shows at least what was applied before it began; a write also its
+    // own effect, which is applied before it is answered.
+    let before = service.node.cursor();
+    let mut response = match waited {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    let cursor = if reads { before } else { service.node.cursor() };
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::try_from(cursor.to_string()) {
+        headers.insert(CURSOR, value);
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// The answer for an address that does not exist.
+pub async fn unknown(request: Request) -> Problem {
+    Problem::NotFound(format!("there is nothing at {}", request.uri().path()))
+}
+
+/// The answer for a method that an address does not know.
+pub async fn wrong_method(request: Request) -> Problem {
+    Problem::Method(request.method().to_string())
+}
+
+async fn wait_for_cursor(service: &Service, uri: &Uri) -> Result<(), Problem> {
+    if !uri.query().is_some_and(|query| query.contains("at_least=")) {
+        return Ok(());
+    }
+    let query: axum::extract::Query<AtLeast> = axum::extract::Query::try_from_uri(uri)
+        .map_err(|rejection| Problem::Malformed(rejection.body_text()))?;
+    let Some(text) = query.0.at_least else {
+        return Ok(());
+    };
+    let cursor: Cursor = input::parse("at_least", &text)?;
+    service.node.reached(cursor, PATIENCE).await
+}

@@ -1,0 +1,172 @@
+//! The HTTP interface: one file per group of addresses, all behind one router.
+//!
+//! The router is a `tower` service; what carries it is [`crate::listen`]'s
+//! business. Addresses, frames, limits and errors are listed for clients in
+//! `docs/protocol.md`. Start reading at [`router`].
+
+mod access;
+mod body;
+mod changes;
+mod conflicts;
+mod delta;
+mod diff;
+mod download;
+mod entry;
+mod frontdoor;
+mod input;
+mod invites;
+mod listing;
+mod lookup;
+mod metadata;
+mod moment;
+mod plain;
+mod proof;
+mod range;
+mod register;
+mod spaces;
+mod status;
+mod syncing;
+mod tree_edit;
+mod upload;
+mod web;
+
+pub use access::Caller;
+pub use spaces::make as make_space;
+pub use status::scrub_json;
+
+use crate::folders::Folders;
+use crate::node::Node;
+use crate::problem::Problem;
+use crate::sessions::{Browsers, Syncs};
+use axum::Router;
+use axum::routing::{get, post};
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::{Semaphore, watch};
+
+/// Upload streams served at once; each may hold some 8 MiB while it is read.
+const UPLOADS: usize = 64;
+
+/// Downloads and feeds served at once; each may hold about 1 MiB.
+const STREAMS: usize = 1024;
+
+/// What every handler may use.
+pub struct Service {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its own folders.
+    pub folders: Arc<Folders>,
+    /// Browsers signed in.
+    browsers: Browsers,
+    /// Folders that sync.
+    syncs: Syncs,
+    /// Requests answered.
+    requests: AtomicU64,
+    /// Where the node listens; unset in tests.
+    address: OnceLock<SocketAddr>,
+    /// Holds true once the node is asked to stop: open streams then end.
+    stop: watch::Receiver<bool>,
+    /// Devices proving that they hold what the node has.
+    proofs: proof::Proofs,
+    uploads: Semaphore,
+    streams: Arc<Semaphore>,
+}
+
+impl Service {
+    /// The service of `node`; `stop` ends its open streams.
+    pub fn new(node: Arc<Node>, folders: Arc<Folders>, stop: watch::Receiver<bool>) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            folders,
+            browsers: Browsers::default(),
+            syncs: Syncs::default(),
+            requests: AtomicU64::new(0),
+            address: OnceLock::new(),
+            stop,
+            proofs: proof::Proofs::default(),
+            uploads: Semaphore::new(UPLOADS),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+        })
+    }
+
+    /// Notes where the node listens; once.
+    pub fn listens_at(&self, address: SocketAddr) {
+        // A second address would only be shown, and the first still holds.
+        let _ = self.address.set(address);
+    }
+
+    /// Returns when the node is asked to stop.
+    async fn stopping(&self) {
+        let mut stop = self.stop.clone();
+        // The sender's end means the same.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Runs the sender of a streamed answer beside it, while a slot is free.
+    ///
+    /// # Errors
+    /// [`Problem::Busy`] when too many answers are streaming.
+    fn stream(
+        &self,
+        sender: impl Future<Output = Result<(), body::Gone>> + Send + 'static,
+    ) -> Result<(), Problem> {
+        let slot = Arc::clone(&self.streams)
+            .try_acquire_owned()
+            .map_err(|_| Problem::Busy("too many downloads are running"))?;
+        tokio::spawn(async move {
+            // A client that has gone needs no answer.
+            let _ = sender.await;
+            drop(slot);
+        });
+        Ok(())
+    }
+}
+
+/// Every address of the node.
+pub fn router(service: Arc<Service>) -> Router {
+    let api = Router::new()
+        .route("/register", post(register::register))
+        .route("/sync/start", post(syncing::start))
+        .route("/sync/status", get(syncing::status))
+        .route("/sync/diff", post(diff::diff))
+        .route("/file/upload", post(upload::upload))
+        .route("/file/download", get(download::download))
+        .route("/changes", get(changes::changes))
+        .route("/tree", get(listing::tree))
+        .route(
+            "/metadata",
+            get(metadata::show)
+                .put(metadata::replace)
+                .delete(metadata::remove),
+        )
+        .route("/spaces", get(spaces::list).post(spaces::create))
+        .route(
+            "/spaces/{space}/members",
+            get(spaces::members).post(spaces::grant),
+        )
+        .route("/spaces/{space}/conflicts", get(conflicts::list))
+        .route("/spaces/{space}/history", get(listing::history))
+        .route("/conflict", post(conflicts::resolve))
+        .route("/restore", post(metadata::restore))
+        .route("/invites", post(invites::invite))
+        .route("/folders", post(status::add_folder))
+        .route("/scrub", post(status::scrub))
+        .route("/status", get(status::status))
+        .route("/servers", get(status::servers));
+    Router::new()
+        .nest("/api", api)
+        .route("/link", get(web::link_page).post(web::redeem))
+        .route("/health", get(status::health))
+        .route("/ready", get(status::ready))
+        .route("/metrics", get(status::metrics))
+        .route("/", get(web::page))
+        .route("/web/{file}", get(web::file))
+        .fallback(frontdoor::unknown)
+        .method_not_allowed_fallback(frontdoor::wrong_method)
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&service),
+            frontdoor::pass,
+        ))
+        .with_state(service)
+}

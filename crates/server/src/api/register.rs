@@ -1,0 +1,96 @@
+//! Devices: an invite or the admin token in, a device token out.
+
+use super::Service;
+use super::access;
+use super::input::Json;
+use super::spaces::space_json;
+use crate::problem::Problem;
+use crate::token;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use base::DeviceId;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use state::{Body, Label, Reply, TokenHash};
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+pub struct Registration {
+    /// A join token or the admin token; may also stand in `Authorization`.
+    token: Option<String>,
+    name: String,
+}
+
+/// `POST /api/register`
+pub async fn register(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    Json(registration): Json<Registration>,
+) -> Result<Response, Problem> {
+    let name = Label::new(registration.name.trim())
+        .map_err(|error| Problem::Malformed(error.to_string()))?;
+    let invite = match &registration.token {
+        Some(token) => token,
+        None => access::bearer(&headers)?.ok_or(Problem::Unauthorized(
+            "send the join token you were given as `token`",
+        ))?,
+    };
+    let invite = token::hash(invite).ok_or(Problem::Unauthorized("this is not a join token"))?;
+    let device_token = token::draw(token::Kind::Device, service.node.random());
+    let body = registration_body(&service, invite, TokenHash::of(&device_token), name);
+    let device = registered(service.node.submit_once(DeviceId::ADMIN, body).await?)?;
+    let spaces = service
+        .node
+        .read(move |reader| Ok(reader.spaces_of(device)?))
+        .await?;
+    let spaces: Vec<_> = spaces
+        .iter()
+        .map(|(space, role)| space_json(space, *role))
+        .collect();
+    let mut answer = json!({
+        "client_id": device.to_string(),
+        "token": device_token,
+        "spaces": spaces,
+    });
+    if let [only] = spaces.as_slice() {
+        answer["space"] = only.clone();
+    }
+    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+}
+
+/// The device of a registration's reply.
+///
+/// # Errors
+/// [`Problem::Unauthorized`] for an invite that does not work: to whoever
+/// guesses, every wrong token looks the same.
+pub fn registered(reply: Reply) -> Result<DeviceId, Problem> {
+    match reply {
+        Reply::Registered { device } => Ok(device),
+        Reply::Denied(denial) => Err(denial.into()),
+        other => Err(Problem::Internal(format!(
+            "a registration was answered {other:?}"
+        ))),
+    }
+}
+
+fn registration_body(
+    service: &Service,
+    invite: TokenHash,
+    device_token: TokenHash,
+    name: Label,
+) -> Body {
+    if service.node.is_admin(&invite) {
+        Body::RegisterLocal {
+            device_token,
+            name,
+            grants: Vec::new(),
+        }
+    } else {
+        Body::Register {
+            invite,
+            device_token,
+            name,
+        }
+    }
+}

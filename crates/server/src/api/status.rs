@@ -1,0 +1,169 @@
+//! How the node is: for people, for probes, for Prometheus; and what only its
+//! administrator may ask of it.
+
+use super::Service;
+use super::access::{Administrator, Caller};
+use super::input::Json;
+use super::moment;
+use crate::problem::Problem;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use store::blob::ScrubReport;
+
+#[derive(Deserialize)]
+pub struct NewFolder {
+    /// Absolute; on this machine.
+    path: PathBuf,
+    /// Slug or id of an existing space; absent: one of the folder's own.
+    space: Option<String>,
+}
+
+/// `GET /api/status`
+pub async fn status(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+) -> Result<axum::Json<Value>, Problem> {
+    let node = &service.node;
+    let identity = node.identity();
+    let mut answer = json!({
+        "node": identity.name,
+        "id": identity.id,
+        "log": node.log_id().to_string(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "role": "leader",
+        "cursor": node.cursor().to_string(),
+        "applied": node.cursor().index,
+        "committed": node.committed(),
+        "time": moment::format_millis(node.now()),
+        "sync_sessions": service.syncs.count(node.now()),
+        "requests": service.requests.load(Ordering::Relaxed),
+    });
+    // Paths of this machine are its administrator's business.
+    if caller.is_admin() {
+        answer["data"] = node.data().display().to_string().into();
+        answer["folders"] = service.folders.states().into();
+    }
+    Ok(axum::Json(answer))
+}
+
+/// `GET /api/servers`
+pub async fn servers(
+    State(service): State<Arc<Service>>,
+    _: Caller,
+) -> Result<axum::Json<Value>, Problem> {
+    let identity = service.node.identity();
+    let address = service
+        .address
+        .get()
+        .map(|address| format!("http://{address}"));
+    let this = json!({
+        "id": identity.id,
+        "name": identity.name,
+        "address": address,
+        "role": "leader",
+        "healthy": service.node.watch_failure().borrow().is_none(),
+    });
+    Ok(axum::Json(json!({ "items": [this], "next": Value::Null })))
+}
+
+/// `GET /health`: the process answers.
+pub async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /ready`: the node can do its work.
+pub async fn ready(State(service): State<Arc<Service>>) -> Result<&'static str, Problem> {
+    match &*service.node.watch_failure().borrow() {
+        Some(why) => Err(Problem::Unavailable(why.clone())),
+        None => Ok("ready\n"),
+    }
+}
+
+/// `GET /metrics`: Prometheus text.
+pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
+    let node = &service.node;
+    let sample = |name: &str, kind: &str, help: &str, value: u64| {
+        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
+    };
+    let text = [
+        sample(
+            "atoll_http_requests_total",
+            "counter",
+            "Requests received.",
+            service.requests.load(Ordering::Relaxed),
+        ),
+        sample(
+            "atoll_log_applied_index",
+            "gauge",
+            "Last log entry applied.",
+            node.cursor().index,
+        ),
+        sample(
+            "atoll_log_committed_index",
+            "gauge",
+            "Last log entry committed.",
+            node.committed(),
+        ),
+        sample(
+            "atoll_sync_sessions",
+            "gauge",
+            "Folders that sync now.",
+            service.syncs.count(node.now()) as u64,
+        ),
+    ]
+    .concat();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+/// `POST /api/folders`
+pub async fn add_folder(
+    State(service): State<Arc<Service>>,
+    _: Administrator,
+    Json(wanted): Json<NewFolder>,
+) -> Result<Response, Problem> {
+    let space = service
+        .folders
+        .add(&service, wanted.path, wanted.space)
+        .await?;
+    let answer = json!({
+        "space": { "id": space.id.to_string(), "slug": space.slug.as_str() },
+        "name": service.node.identity().name,
+    });
+    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+}
+
+/// `POST /api/scrub`: reads and verifies every blob; may take long.
+pub async fn scrub(
+    State(service): State<Arc<Service>>,
+    _: Administrator,
+) -> Result<axum::Json<Value>, Problem> {
+    let node = Arc::clone(&service.node);
+    let report = service
+        .node
+        .blocking(move || Ok(node.blobs().scrub(&mut |_| ())?))
+        .await?;
+    Ok(axum::Json(scrub_json(&report)))
+}
+
+/// A scrub's report as JSON.
+pub fn scrub_json(report: &ScrubReport) -> Value {
+    let damaged: Vec<_> = report
+        .damaged
+        .iter()
+        .map(|damage| {
+            json!({
+                "hash": damage.hash.map(|hash| hash.to_string()),
+                "path": damage.path.display().to_string(),
+                "offset": damage.offset,
+                "what": damage.what,
+            })
+        })
+        .collect();
+    json!({ "blobs": report.blobs, "bytes": report.bytes, "damaged": damaged })
+}

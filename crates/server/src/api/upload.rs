@@ -1,0 +1,568 @@
+//! Uploads: frames in, frames out. Bytes become durable before the commit that
+//! names them is proposed, and a commit may name only what this device sent or
+//! may read in the space.
+//!
+//! A stream is read while it arrives. Whole frames are gathered into pieces of
+//! about 1 MiB and handed to workers, so a slow client never holds one; a few
+//! pieces are under way at a time. The answer is gathered and sent at the end:
+//! a client writes its whole request before it reads. Whole files without
+//! frames are [`super::plain`]'s.
+
+use super::Service;
+use super::access::Caller;
+use super::body::Incoming;
+use super::input::Query;
+use super::plain;
+use crate::node::Submitted;
+use crate::pool::Running;
+use crate::problem::Problem;
+use crate::sessions::Traffic;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use base::{Cursor, DeviceId, Hash, SpaceId};
+use http::header;
+use meta::Metadata;
+use serde::Deserialize;
+use state::{Body, Change, Commit, Reply, Role, encode_outcomes};
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::blob::Begun;
+use sync::wire::{Decoder, Frame, MEDIA_TYPE, Open};
+
+/// Longest stream of frames in one request: a client splits what is more, and
+/// loses at most this when a connection drops.
+pub const STREAM_BYTES: u64 = 64 << 20;
+
+/// Frames are gathered to about this many bytes before a worker gets them.
+const GATHER_BYTES: usize = 1 << 20;
+
+/// Pieces of one stream that workers may have at once.
+const UNDER_WAY: usize = 4;
+
+#[derive(Deserialize)]
+pub struct Target {
+    /// Slug or id.
+    pub space: String,
+    /// The rest is for whole files without frames.
+    #[serde(flatten)]
+    pub plain: plain::Place,
+}
+
+/// `POST /api/file/upload`
+pub async fn upload(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    Query(target): Query<Target>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let _slot = service
+        .uploads
+        .try_acquire()
+        .map_err(|_| Problem::Busy("too many uploads are running"))?;
+    let name = target.space;
+    let space = service
+        .node
+        .read(move |reader| caller.space(reader, &name, Role::Editor))
+        .await?
+        .id;
+    let media_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok());
+    match media_type {
+        Some(MEDIA_TYPE) => frames(&service, caller.0, space, request).await,
+        Some("application/octet-stream") => {
+            plain::put(&service, caller.0, space, target.plain, request).await
+        }
+        _ => Err(Problem::MediaType(format!(
+            "send `{MEDIA_TYPE}`, or one file as `application/octet-stream`"
+        ))),
+    }
+}
+
+async fn frames(
+    service: &Arc<Service>,
+    device: DeviceId,
+    space: SpaceId,
+    request: Request,
+) -> Result<Response, Problem> {
+    let mut incoming = Incoming::new(request.into_body(), STREAM_BYTES);
+    let mut stream = Stream::new(Arc::clone(service), device, space);
+    let result = stream.run(&mut incoming).await;
+    if result.is_err() {
+        incoming.discard().await;
+    }
+    let answer = result?;
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], answer).into_response())
+}
+
+/// One upload stream being read.
+struct Stream {
+    service: Arc<Service>,
+    device: DeviceId,
+    space: SpaceId,
+    /// Small files gathered for the next worker.
+    blobs: Vec<(Hash, Vec<u8>)>,
+    /// Chunks gathered for the next worker.
+    chunks: Vec<(Hash, u64, Vec<u8>)>,
+    gathered: usize,
+    /// The upload whose runs are still arriving, and how many frames of them.
+    opening: Option<(Open, u32)>,
+    /// Content this stream brought, with its length: may be committed.
+    brought: HashMap<Hash, u64>,
+    /// What has been started, in the order of its answers.
+    steps: Vec<Step>,
+    /// Step after which chunks, openings and finishings may be started: those of
+    /// one file must not overtake each other.
+    ordered: usize,
+    traffic: Traffic,
+}
+
+/// A piece of work and its place in the answer.
+enum Step {
+    Answered(Vec<u8>),
+    Working(Running<Result<Worked, Problem>>),
+    Committing(u64, Submitted),
+}
+
+/// What a worker did.
+#[derive(Default)]
+struct Worked {
+    answer: Vec<u8>,
+    stored: Vec<(Hash, u64)>,
+}
+
+impl Stream {
+    fn new(service: Arc<Service>, device: DeviceId, space: SpaceId) -> Self {
+        Self {
+            service,
+            device,
+            space,
+            blobs: Vec::new(),
+            chunks: Vec::new(),
+            gathered: 0,
+            opening: None,
+            brought: HashMap::new(),
+            steps: Vec::new(),
+            ordered: 0,
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// Reads the stream to its end; the result is the whole answer.
+    async fn run(&mut self, incoming: &mut Incoming) -> Result<Vec<u8>, Problem> {
+        let mut decoder = Decoder::new();
+        while let Some(bytes) = incoming.next().await? {
+            self.traffic.up += bytes.len() as u64;
+            decoder.push(&bytes);
+            while let Some(frame) = decoder.next_frame()? {
+                self.take(frame).await?;
+            }
+        }
+        decoder.end()?;
+        if self.opening.is_some() {
+            return Err(Problem::Frames(
+                "the stream ended before all runs of a file came".to_owned(),
+            ));
+        }
+        self.hand_over().await?;
+        let answer = self.answer().await?;
+        self.note_traffic();
+        Ok(answer)
+    }
+
+    async fn take(&mut self, frame: Frame) -> Result<(), Problem> {
+        if self.opening.is_some() && !matches!(frame, Frame::Runs(_)) {
+            return Err(Problem::Frames(
+                "runs were announced but something else came".to_owned(),
+            ));
+        }
+        match frame {
+            Frame::Blob { hash, bytes } => self.take_blob(hash, bytes).await,
+            Frame::Open(open) => {
+                let continued = open.continued;
+                self.opening = Some((open, continued));
+                self.open_when_complete().await
+            }
+            Frame::Runs(runs) => {
+                let Some((open, left)) = &mut self.opening else {
+                    return Err(Problem::Frames(
+                        "runs came that no `open` announced".to_owned(),
+                    ));
+                };
+                open.runs.extend(runs);
+                *left -= 1;
+                self.open_when_complete().await
+            }
+            Frame::Chunk {
+                file,
+                offset,
+                bytes,
+            } => self.take_chunk(file, offset, bytes).await,
+            Frame::Finish(files) => self.finish(files).await,
+            Frame::Commit {
+                stream,
+                sequence,
+                commit,
+            } => self.commit(stream, sequence, &commit).await,
+            Frame::KeepAlive => Ok(()),
+            _ => Err(Problem::Frames(
+                "a frame came that belongs into an answer".to_owned(),
+            )),
+        }
+    }
+
+    async fn take_blob(&mut self, hash: Hash, bytes: Vec<u8>) -> Result<(), Problem> {
+        if !self.chunks.is_empty() {
+            self.hand_over().await?;
+        }
+        self.gathered += bytes.len();
+        self.blobs.push((hash, bytes));
+        self.hand_over_when_full().await
+    }
+
+    async fn take_chunk(&mut self, file: Hash, offset: u64, bytes: Vec<u8>) -> Result<(), Problem> {
+        if !self.blobs.is_empty() {
+            self.hand_over().await?;
+        }
+        self.gathered += bytes.len();
+        self.chunks.push((file, offset, bytes));
+        self.hand_over_when_full().await
+    }
+
+    async fn hand_over_when_full(&mut self) -> Result<(), Problem> {
+        // A frame costs memory beyond its bytes: many empty files count too.
+        let held = self.gathered + (self.blobs.len() + self.chunks.len()) * 64;
+        if held >= GATHER_BYTES {
+            self.hand_over().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Gives what was gathered to a worker.
+    async fn hand_over(&mut self) -> Result<(), Problem> {
+        self.gathered = 0;
+        let (service, device) = (Arc::clone(&self.service), self.device);
+        if !self.blobs.is_empty() {
+            let blobs = std::mem::take(&mut self.blobs);
+            self.make_room().await?;
+            return self.start(move || put_blobs(&service, device, &blobs));
+        }
+        if !self.chunks.is_empty() {
+            let chunks = std::mem::take(&mut self.chunks);
+            self.settle(self.ordered).await?;
+            self.make_room().await?;
+            self.start(move || write_chunks(&service, device, &chunks))?;
+            self.ordered = self.steps.len();
+        }
+        Ok(())
+    }
+
+    async fn open_when_complete(&mut self) -> Result<(), Problem> {
+        let Some((open, _)) = self.opening.take_if(|(_, left)| *left == 0) else {
+            return Ok(());
+        };
+        self.hand_over().await?;
+        let may_have = self.may_read(open.file).await?;
+        if let Some(base) = open.base
+            && !self.may_read(base).await?
+        {
+            return Err(Problem::NoBase(base));
+        }
+        let (service, device) = (Arc::clone(&self.service), self.device);
+        self.settle(self.ordered).await?;
+        self.make_room().await?;
+        self.start(move || begin(&service, device, &open, may_have))?;
+        self.ordered = self.steps.len();
+        Ok(())
+    }
+
+    async fn finish(&mut self, files: Vec<Hash>) -> Result<(), Problem> {
+        self.hand_over().await?;
+        let (service, device) = (Arc::clone(&self.service), self.device);
+        self.settle(self.ordered).await?;
+        self.make_room().await?;
+        self.start(move || finish(&service, device, &files))
+    }
+
+    async fn commit(&mut self, stream: u64, sequence: u64, bytes: &[u8]) -> Result<(), Problem> {
+        if stream == 0 || sequence == 0 {
+            return Err(Problem::Malformed(
+                "stream and sequence of a commit begin at 1".to_owned(),
+            ));
+        }
+        let commit = Commit::decode(bytes)?;
+        if commit.space != self.space {
+            return Err(Problem::Malformed(format!(
+                "the commit is for space {}, the request for {}",
+                commit.space, self.space
+            )));
+        }
+        self.hand_over().await?;
+        // Bytes first: what the commit names is durable before it is proposed.
+        self.settle(self.steps.len()).await?;
+        self.check_content(&commit).await?;
+        let submitted =
+            self.service
+                .node
+                .propose(self.device, stream, sequence, Body::Commit(commit))?;
+        self.steps.push(Step::Committing(sequence, submitted));
+        Ok(())
+    }
+
+    /// Refuses a commit of content that this device neither brought nor may read.
+    async fn check_content(&self, commit: &Commit) -> Result<(), Problem> {
+        let mut unproven = HashMap::new();
+        for change in &commit.changes {
+            let Some((hash, size)) = content_of(change) else {
+                continue;
+            };
+            match self.brought.get(&hash) {
+                Some(&length) => check_size(hash, size, length)?,
+                None => drop(unproven.insert(hash, size)),
+            }
+        }
+        if unproven.is_empty() {
+            return Ok(());
+        }
+        let (space, device) = (self.space, self.device);
+        let unproven = self
+            .service
+            .node
+            .read(move |reader| {
+                let mut asked = Vec::new();
+                for (hash, size) in unproven {
+                    asked.push((hash, size, reader.hash_in_space(space, &hash)?));
+                }
+                Ok(asked)
+            })
+            .await?;
+        let service = Arc::clone(&self.service);
+        self.service
+            .node
+            .blocking(move || {
+                let (blobs, now) = (service.node.blobs(), service.node.now());
+                for (hash, size, in_space) in unproven {
+                    let allowed = in_space || blobs.has_lease(device, now, &hash)?;
+                    let length = if allowed { blobs.length(&hash)? } else { None };
+                    check_size(hash, size, length.ok_or(Problem::UploadAgain(hash))?)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Whether this device may know that the node has `hash`.
+    async fn may_read(&self, hash: Hash) -> Result<bool, Problem> {
+        let (space, device) = (self.space, self.device);
+        if self
+            .service
+            .node
+            .read(move |reader| Ok(reader.hash_in_space(space, &hash)?))
+            .await?
+        {
+            return Ok(true);
+        }
+        let service = Arc::clone(&self.service);
+        let leased = move || {
+            let node = &service.node;
+            Ok(node.blobs().has_lease(device, node.now(), &hash)?)
+        };
+        self.service.node.blocking(leased).await
+    }
+
+    fn start(
+        &mut self,
+        job: impl FnOnce() -> Result<Worked, Problem> + Send + 'static,
+    ) -> Result<(), Problem> {
+        self.steps
+            .push(Step::Working(self.service.node.start_blocking(job)?));
+        Ok(())
+    }
+
+    /// Waits until few enough pieces are with workers.
+    async fn make_room(&mut self) -> Result<(), Problem> {
+        let working: Vec<usize> = self
+            .steps
+            .iter()
+            .enumerate()
+            .filter_map(|(place, step)| matches!(step, Step::Working(_)).then_some(place))
+            .collect();
+        match working.len().checked_sub(UNDER_WAY) {
+            Some(excess) => self.settle(working[excess] + 1).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for the workers of the first `count` steps.
+    async fn settle(&mut self, count: usize) -> Result<(), Problem> {
+        for step in &mut self.steps[..count] {
+            if !matches!(step, Step::Working(_)) {
+                continue;
+            }
+            let taken = std::mem::replace(step, Step::Answered(Vec::new()));
+            if let Step::Working(running) = taken {
+                let worked = running.wait().await??;
+                self.brought.extend(worked.stored);
+                *step = Step::Answered(worked.answer);
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self) -> Result<Vec<u8>, Problem> {
+        self.settle(self.steps.len()).await?;
+        let mut answer = Vec::new();
+        for step in std::mem::take(&mut self.steps) {
+            match step {
+                Step::Answered(bytes) => answer.extend(bytes),
+                Step::Working(_) => {}
+                Step::Committing(sequence, submitted) => {
+                    let frame = self.outcomes(sequence, submitted.wait().await?)?;
+                    frame.encode(&mut answer);
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    fn outcomes(&self, sequence: u64, reply: Reply) -> Result<Frame, Problem> {
+        match reply {
+            Reply::Commit(outcomes) => {
+                let cursor: Cursor = self.service.node.cursor();
+                Ok(Frame::Outcomes {
+                    sequence,
+                    outcomes: encode_outcomes(&outcomes),
+                    cursor,
+                })
+            }
+            Reply::Denied(denial) => Err(denial.into()),
+            other => Err(Problem::Internal(format!(
+                "a commit was answered {other:?}"
+            ))),
+        }
+    }
+
+    fn note_traffic(&self) {
+        let node = &self.service.node;
+        let files = Traffic {
+            up: self.brought.len() as u64,
+            down: 0,
+        };
+        self.service
+            .syncs
+            .note(self.device, self.space, node.now(), files, self.traffic);
+    }
+}
+
+fn content_of(change: &Change) -> Option<(Hash, u64)> {
+    match change {
+        Change::Put { metadata, .. } => Metadata::content(metadata),
+        Change::Move { .. } | Change::Delete { .. } => None,
+    }
+}
+
+fn check_size(hash: Hash, size: u64, length: u64) -> Result<(), Problem> {
+    if size == length {
+        return Ok(());
+    }
+    Err(Problem::Malformed(format!(
+        "content {hash} has {length} bytes, not {size}"
+    )))
+}
+
+fn put_blobs(
+    service: &Service,
+    device: DeviceId,
+    blobs: &[(Hash, Vec<u8>)],
+) -> Result<Worked, Problem> {
+    let borrowed: Vec<(Hash, &[u8])> = blobs
+        .iter()
+        .map(|(hash, bytes)| (*hash, bytes.as_slice()))
+        .collect();
+    service
+        .node
+        .blobs()
+        .put_small(device, service.node.now(), &borrowed)?;
+    let stored = blobs
+        .iter()
+        .map(|(hash, bytes)| (*hash, bytes.len() as u64))
+        .collect();
+    Ok(Worked {
+        answer: Vec::new(),
+        stored,
+    })
+}
+
+fn begin(
+    service: &Service,
+    device: DeviceId,
+    open: &Open,
+    may_have: bool,
+) -> Result<Worked, Problem> {
+    let (blobs, now) = (service.node.blobs(), service.node.now());
+    let mut worked = Worked::default();
+    if !may_have && let Some(stored) = blobs.open_blob(&open.file)? {
+        // Another space has it. Saying so, or taking a hash for the bytes, would
+        // make the hash a key: the device sends them like everyone else.
+        service.proofs.begin(device, now, open.file, stored);
+        Frame::Need {
+            file: open.file,
+            ranges: vec![(0, open.size)],
+        }
+        .encode(&mut worked.answer);
+        return Ok(worked);
+    }
+    match blobs.begin(device, now, open.file, open.size, open.base, &open.runs)? {
+        Begun::Have => {
+            worked.stored.push((open.file, open.size));
+            Frame::Have(open.file).encode(&mut worked.answer);
+        }
+        Begun::Need(ranges) => {
+            let ranges = ranges
+                .into_iter()
+                .map(|range| (range.start, range.end))
+                .collect();
+            Frame::Need {
+                file: open.file,
+                ranges,
+            }
+            .encode(&mut worked.answer);
+        }
+    }
+    Ok(worked)
+}
+
+fn write_chunks(
+    service: &Service,
+    device: DeviceId,
+    chunks: &[(Hash, u64, Vec<u8>)],
+) -> Result<Worked, Problem> {
+    for (file, offset, bytes) in chunks {
+        if !service.proofs.take(device, *file, *offset, bytes)? {
+            service.node.blobs().write(device, *file, *offset, bytes)?;
+        }
+    }
+    Ok(Worked::default())
+}
+
+fn finish(service: &Service, device: DeviceId, files: &[Hash]) -> Result<Worked, Problem> {
+    let (blobs, now) = (service.node.blobs(), service.node.now());
+    let mut sent = Vec::with_capacity(files.len());
+    for file in files {
+        if service.proofs.complete(device, *file)? {
+            blobs.lease(device, now, file)?;
+        } else {
+            sent.push(*file);
+        }
+    }
+    blobs.finish(device, now, &sent)?;
+    let mut worked = Worked::default();
+    for file in files {
+        let length = blobs.length(file)?.ok_or(Problem::UploadAgain(*file))?;
+        worked.stored.push((*file, length));
+        Frame::Have(*file).encode(&mut worked.answer);
+    }
+    Ok(worked)
+}

@@ -1,0 +1,281 @@
+//! The node's own folders: local directories that this process syncs itself,
+//! each by an ordinary client on a thread of its own that talks to the node
+//! over loopback like any other. The list survives restarts in `node.yaml`.
+
+use crate::api::{Caller, Service, make_space};
+use crate::node::{self, Node};
+use crate::problem::Problem;
+use crate::token;
+use base::{DeviceId, Slug, SpaceId};
+use serde_json::{Value, json};
+use state::{Body, Label, Reply, Role, Space, TokenHash};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use sync::{Mode, Silent, Stop, Strategy};
+
+/// Pause before a folder's client that failed is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
+
+/// Folders of one node: each costs a thread or two and an inotify handle.
+const FOLDERS: usize = 256;
+
+/// The clients that run in this process.
+pub struct Folders {
+    node: Arc<Node>,
+    clients: Mutex<Clients>,
+    /// Additions happen one at a time: each looks before it changes.
+    adding: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Clients {
+    /// Where the node is reached from this machine, once it listens.
+    server: Option<String>,
+    running: Vec<Client>,
+}
+
+struct Client {
+    path: PathBuf,
+    space: Space,
+    state: Arc<Mutex<String>>,
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl Folders {
+    /// The folders of `node`; none runs before [`Folders::start`].
+    pub fn new(node: Arc<Node>) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            clients: Mutex::default(),
+            adding: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Starts the clients of all remembered folders, once the node answers at
+    /// `server`. A folder that cannot start says so in its state.
+    pub async fn start(&self, server: String) {
+        self.lock().server = Some(server);
+        for folder in self.node.identity().folders {
+            if let Err(problem) = self.start_remembered(&folder).await {
+                tracing::error!(path = %folder.path.display(), "cannot sync this folder: {problem}");
+            }
+        }
+    }
+
+    /// Adds a local folder and starts its client; the folder is created when it
+    /// is missing. Adding a folder again changes nothing.
+    ///
+    /// # Errors
+    /// [`Problem::Refused`] for a folder that another site or node holds, or
+    /// that lies inside another; [`Problem::Malformed`] for a relative path.
+    pub async fn add(
+        &self,
+        service: &Service,
+        path: PathBuf,
+        wanted: Option<String>,
+    ) -> Result<Space, Problem> {
+        let _one_at_a_time = self.adding.lock().await;
+        let path = self.node.blocking(move || prepare(&path)).await?;
+        if let Some(space) = self.check_place(&path)? {
+            return Ok(space);
+        }
+        let name = match wanted {
+            Some(name) => Some(name),
+            None => self.marked_space(&path)?,
+        };
+        let space = match name {
+            Some(name) => self.find_space(name).await?,
+            None => self.make_space(service, &path).await?,
+        };
+        let folder = node::Folder {
+            path: path.clone(),
+            space: space.id.to_u64(),
+        };
+        self.node
+            .remember_folder(folder)
+            .map_err(|error| Problem::Internal(error.to_string()))?;
+        self.start_client(path, space.clone()).await?;
+        Ok(space)
+    }
+
+    /// What each client does, for the status.
+    pub fn states(&self) -> Vec<Value> {
+        let state = |client: &Client| {
+            json!({
+                "path": client.path.display().to_string(),
+                "space": client.space.slug.as_str(),
+                "state": *client.state.lock().unwrap_or_else(PoisonError::into_inner),
+            })
+        };
+        self.lock().running.iter().map(state).collect()
+    }
+
+    /// Stops all clients and waits for them.
+    pub fn stop(&self) {
+        let running = std::mem::take(&mut self.lock().running);
+        running.iter().for_each(|client| client.stop.stop());
+        for client in running {
+            let _ = client.thread.join();
+        }
+    }
+
+    async fn start_remembered(&self, folder: &node::Folder) -> Result<(), Problem> {
+        let id = SpaceId::from_u64(folder.space)
+            .map(|id| id.to_string())
+            .unwrap_or_default();
+        let space = self.find_space(id).await?;
+        self.start_client(folder.path.clone(), space).await
+    }
+
+    /// The space of a folder that runs already; refuses nested folders, whose
+    /// files would belong to two spaces.
+    fn check_place(&self, path: &Path) -> Result<Option<Space>, Problem> {
+        let clients = self.lock();
+        if let Some(known) = clients.running.iter().find(|client| client.path == path) {
+            return Ok(Some(known.space.clone()));
+        }
+        let nested =
+            |client: &&Client| client.path.starts_with(path) || path.starts_with(&client.path);
+        if let Some(other) = clients.running.iter().find(nested) {
+            return Err(Problem::Refused(format!(
+                "{} and {} lie inside each other: one folder belongs to one space",
+                path.display(),
+                other.path.display()
+            )));
+        }
+        if clients.running.len() >= FOLDERS {
+            return Err(Problem::Refused(format!(
+                "this node has {FOLDERS} folders already"
+            )));
+        }
+        Ok(None)
+    }
+
+    /// The space that the folder's own marker names, if it was synced before.
+    fn marked_space(&self, path: &Path) -> Result<Option<String>, Problem> {
+        let marker = sync::marker::read(path).map_err(|error| {
+            Problem::Refused(format!(
+                "cannot read the marker in {}/.atoll: {error}",
+                path.display()
+            ))
+        })?;
+        match marker {
+            None => Ok(None),
+            Some(marker) if marker.site == self.node.log_id().to_string() => Ok(Some(marker.space)),
+            Some(marker) => Err(Problem::Refused(format!(
+                "folder {} belongs to node {} ({}): choose another folder, or remove its .atoll \
+                 to part it from that node",
+                path.display(),
+                if marker.node.is_empty() {
+                    &marker.site
+                } else {
+                    &marker.node
+                },
+                marker.server
+            ))),
+        }
+    }
+
+    async fn find_space(&self, name: String) -> Result<Space, Problem> {
+        let admin = Caller(DeviceId::ADMIN);
+        self.node
+            .read(move |reader| admin.space(reader, &name, Role::Owner))
+            .await
+    }
+
+    async fn make_space(&self, service: &Service, path: &Path) -> Result<Space, Problem> {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy())
+            .unwrap_or_default();
+        let slug = Slug::nearest(&name);
+        let (id, _) = make_space(service, Caller(DeviceId::ADMIN), slug).await?;
+        self.find_space(id.to_string()).await
+    }
+
+    async fn start_client(&self, path: PathBuf, space: Space) -> Result<(), Problem> {
+        let token = self.device_token(&path, &space).await?;
+        let mut clients = self.lock();
+        let server = clients
+            .server
+            .clone()
+            .ok_or_else(|| Problem::Unavailable("the node does not listen yet".to_owned()))?;
+        let settings = sync::Settings {
+            dir: path.clone(),
+            server: Some(server),
+            space: Some(space.slug.clone()),
+            token: Some(token),
+            device_name: self.node.identity().name,
+            strategy: Strategy::KeepBoth,
+        };
+        let (state, stop) = (Arc::new(Mutex::new("starting".to_owned())), Stop::new());
+        let thread = std::thread::Builder::new()
+            .name(format!("folder {}", space.slug))
+            .spawn({
+                let (state, stop) = (Arc::clone(&state), stop.clone());
+                move || keep_running(&settings, &stop, &state)
+            })
+            .map_err(|error| Problem::Internal(format!("cannot start a thread: {error}")))?;
+        clients.running.push(Client {
+            path,
+            space,
+            state,
+            stop,
+            thread,
+        });
+        Ok(())
+    }
+
+    /// The token that the folder keeps, or that of a new device of the node's own.
+    async fn device_token(&self, path: &Path, space: &Space) -> Result<String, Problem> {
+        let kept = sync::marker::token(path).ok().flatten();
+        let token = kept.unwrap_or_else(|| token::draw(token::Kind::Device, self.node.random()));
+        let name = format!("{} {}", self.node.identity().name, space.slug);
+        let body = Body::RegisterLocal {
+            device_token: TokenHash::of(&token),
+            name: Label::new(&name).map_err(|error| Problem::Malformed(error.to_string()))?,
+            grants: vec![(space.id, Role::Owner)],
+        };
+        match self.node.submit_once(DeviceId::ADMIN, body).await? {
+            Reply::Registered { .. } => Ok(token),
+            Reply::Denied(denial) => Err(denial.into()),
+            other => Err(Problem::Internal(format!(
+                "a registration was answered {other:?}"
+            ))),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Clients> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the folder if it is missing; the result is its one true path.
+fn prepare(path: &Path) -> Result<PathBuf, Problem> {
+    if !path.is_absolute() {
+        return Err(Problem::Malformed(format!(
+            "{} is not an absolute path",
+            path.display()
+        )));
+    }
+    let failed = |error| Problem::Refused(format!("cannot use folder {}: {error}", path.display()));
+    std::fs::create_dir_all(path).map_err(failed)?;
+    path.canonicalize().map_err(failed)
+}
+
+/// Runs a folder's client until it is stopped, again and again when it fails.
+fn keep_running(settings: &sync::Settings, stop: &Stop, state: &Mutex<String>) {
+    let set = |text: String| *state.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    while !stop.is_stopped() {
+        set("watching".to_owned());
+        let Err(error) = sync::run(settings, Mode::Watch, stop, Arc::new(Silent)) else {
+            return;
+        };
+        tracing::warn!(path = %settings.dir.display(), "syncing failed and is tried again: {error}");
+        set(format!("failed: {error}"));
+        stop.wait(RESTART_PAUSE);
+    }
+}

@@ -1,0 +1,133 @@
+//! The apply thread: follows the log, applies what it brings in one database
+//! transaction per batch, publishes how far it is, and answers who waits.
+//!
+//! Answers are sent only for what is applied. When applying fails the node
+//! stops: it would answer from a state that the log has left behind.
+
+use crate::problem::Problem;
+use state::{Projection, Reply};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::log::{Entry, Follow, Followed};
+use tokio::sync::{oneshot, watch};
+
+/// Where a waiting command's answer goes.
+pub type Answer = oneshot::Sender<Result<Reply, Problem>>;
+
+/// Who waits for which log index, and whether anyone will still answer.
+#[derive(Default)]
+pub struct Waiters(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    answers: HashMap<u64, Answer>,
+    stopped: Option<String>,
+}
+
+/// What the apply thread tells the rest of the node.
+pub struct Progress {
+    /// Index of the last applied entry.
+    pub applied: watch::Sender<u64>,
+    /// Why the node cannot go on, once it cannot.
+    pub failure: watch::Sender<Option<String>>,
+    /// Entries and bytes applied since the thread began, for snapshots.
+    pub grown: watch::Sender<Growth>,
+}
+
+/// How much was applied since the thread began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Entries.
+    pub entries: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Waiters {
+    /// Notes that `answer` awaits the entry at `index`.
+    pub fn register(&self, index: u64, answer: Answer) {
+        let mut waiting = self.lock();
+        match &waiting.stopped {
+            // Nobody listens any more when this send fails.
+            Some(why) => drop(answer.send(Err(Problem::Unavailable(why.clone())))),
+            None => drop(waiting.answers.insert(index, answer)),
+        }
+    }
+
+    fn answer(&self, index: u64, reply: Reply) {
+        if let Some(answer) = self.lock().answers.remove(&index) {
+            // The client may have gone; its command is applied all the same.
+            let _ = answer.send(Ok(reply));
+        }
+    }
+
+    fn stop(&self, why: &str) {
+        let mut waiting = self.lock();
+        waiting.stopped = Some(why.to_owned());
+        for (_, answer) in waiting.answers.drain() {
+            let _ = answer.send(Err(Problem::Unavailable(why.to_owned())));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Applies entries until the log closes or something fails.
+pub fn run(
+    mut projection: Projection,
+    mut follow: Box<dyn Follow>,
+    waiters: &Arc<Waiters>,
+    progress: &Progress,
+) {
+    let ended = loop {
+        match follow.next() {
+            Ok(Followed::Entries(entries)) => {
+                if let Err(why) = apply(&mut projection, &entries, waiters, progress) {
+                    break Some(why);
+                }
+            }
+            Ok(Followed::Closed) => break None,
+            Ok(Followed::Compacted { first }) => {
+                break Some(format!(
+                    "the log now starts at entry {first} but the database has applied only {}",
+                    projection.applied()
+                ));
+            }
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    waiters.stop(ended.as_deref().unwrap_or("the node is stopping"));
+    if let Some(why) = ended {
+        tracing::error!("the node stops: {why}");
+        progress.failure.send_replace(Some(why));
+    }
+}
+
+fn apply(
+    projection: &mut Projection,
+    entries: &[Entry],
+    waiters: &Waiters,
+    progress: &Progress,
+) -> Result<(), String> {
+    let commands = entries
+        .iter()
+        .filter(|entry| entry.kind == Entry::COMMAND)
+        .map(|entry| (entry.index, &*entry.bytes));
+    let applied = projection
+        .apply(commands)
+        .map_err(|error| error.to_string())?;
+    progress.applied.send_replace(projection.applied());
+    for one in applied {
+        waiters.answer(one.index, one.reply);
+    }
+    progress.grown.send_modify(|growth| {
+        growth.entries += entries.len() as u64;
+        growth.bytes += entries
+            .iter()
+            .map(|entry| entry.bytes.len() as u64)
+            .sum::<u64>();
+    });
+    Ok(())
+}
