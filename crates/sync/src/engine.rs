@@ -184,7 +184,7 @@ impl Engine {
             .unwrap_or_default();
         let fresh = Marker {
             site: now.log.to_string(),
-            node: session.node.clone(),
+            node: session.node,
             space: space.to_string(),
             slug: slug.clone(),
             server: node.server().to_owned(),

@@ -119,7 +119,7 @@ pub fn fetch_large(
     folder: &Folder,
     inlet: &Inlet,
     wants: Vec<(Want, Option<Standing>)>,
-) -> Result<(Vec<(Want, Landed)>, Vec<KeptMap>), FetchError> {
+) -> Result<LandedLarge, FetchError> {
     let mut lander = Lander::new(folder);
     let (mut done, mut maps) = (Vec::new(), Vec::new());
     for (want, standing) in wants {
@@ -138,6 +138,9 @@ pub fn fetch_large(
     done.extend(lander.finish()?);
     Ok((done, maps))
 }
+
+/// Large files with what came of them, and the maps to keep.
+pub type LandedLarge = (Vec<(Want, Landed)>, Vec<KeptMap>);
 
 /// The encoded block map of some content.
 pub type KeptMap = (Hash, Vec<u8>);

@@ -46,13 +46,13 @@ impl Observer for Progress {
             Event::Deleted { path } if self.verbose => self.say(&format!("deleted  {path}")),
             Event::Removed { path } if self.verbose => self.say(&format!("removed  {path}")),
             Event::Uploaded { path } | Event::Fetched { path } => {
-                self.bar.set_message(path.to_string())
+                self.bar.set_message(path.to_string());
             }
             Event::Conflict { path, copy } => {
-                self.say(&format!("conflict {path}: your version is kept as {copy}"))
+                self.say(&format!("conflict {path}: your version is kept as {copy}"));
             }
             Event::Planned { path, step } => {
-                self.say(&format!("{:<16} {path}", format!("{step:?}")))
+                self.say(&format!("{:<16} {path}", format!("{step:?}")));
             }
             Event::Problem { path, reason } => self.say(&format!("skipped  {path}: {reason}")),
             Event::Waiting { reason } => self.say(&format!("waiting  {reason}")),

@@ -80,15 +80,15 @@ pub struct DeltaBase {
 #[derive(Debug)]
 pub enum Uploaded {
     /// The node has it durably as this version.
-    Committed(Agreement),
+    Committed(Box<Agreement>),
     /// It is what both sides agreed on already.
-    Unchanged(Agreement),
+    Unchanged(Box<Agreement>),
     /// It changed while it was read; look again.
     Changing,
     /// It is gone.
     Gone,
     /// The node stands elsewhere; this is what it has.
-    Conflict(Option<state::Version>),
+    Conflict(Option<Box<state::Version>>),
     /// The node does not take it in this tree.
     Refused(state::Refusal),
     /// It cannot be read.
@@ -456,23 +456,23 @@ fn concluded(ready: Ready, outcome: Outcome) -> Uploaded {
             ready,
         )),
         Outcome::Same(version) => Uploaded::Committed(agreement(version, ready)),
-        Outcome::Conflict { current } => Uploaded::Conflict(current),
+        Outcome::Conflict { current } => Uploaded::Conflict(current.map(Box::new)),
         Outcome::Refused(refusal) => Uploaded::Refused(refusal),
     }
 }
 
-fn agreement(version: VersionId, ready: Ready) -> Agreement {
+fn agreement(version: VersionId, ready: Ready) -> Box<Agreement> {
     let map = match &ready.content {
         Content::Large(cut, _) => Some(cut.map.encode()),
         Content::None | Content::Small(_) => None,
     };
-    Agreement {
+    Box::new(Agreement {
         version,
         metadata: ready.metadata,
         seen: ready.seen,
         racy: ready.racy,
         map,
-    }
+    })
 }
 
 /// Reads a candidate; `Err` is what came of it when it cannot be uploaded.
@@ -630,7 +630,7 @@ mod tests {
         };
         let chunks: Vec<_> = (0..CHUNKS_PER_FRAME as u32 + 5).map(chunk).collect();
         let runs = vec![
-            Run::Insert(chunks.clone()),
+            Run::Insert(chunks),
             Run::Copy {
                 first_chunk: 1,
                 count: 2,

@@ -634,7 +634,7 @@ mod tests {
                 first_chunk: 1,
                 count: 2,
             },
-            Run::Insert(vec![chunk.clone(); 2]),
+            Run::Insert(vec![chunk; 2]),
         ];
         vec![
             Frame::Blob {

@@ -69,13 +69,13 @@ impl Round<'_> {
                 )?;
             }
             (Step::Fetch, local, synced, Some(remote)) => {
-                self.fetch(place, local, synced, remote)?
+                self.fetch(place, local, synced, remote)?;
             }
             (Step::AdoptDirectory, Some(local), _, Some(remote)) => {
-                self.adopt_directory(place, local, remote)?
+                self.adopt_directory(place, local, remote)?;
             }
             (Step::Compare, Some(_), synced, Some(remote)) => {
-                self.compare(place, synced, &remote)?
+                self.compare(place, synced, &remote)?;
             }
             (Step::DeleteRemote, _, Some(row), _) => self.set_aside_deletion(place, row)?,
             (Step::ReplaceRemote, _, Some(row), _) => {

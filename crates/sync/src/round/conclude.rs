@@ -108,9 +108,9 @@ impl Round<'_> {
             Uploaded::Committed(agreement) => {
                 self.report.uploaded += 1;
                 self.engine.observer.event(&Event::Uploaded { path: &path });
-                self.agreed(candidate, agreement)?;
+                self.agreed(candidate, *agreement)?;
             }
-            Uploaded::Unchanged(agreement) => self.agreed(candidate, agreement)?,
+            Uploaded::Unchanged(agreement) => self.agreed(candidate, *agreement)?,
             Uploaded::Changing | Uploaded::Gone => {
                 self.report.again.insert(path);
             }
@@ -436,7 +436,7 @@ impl Round<'_> {
                         continue;
                     };
                     let seen = handle.observe_self()?;
-                    self.update_directory(row, &seen)?;
+                    self.update_directory(&row, &seen)?;
                 }
             }
         }

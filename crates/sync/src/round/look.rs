@@ -48,7 +48,7 @@ impl Round<'_> {
                 }),
             }) == Step::Update
         {
-            self.update_directory(row, &seen)?;
+            self.update_directory(&row, &seen)?;
         }
         Ok(())
     }
@@ -56,7 +56,7 @@ impl Round<'_> {
     /// Gives the node the mode and time of a directory that a person changed.
     pub(super) fn update_directory(
         &mut self,
-        row: SyncedRow,
+        row: &SyncedRow,
         seen: &Observation,
     ) -> Result<(), EngineError> {
         let metadata = Metadata::directory(seen.mode, seen.modified);

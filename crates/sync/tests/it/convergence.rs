@@ -5,7 +5,7 @@
 //! The folders and the node are maps in memory; what to do is decided by the
 //! very functions that the engine calls.
 
-use base::{Hash, ItemId, Random, SeededRandom, VersionId};
+use base::{Hash, ItemId, SeededRandom, VersionId};
 use meta::{Metadata, Mode, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use sync::folder::{Observation, ObservedKind};
@@ -34,14 +34,23 @@ impl Node {
     fn put(&mut self, base: Option<VersionId>, name: &str, content: Content) -> Outcome {
         let standing = self.live.get(name).copied();
         let version = match (base, standing) {
-            (None, None) => VersionId { item: ItemId::new(self.items.len() as u64 + 1, 0), counter: 1 },
-            (Some(base), Some((current, _))) if base == current => VersionId { counter: base.counter + 1, ..base },
+            (None, None) => VersionId {
+                item: ItemId::new(self.items.len() as u64 + 1, 0),
+                counter: 1,
+            },
+            (Some(base), Some((current, _))) if base == current => VersionId {
+                counter: base.counter + 1,
+                ..base
+            },
             (_, Some((current, same))) if same == content => return Outcome::Committed(current),
             _ => return Outcome::Conflict,
         };
         self.history.insert(content);
         self.live.insert(name.to_owned(), (version, content));
-        self.items.insert(version.item, (version.counter, name.to_owned(), Some(content)));
+        self.items.insert(
+            version.item,
+            (version.counter, name.to_owned(), Some(content)),
+        );
         Outcome::Committed(version)
     }
 
@@ -49,7 +58,8 @@ impl Node {
         match self.live.get(name) {
             Some((current, _)) if *current == base => {
                 self.live.remove(name);
-                self.items.insert(base.item, (base.counter + 1, name.to_owned(), None));
+                self.items
+                    .insert(base.item, (base.counter + 1, name.to_owned(), None));
                 true
             }
             Some((current, _)) if current.item == base.item => false,
@@ -76,7 +86,13 @@ struct World {
 }
 
 fn metadata(content: Content) -> Metadata {
-    Metadata::file(Hash::of(&content.to_le_bytes()), 8, Mode::FILE, Timestamp::default()).unwrap()
+    Metadata::file(
+        Hash::of(&content.to_le_bytes()),
+        8,
+        Mode::FILE,
+        Timestamp::default(),
+    )
+    .expect("valid")
 }
 
 impl World {
@@ -93,8 +109,15 @@ impl World {
 
     fn observation(&mut self) -> Observation {
         self.stamp += 1;
-        let time = Timestamp::new(self.stamp as i64, 0).unwrap();
-        Observation { kind: ObservedKind::File, size: 8, mode: Mode::FILE, modified: time, changed: time, inode: self.stamp }
+        let time = Timestamp::new(self.stamp as i64, 0).expect("valid");
+        Observation {
+            kind: ObservedKind::File,
+            size: 8,
+            mode: Mode::FILE,
+            modified: time,
+            changed: time,
+            inode: self.stamp,
+        }
     }
 
     fn edit(&mut self, who: usize) {
@@ -122,21 +145,51 @@ impl World {
         let client = &self.clients[who];
         let synced = client.synced.get(name);
         let fresh = |item: &ItemId, counter: u64| {
-            !client.synced.values().any(|s| s.version.item == *item && s.version.counter >= counter)
+            !client
+                .synced
+                .values()
+                .any(|s| s.version.item == *item && s.version.counter >= counter)
         };
-        let alive = client.told.iter().find_map(|(item, (counter, at, content))| {
-            let content = (*content)?;
-            let version = VersionId { item: *item, counter: *counter };
-            (at == name && fresh(item, *counter)).then(|| (Remote { version, metadata: metadata(content) }, content))
-        });
+        let alive = client
+            .told
+            .iter()
+            .find_map(|(item, (counter, at, content))| {
+                let content = (*content)?;
+                let version = VersionId {
+                    item: *item,
+                    counter: *counter,
+                };
+                (at == name && fresh(item, *counter)).then(|| {
+                    (
+                        Remote {
+                            version,
+                            metadata: metadata(content),
+                        },
+                        content,
+                    )
+                })
+            });
         let stale = synced.is_some_and(|s| {
-            client.told.get(&s.version.item).is_some_and(|(counter, ..)| fresh(&s.version.item, *counter))
+            client
+                .told
+                .get(&s.version.item)
+                .is_some_and(|(counter, ..)| fresh(&s.version.item, *counter))
         });
         match (alive, synced) {
             (Some(alive), _) => Some(alive),
             (None, Some(s)) if !stale => {
-                let content = self.node.items.values().find_map(|(.., c)| c.filter(|c| metadata(*c).same_content(&s.metadata)));
-                Some((Remote { version: s.version, metadata: s.metadata.clone() }, content.unwrap_or(u64::MAX)))
+                let content = self
+                    .node
+                    .items
+                    .values()
+                    .find_map(|(.., c)| c.filter(|c| metadata(*c).same_content(&s.metadata)));
+                Some((
+                    Remote {
+                        version: s.version,
+                        metadata: s.metadata.clone(),
+                    },
+                    content.unwrap_or(u64::MAX),
+                ))
             }
             _ => None,
         }
@@ -155,7 +208,9 @@ impl World {
         match (step, local, synced, remote) {
             (Step::Nothing, ..) => return false,
             (Step::Create, Some(local), ..) => self.offer(who, name, None, local),
-            (Step::Update, Some(local), Some(synced), _) => self.offer(who, name, Some(synced.version), local),
+            (Step::Update, Some(local), Some(synced), _) => {
+                self.offer(who, name, Some(synced.version), local);
+            }
             (Step::DeleteRemote, _, Some(synced), _) => {
                 if self.node.delete(synced.version, name) {
                     self.clients[who].synced.remove(name);
@@ -167,15 +222,28 @@ impl World {
                 self.clients[who].synced.remove(name);
             }
             (Step::Fetch, .., Some(remote)) => self.fetch(who, name, remote),
-            (Step::Compare, Some(local), synced, Some(remote)) => self.compare(who, name, local, synced, remote),
+            (Step::Compare, Some(local), synced, Some(remote)) => {
+                self.compare(who, name, local, synced, remote);
+            }
             (step, ..) => panic!("{step:?} among files"),
         }
         true
     }
 
-    fn compare(&mut self, who: usize, name: &'static str, local: (Content, Observation), synced: Option<Synced>, remote: (Remote, Content)) {
+    fn compare(
+        &mut self,
+        who: usize,
+        name: &'static str,
+        local: (Content, Observation),
+        synced: Option<Synced>,
+        remote: (Remote, Content),
+    ) {
         let ours = metadata(local.0);
-        match settle(&ours, synced.as_ref().map(|s| &s.metadata), &remote.0.metadata) {
+        match settle(
+            &ours,
+            synced.as_ref().map(|s| &s.metadata),
+            &remote.0.metadata,
+        ) {
             Settlement::Adopt => self.agree(who, name, remote.0.version, local),
             Settlement::Fetch => self.fetch(who, name, remote),
             Settlement::UpdateOnRemote => self.offer(who, name, Some(remote.0.version), local),
@@ -191,12 +259,29 @@ impl World {
         }
     }
 
-    fn agree(&mut self, who: usize, name: &str, version: VersionId, (content, seen): (Content, Observation)) {
-        let synced = Synced { version, metadata: metadata(content), seen, racy: false };
+    fn agree(
+        &mut self,
+        who: usize,
+        name: &str,
+        version: VersionId,
+        (content, seen): (Content, Observation),
+    ) {
+        let synced = Synced {
+            version,
+            metadata: metadata(content),
+            seen,
+            racy: false,
+        };
         self.clients[who].synced.insert(name.to_owned(), synced);
     }
 
-    fn offer(&mut self, who: usize, name: &'static str, base: Option<VersionId>, local: (Content, Observation)) {
+    fn offer(
+        &mut self,
+        who: usize,
+        name: &'static str,
+        base: Option<VersionId>,
+        local: (Content, Observation),
+    ) {
         if base.is_none() {
             self.clients[who].synced.remove(name);
         }
@@ -215,7 +300,10 @@ impl World {
     /// The heart of it: what is dropped here, the node has.
     fn drop_local(&mut self, who: usize, name: &str) {
         if let Some((content, _)) = self.clients[who].local.remove(name) {
-            assert!(self.node.history.contains(&content), "content {content} of {name} was dropped");
+            assert!(
+                self.node.history.contains(&content),
+                "content {content} of {name} was dropped"
+            );
         }
     }
 
@@ -246,9 +334,18 @@ fn run(seed: u64) {
     }
     world.settle_all();
     let contents = |who: usize| -> BTreeMap<_, _> {
-        world.clients[who].local.iter().map(|(name, (content, _))| (name.to_string(), *content)).collect()
+        world.clients[who]
+            .local
+            .iter()
+            .map(|(name, (content, _))| (name.to_string(), *content))
+            .collect()
     };
-    let node: BTreeMap<_, _> = world.node.live.iter().map(|(name, (_, content))| (name.clone(), *content)).collect();
+    let node: BTreeMap<_, _> = world
+        .node
+        .live
+        .iter()
+        .map(|(name, (_, content))| (name.clone(), *content))
+        .collect();
     assert_eq!(contents(0), contents(1));
     assert_eq!(contents(0), node);
     for who in [0, 1] {
