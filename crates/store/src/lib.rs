@@ -8,4 +8,5 @@
 
 pub mod blob;
 pub mod fs;
+mod lock;
 pub mod log;

@@ -11,7 +11,7 @@ use base::{Hash, limits};
 pub const MAP_CHUNKS: usize = 1 << 24;
 
 /// Bytes of one chunk in the encoded form: hash and length.
-const CHUNK_ENCODED_BYTES: usize = Hash::BYTES + 4;
+pub(super) const CHUNK_ENCODED_BYTES: usize = Hash::BYTES + 4;
 
 /// A chunk of a blob: the bytes that follow those of the chunk before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +131,19 @@ impl BlockMap {
             chunks.extend_from_slice(piece);
         }
         Self::new(chunks)
+    }
+
+    /// Itself, if its chunks have `blob` bytes together.
+    ///
+    /// # Errors
+    /// [`MapError::Total`].
+    pub fn check_total(self, blob: u64) -> Result<Self, MapError> {
+        let chunks = self.total_len();
+        if chunks == blob {
+            Ok(self)
+        } else {
+            Err(MapError::Total { chunks, blob })
+        }
     }
 
     /// The chunks in order.

@@ -6,16 +6,26 @@
 //! Which blobs are needed is not known here: `state` decides that. The byte
 //! layout is `docs/formats/blobs.md`.
 
+mod error;
+mod index;
+mod large;
 mod map;
+mod scrub;
+mod small;
+mod store;
+mod upload;
+mod uploads;
 
-use crate::fs::{File, FileSystem};
-use base::{DeviceId, Hash, Millis, Random};
+use crate::fs::File;
+use base::Hash;
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use error::BlobError;
 pub use map::{BlockMap, ChunkRef, MAP_CHUNKS, MapError, Run};
+pub use store::BlobStore;
 
 /// Where the index from hash to place is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,102 +112,6 @@ pub struct Damage {
     pub what: String,
 }
 
-/// Why the store could not do something.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum BlobError {
-    /// Bytes that do not have the hash they were sent under: the sender's fault.
-    #[error("the bytes sent as {expected} have the hash {actual}; send them again")]
-    WrongHash {
-        /// What was promised.
-        expected: Hash,
-        /// What came.
-        actual: Hash,
-    },
-    /// A length or place that does not fit: the sender's fault.
-    #[error("{hash}: {what}")]
-    Invalid {
-        /// The blob.
-        hash: Hash,
-        /// What is wrong.
-        what: String,
-    },
-    /// A block map that makes no sense: the sender's fault.
-    #[error("{hash}: bad block map: {source}")]
-    Map {
-        /// The blob.
-        hash: Hash,
-        /// What is wrong.
-        source: MapError,
-    },
-    /// The base of a delta is not stored, or has no block map: send it whole.
-    #[error("{base} is not stored with a block map; send the blob whole")]
-    NoBase {
-        /// The base.
-        base: Hash,
-    },
-    /// No such upload: begin it (again).
-    #[error("{hash} is not being uploaded by device {owner}; begin the upload again")]
-    NotBegun {
-        /// The blob.
-        hash: Hash,
-        /// Who sent for it.
-        owner: DeviceId,
-    },
-    /// An upload finished before all its bytes came.
-    #[error("{hash}: {missing} bytes have not been sent yet")]
-    Incomplete {
-        /// The blob.
-        hash: Hash,
-        /// Bytes missing.
-        missing: u64,
-    },
-    /// Too many uploads at once; finish some first.
-    #[error("{open} uploads are unfinished, the limit is {limit}; finish some first")]
-    Busy {
-        /// Unfinished uploads counted.
-        open: usize,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// No space. Nothing that was stored is harmed.
-    #[error("the disk that holds {path} is full; free some space and try again")]
-    Full {
-        /// The store.
-        path: PathBuf,
-    },
-    /// Bytes could not be made durable. Nothing more is taken until a restart,
-    /// because what the disk holds is not known.
-    #[error(
-        "{path}: the blob store stopped taking blobs because the disk failed ({source}); check the disk, then restart the node"
-    )]
-    Poisoned {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: Arc<io::Error>,
-    },
-    /// Any other operation of the file system failed.
-    #[error("{path}: cannot {what}: {source}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On which file or folder.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: Arc<io::Error>,
-    },
-    /// The index failed. It holds nothing that the blobs do not.
-    #[error(
-        "{path}: the blob index failed ({message}); stop the node, delete this file and start again: it is rebuilt"
-    )]
-    Index {
-        /// The index.
-        path: PathBuf,
-        /// SQLite's reason.
-        message: String,
-    },
-}
-
 /// An open blob.
 pub struct BlobReader {
     file: Arc<dyn File>,
@@ -242,166 +156,5 @@ impl BlobReader {
     pub fn file_range(&self) -> Option<(Arc<std::fs::File>, u64, u64)> {
         let file = self.file.as_std()?;
         Some((Arc::clone(file), self.offset, self.length))
-    }
-}
-
-/// The blobs of one node.
-pub struct BlobStore {}
-
-impl BlobStore {
-    /// Opens or creates the store in `dir`, and removes uploads that were left
-    /// unfinished for longer than a lease before `now`.
-    ///
-    /// # Errors
-    /// As the operating system says.
-    pub fn open(
-        _fs: Arc<dyn FileSystem>,
-        dir: &Path,
-        _options: Options,
-        _random: &dyn Random,
-        _now: Millis,
-    ) -> Result<Self, BlobError> {
-        Err(BlobError::Full {
-            path: dir.to_owned(),
-        })
-    }
-
-    /// Stores blobs of at most [`base::limits::SMALL_FILE_BYTES`] that `owner`
-    /// sent. On return all are durable and leased to it.
-    ///
-    /// # Errors
-    /// [`BlobError::WrongHash`] or [`BlobError::Invalid`] before anything is
-    /// stored; otherwise what the disk says.
-    pub fn put_small(
-        &self,
-        _owner: DeviceId,
-        _now: Millis,
-        _blobs: &[(Hash, &[u8])],
-    ) -> Result<(), BlobError> {
-        Ok(())
-    }
-
-    /// Begins or resumes the upload of a large blob. `runs` describe all of it,
-    /// in pieces of `base`'s block map (which the caller let `owner` read) and
-    /// new chunks; what `base` gives is copied at once.
-    ///
-    /// # Errors
-    /// [`BlobError::Map`], [`BlobError::NoBase`], [`BlobError::Busy`] or
-    /// [`BlobError::Full`], or what the disk says.
-    pub fn begin(
-        &self,
-        _owner: DeviceId,
-        _now: Millis,
-        _hash: Hash,
-        _size: u64,
-        _base: Option<Hash>,
-        _runs: &[Run],
-    ) -> Result<Begun, BlobError> {
-        Ok(Begun::Have)
-    }
-
-    /// Takes one whole chunk of an upload, at its place. May be repeated.
-    ///
-    /// # Errors
-    /// [`BlobError::NotBegun`], [`BlobError::Invalid`], [`BlobError::WrongHash`],
-    /// or what the disk says; the upload can go on.
-    pub fn write(
-        &self,
-        _owner: DeviceId,
-        _hash: Hash,
-        _offset: u64,
-        _bytes: &[u8],
-    ) -> Result<(), BlobError> {
-        Ok(())
-    }
-
-    /// Ends uploads whose chunks have all come. On return the blobs are
-    /// verified, durable and leased to `owner`. Blobs already stored count as
-    /// finished, so this may be repeated.
-    ///
-    /// # Errors
-    /// The first of [`BlobError::NotBegun`], [`BlobError::Incomplete`] or
-    /// [`BlobError::WrongHash`] (then that upload is thrown away), or what the
-    /// disk says. Other blobs of the call may have been stored.
-    pub fn finish(
-        &self,
-        _owner: DeviceId,
-        _now: Millis,
-        _hashes: &[Hash],
-    ) -> Result<(), BlobError> {
-        Ok(())
-    }
-
-    /// Whether the blob is stored.
-    ///
-    /// # Errors
-    /// [`BlobError::Index`].
-    pub fn contains(&self, hash: &Hash) -> Result<bool, BlobError> {
-        self.length(hash).map(|length| length.is_some())
-    }
-
-    /// Length of a stored blob.
-    ///
-    /// # Errors
-    /// [`BlobError::Index`].
-    pub fn length(&self, _hash: &Hash) -> Result<Option<u64>, BlobError> {
-        Ok(None)
-    }
-
-    /// Opens a stored blob.
-    ///
-    /// # Errors
-    /// [`BlobError::Index`], or what the disk says.
-    pub fn open_blob(&self, _hash: &Hash) -> Result<Option<BlobReader>, BlobError> {
-        Ok(None)
-    }
-
-    /// The block map of a stored blob; a small one is a single chunk, the empty
-    /// one has none.
-    ///
-    /// # Errors
-    /// [`BlobError::Index`], or what the disk says.
-    pub fn block_map(&self, _hash: &Hash) -> Result<Option<BlockMap>, BlobError> {
-        Ok(None)
-    }
-
-    /// Gives `owner` the right to commit a stored blob for the next 24 hours.
-    ///
-    /// # Errors
-    /// [`BlobError::Index`].
-    pub fn lease(&self, _owner: DeviceId, _now: Millis, _hash: &Hash) -> Result<(), BlobError> {
-        Ok(())
-    }
-
-    /// Whether `owner` uploaded the blob within the last 24 hours.
-    ///
-    /// # Errors
-    /// [`BlobError::Index`].
-    pub fn has_lease(
-        &self,
-        _owner: DeviceId,
-        _now: Millis,
-        _hash: &Hash,
-    ) -> Result<bool, BlobError> {
-        Ok(false)
-    }
-
-    /// Forgets leases and unfinished uploads older than 24 hours.
-    ///
-    /// # Errors
-    /// [`BlobError::Index`], or what the disk says.
-    pub fn expire(&self, _now: Millis) -> Result<(), BlobError> {
-        Ok(())
-    }
-
-    /// Reads every blob and verifies its hash. Changes nothing.
-    ///
-    /// # Errors
-    /// What the disk says, where it is more than damage of one blob.
-    pub fn scrub(
-        &self,
-        _progress: &mut dyn FnMut(ScrubProgress),
-    ) -> Result<ScrubReport, BlobError> {
-        Ok(ScrubReport::default())
     }
 }

@@ -8,6 +8,7 @@
 
 mod real;
 pub mod simulated;
+mod window;
 
 use std::io;
 use std::path::Path;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use real::RealFileSystem;
 pub use simulated::SimulatedFileSystem;
+pub(crate) use window::Window;
 
 /// How [`FileSystem::open`] opens a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,6 +205,27 @@ pub fn make_durable_dir(fs: &dyn FileSystem, path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Ends the names of files that are still being made.
+pub(crate) const UNFINISHED_SUFFIX: &str = ".new";
+
+/// Creates the file `path` with `bytes` in it, both or neither: it gets its name
+/// when the bytes are durable. The name becomes durable with its directory.
+pub(crate) fn create_whole(
+    fs: &dyn FileSystem,
+    path: &Path,
+    bytes: &[u8],
+) -> io::Result<Box<dyn File>> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(UNFINISHED_SUFFIX);
+    let unfinished = Path::new(&unfinished);
+    let file = fs.open(unfinished, Open::Create)?;
+    file.set_len(0)?;
+    file.write_all_at(bytes, 0)?;
+    file.sync_data()?;
+    fs.rename(unfinished, path)?;
+    Ok(file)
 }
 
 /// Bytes moved at a time where the kernel cannot copy by itself.

@@ -19,11 +19,12 @@
 mod disk;
 
 use super::{File, FileSystem, Listed, Open};
+use crate::lock::lock;
 use base::SeededRandom;
 use disk::{Disk, FileId};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A disk in memory. Clones share it.
 #[derive(Clone, Default)]
@@ -121,11 +122,6 @@ impl SimulatedFileSystem {
     fn machine(&self) -> MutexGuard<'_, Machine> {
         lock(&self.machine)
     }
-}
-
-/// A test thread that panics must not hide its failure behind another's.
-fn lock(machine: &Mutex<Machine>) -> MutexGuard<'_, Machine> {
-    machine.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Machine {

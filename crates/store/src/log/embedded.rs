@@ -9,11 +9,12 @@ use super::reader::LogReader;
 use super::segments::{SEGMENT_BYTES, Segments};
 use super::{Done, Entry, Follow, Followed, HardState, Log, LogError, Proposed};
 use crate::fs::FileSystem;
+use crate::lock::{lock, wait};
 use base::{LogId, Random, limits};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 /// The only term of a log without elections; raft's are higher.
@@ -225,11 +226,6 @@ impl Drop for EmbeddedLog {
     }
 }
 
-/// Nothing here is left half-changed by a panic, so poison means nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         lock(&self.queue)
@@ -342,11 +338,7 @@ impl Writer {
     fn wait_for_work(&self) -> Work {
         let mut queue = self.shared.queue();
         while queue.proposals.is_empty() && queue.compactions.is_empty() && !queue.closed {
-            queue = self
-                .shared
-                .work
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = wait(&self.shared.work, queue);
         }
         let mut work = Work {
             compactions: std::mem::take(&mut queue.compactions),
@@ -410,10 +402,7 @@ impl Follow for Follower {
         let shared = Arc::clone(&self.shared);
         let mut published = shared.published();
         while published.visible <= self.after && !published.closed {
-            published = shared
-                .news
-                .wait(published)
-                .unwrap_or_else(PoisonError::into_inner);
+            published = wait(&shared.news, published);
         }
         let visible = published.visible;
         if visible <= self.after {

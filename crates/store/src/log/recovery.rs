@@ -15,18 +15,16 @@ use super::reader::{Index, Segment};
 use super::record::{
     RECORD_ALIGNMENT, RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentId,
 };
-use super::segments::{
-    Active, CreateError, NAME_SUFFIX, Recovered, UNFINISHED_SUFFIX, create_segment,
-};
+use super::segments::{Active, CreateError, NAME_SUFFIX, Recovered, create_segment};
 use super::{HardState, LogError, Position};
-use crate::fs::{File, FileSystem, Open, make_durable_dir};
+use crate::fs::{File, FileSystem, Open, UNFINISHED_SUFFIX, Window, make_durable_dir};
 use base::{LogId, Random};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes read at a time.
-const WINDOW_BYTES: usize = 1 << 20;
+/// Bytes written again at a time.
+const REWRITE_BYTES: u64 = 1 << 20;
 
 /// Opens or creates the log in `directory`.
 pub(super) fn open(
@@ -160,7 +158,7 @@ impl Replay {
             file: Arc::clone(&scan.file),
             tail: SEGMENT_HEADER_BYTES as u64,
             durable: 0,
-            length: scan.length,
+            length: scan.window.length(),
         };
         self.index
             .segments
@@ -181,7 +179,7 @@ impl Replay {
         if is_last {
             scan.check_torn(active.tail)?;
             finish_last(scan, &mut active, known_durable)?;
-        } else if active.tail != scan.length {
+        } else if active.tail != scan.window.length() {
             return Err(scan.damage(active.tail, "no valid record".to_owned()));
         }
         self.active = Some(active);
@@ -202,16 +200,24 @@ fn check_order(record: Record<'_>, last: Position) -> Result<(), String> {
 }
 
 /// Cuts a torn write off the last segment and makes the rest durable.
-fn finish_last(scan: &Scan<'_>, active: &mut Active, known_durable: u64) -> Result<(), LogError> {
+fn finish_last(
+    scan: &mut Scan<'_>,
+    active: &mut Active,
+    known_durable: u64,
+) -> Result<(), LogError> {
     let path = scan.path;
     let failed = |what| move |error| LogError::io(what, path, error);
-    if !zeros_from(&*scan.file, active.tail, scan.length).map_err(failed("read"))? {
+    if !scan
+        .window
+        .is_zero_from(active.tail)
+        .map_err(failed("read"))?
+    {
         scan.file.set_len(active.tail).map_err(failed("truncate"))?;
         active.length = active.tail;
     }
     let mut offset = known_durable.min(active.tail);
     while offset < active.tail {
-        let count = (active.tail - offset).min(WINDOW_BYTES as u64);
+        let count = (active.tail - offset).min(REWRITE_BYTES);
         let mut bytes = vec![0; count as usize];
         scan.file
             .read_exact_at(&mut bytes, offset)
@@ -222,19 +228,6 @@ fn finish_last(scan: &Scan<'_>, active: &mut Active, known_durable: u64) -> Resu
     scan.file.sync_data().map_err(failed("sync"))?;
     active.durable = active.tail;
     Ok(())
-}
-
-fn zeros_from(file: &dyn File, mut offset: u64, end: u64) -> io::Result<bool> {
-    let mut buffer = vec![0; WINDOW_BYTES];
-    while offset < end {
-        let part = &mut buffer[..(end - offset).min(WINDOW_BYTES as u64) as usize];
-        file.read_exact_at(part, offset)?;
-        if part.iter().any(|byte| *byte != 0) {
-            return Ok(false);
-        }
-        offset += part.len() as u64;
-    }
-    Ok(true)
 }
 
 fn damage(path: &Path, offset: u64, what: String) -> LogError {
@@ -249,10 +242,8 @@ fn damage(path: &Path, offset: u64, what: String) -> LogError {
 struct Scan<'a> {
     path: &'a Path,
     file: Arc<dyn File>,
-    length: u64,
     header: SegmentHeader,
-    window: Vec<u8>,
-    window_start: u64,
+    window: Window,
 }
 
 impl<'a> Scan<'a> {
@@ -267,11 +258,9 @@ impl<'a> Scan<'a> {
         let header = SegmentHeader::decode(&header).map_err(|what| damage(path, 0, what))?;
         Ok(Self {
             path,
+            window: Window::new(Arc::clone(&file), length),
             file,
-            length,
             header,
-            window: Vec::new(),
-            window_start: 0,
         })
     }
 
@@ -279,25 +268,10 @@ impl<'a> Scan<'a> {
         damage(self.path, offset, what)
     }
 
-    /// `count` bytes at `offset`; `None` when the file ends first.
     fn bytes(&mut self, offset: u64, count: usize) -> Result<Option<&[u8]>, LogError> {
-        if self.length.saturating_sub(offset) < count as u64 {
-            return Ok(None);
-        }
-        let within = |start: u64, length: usize| {
-            start <= offset && offset + count as u64 <= start + length as u64
-        };
-        if !within(self.window_start, self.window.len()) {
-            let rest = self.length - offset;
-            self.window
-                .resize(count.max(WINDOW_BYTES.min(rest as usize)), 0);
-            self.window_start = offset;
-            self.file
-                .read_exact_at(&mut self.window, offset)
-                .map_err(|error| LogError::io("read", self.path, error))?;
-        }
-        let start = (offset - self.window_start) as usize;
-        Ok(Some(&self.window[start..start + count]))
+        self.window
+            .bytes(offset, count)
+            .map_err(|error| LogError::io("read", self.path, error))
     }
 
     /// The valid record at `offset`, what its writer knew to be durable, and its
@@ -321,7 +295,7 @@ impl<'a> Scan<'a> {
     /// Refuses bytes from `tail` on that are no record although they once were.
     fn check_torn(&mut self, tail: u64) -> Result<(), LogError> {
         let mut offset = tail + RECORD_ALIGNMENT as u64;
-        while offset < self.length {
+        while offset < self.window.length() {
             let later = self.record_at(offset)?;
             if later.is_some_and(|(_, durable, _)| durable > tail) {
                 let what = format!("no valid record, though one follows at byte {offset}");

@@ -17,7 +17,7 @@
 use super::reader::{Index, LogReader, Segment, lock_for_writing};
 use super::record::{RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentId};
 use super::{Entry, HardState, LogError, Position, recovery};
-use crate::fs::{File, FileSystem, Open};
+use crate::fs::{File, FileSystem, create_whole};
 use base::{LogId, Random};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,6 @@ const ZEROS_AHEAD_BYTES: u64 = 256 << 10;
 const ZEROS_WORTH_BYTES: u64 = 64 << 10;
 
 pub(super) const NAME_SUFFIX: &str = ".log";
-pub(super) const UNFINISHED_SUFFIX: &str = ".new";
 
 /// A log in segment files, for one writer.
 pub struct Segments {
@@ -350,22 +349,13 @@ pub(super) fn create_segment(
     hard_state: HardState,
 ) -> Result<Active, CreateError> {
     let path = segment_path(directory, header.id.sequence);
-    let unfinished = path.with_extension(&UNFINISHED_SUFFIX[1..]);
     let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES + 8);
     bytes.extend_from_slice(&header.encode());
     let offset = bytes.len() as u64;
     header
         .id
         .encode(Record::HardState(hard_state), offset, 0, &mut bytes);
-    let create = || {
-        let file = fs.open(&unfinished, Open::Create)?;
-        file.set_len(0)?;
-        file.write_all_at(&bytes, 0)?;
-        file.sync_data()?;
-        fs.rename(&unfinished, &path)?;
-        Ok(file)
-    };
-    let file = create().map_err(|error: io::Error| {
+    let file = create_whole(fs, &path, &bytes).map_err(|error| {
         CreateError::Nothing(LogError::Write {
             path: path.clone(),
             source: Arc::new(error),

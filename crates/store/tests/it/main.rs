@@ -1,4 +1,9 @@
 //! Everything that `store` promises, tried from outside: one binary, a module
 //! per part.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod blob_crash;
+mod blob_uploads;
+mod blobs;
 mod log_crash;

@@ -1,0 +1,510 @@
+//! The blob store as a whole: small blobs, large ones, unfinished uploads and
+//! the index over them.
+//!
+//! It orders their work, so that whatever the index names is durable and
+//! whatever is acknowledged is in the index; each part's own work is elsewhere.
+
+use super::index::{Index, Place, Stored};
+use super::large::{self, Footer};
+use super::scrub;
+use super::small::{Appended, Position, Scanned, SmallBlobs};
+use super::uploads::{Base, Uploads};
+use super::{
+    Begun, BlobError, BlobReader, BlockMap, ChunkRef, IndexPlace, Options, Run, ScrubProgress,
+    ScrubReport,
+};
+use crate::fs::{FileSystem, Open};
+use base::{DeviceId, Hash, Millis, Random, limits};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// The blobs of one node.
+pub struct BlobStore {
+    parts: Arc<Parts>,
+    uploads: Uploads,
+    indexer: Option<JoinHandle<()>>,
+}
+
+/// What is shared with the thread that writes the index.
+pub(super) struct Parts {
+    pub(super) fs: Arc<dyn FileSystem>,
+    pub(super) large: PathBuf,
+    pub(super) small: SmallBlobs,
+    pub(super) index: Index,
+}
+
+impl BlobStore {
+    /// Opens or creates the store in `directory`, and removes uploads that were
+    /// left unfinished for longer than a lease before `now`.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`], [`BlobError::Index`], or what the disk says.
+    pub fn open(
+        fs: Arc<dyn FileSystem>,
+        directory: &Path,
+        options: &Options,
+        random: &dyn Random,
+        now: Millis,
+    ) -> Result<Self, BlobError> {
+        let large = directory.join("large");
+        large::create_shelves(&*fs, &large)
+            .map_err(|error| BlobError::io("create", &large, error))?;
+        let segments = directory.join("segments");
+        let small = SmallBlobs::open(Arc::clone(&fs), &segments, options.segment_bytes, random)?;
+        let index_path = directory.join("index.db");
+        let index = match options.index {
+            IndexPlace::File => Index::open(Some(&index_path), small.id())?,
+            IndexPlace::Memory => Index::open(None, small.id())?,
+        };
+        let staging = directory.join("staging");
+        let uploads = Uploads::open(Arc::clone(&fs), &staging, options, now)?;
+        let parts = Arc::new(Parts {
+            fs,
+            large,
+            small,
+            index,
+        });
+        parts.index_new_small()?;
+        parts.index_new_large()?;
+        let indexer = Arc::clone(&parts);
+        let indexer = std::thread::Builder::new()
+            .name("blob-index".to_owned())
+            .spawn(move || indexer.write_index())
+            .map_err(|error| BlobError::io("start a thread for", directory, error))?;
+        Ok(Self {
+            parts,
+            uploads,
+            indexer: Some(indexer),
+        })
+    }
+
+    /// Stores blobs of at most [`limits::SMALL_FILE_BYTES`] that `owner` sent.
+    /// On return all are durable and leased to it.
+    ///
+    /// # Errors
+    /// [`BlobError::WrongHash`] or [`BlobError::Invalid`] before anything is
+    /// stored; otherwise what the disk says.
+    pub fn put_small(
+        &self,
+        owner: DeviceId,
+        now: Millis,
+        blobs: &[(Hash, &[u8])],
+    ) -> Result<(), BlobError> {
+        for (hash, bytes) in blobs {
+            check_small(*hash, bytes)?;
+        }
+        let mut known = Vec::new();
+        let mut new = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (hash, bytes) in blobs {
+            match self.parts.index.find(hash)? {
+                _ if !seen.insert(*hash) => {}
+                Some(stored) => known.push((*hash, stored)),
+                None => new.push((*hash, *bytes)),
+            }
+        }
+        let appended = self.append_durably(&new)?;
+        let stored = known.into_iter().chain(appended.blobs.iter().copied());
+        let noted = self.parts.index.add(stored, Some((owner, now)));
+        self.parts.small.noted(&appended);
+        noted
+    }
+
+    fn append_durably(&self, blobs: &[(Hash, &[u8])]) -> Result<Appended, BlobError> {
+        if !blobs.is_empty() {
+            let bytes = blobs.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+            self.uploads.check_space(bytes)?;
+        }
+        let appended = self.parts.small.append(blobs)?;
+        if let Err(error) = self.parts.small.wait_durable(&appended) {
+            self.parts.small.noted(&appended);
+            return Err(error);
+        }
+        Ok(appended)
+    }
+
+    /// Begins or resumes the upload of a large blob. `runs` describe all of it,
+    /// in pieces of `base`'s block map (which the caller let `owner` read) and
+    /// new chunks; what `base` gives is copied at once.
+    ///
+    /// # Errors
+    /// [`BlobError::Invalid`], [`BlobError::Map`], [`BlobError::NoBase`],
+    /// [`BlobError::Busy`] or [`BlobError::Full`], or what the disk says.
+    pub fn begin(
+        &self,
+        owner: DeviceId,
+        now: Millis,
+        hash: Hash,
+        size: u64,
+        base: Option<Hash>,
+        runs: &[Run],
+    ) -> Result<Begun, BlobError> {
+        if self.lease(owner, now, &hash)? {
+            self.uploads.discard((owner, hash))?;
+            return Ok(Begun::Have);
+        }
+        check_large(hash, size)?;
+        let base = base.map(|base| self.base(base)).transpose()?;
+        let map = BlockMap::from_runs(base.as_ref().map(|base| &base.map), runs)
+            .and_then(|map| map.check_total(size))
+            .map_err(|source| BlobError::Map { hash, source })?;
+        let footer = Footer {
+            hash,
+            begun: now,
+            map,
+        };
+        let upload = self
+            .uploads
+            .begin((owner, hash), footer, base.as_ref(), runs)?;
+        Ok(Begun::Need(upload.missing()))
+    }
+
+    fn base(&self, base: Hash) -> Result<Base, BlobError> {
+        let map = self.block_map(&base)?;
+        let reader = self.open_blob(&base)?;
+        match (map, reader) {
+            (Some(map), Some(reader)) => Ok(Base { map, reader }),
+            _ => Err(BlobError::NoBase { base }),
+        }
+    }
+
+    /// Takes one whole chunk of an upload, at its place. May be repeated.
+    ///
+    /// # Errors
+    /// [`BlobError::NotBegun`], [`BlobError::Invalid`], [`BlobError::WrongHash`],
+    /// or what the disk says; the upload can go on.
+    pub fn write(
+        &self,
+        owner: DeviceId,
+        hash: Hash,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), BlobError> {
+        self.uploads.write((owner, hash), offset, bytes)
+    }
+
+    /// Ends uploads whose chunks have all come. On return the blobs are
+    /// verified, durable and leased to `owner`. Blobs already stored count as
+    /// finished, so this may be repeated.
+    ///
+    /// # Errors
+    /// The first of [`BlobError::NotBegun`], [`BlobError::Incomplete`] (begin
+    /// again to learn what is missing) or [`BlobError::WrongHash`] (that upload
+    /// is thrown away), or what the disk says. The other blobs are stored all
+    /// the same.
+    pub fn finish(&self, owner: DeviceId, now: Millis, hashes: &[Hash]) -> Result<(), BlobError> {
+        let mut stored = BTreeMap::new();
+        let mut failure = None;
+        for hash in hashes.iter().collect::<BTreeSet<_>>() {
+            match self.put_in_place(owner, now, hash) {
+                Ok(Some(length)) => {
+                    let place = Place::Large;
+                    stored.insert(*hash, Stored { place, length });
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        let shelves: BTreeSet<_> = stored
+            .keys()
+            .map(|hash| large::shelf(&self.parts.large, hash))
+            .collect();
+        for shelf in shelves {
+            self.parts
+                .fs
+                .sync_dir(&shelf)
+                .map_err(|error| BlobError::io("sync", &shelf, error))?;
+        }
+        self.parts
+            .index
+            .add(stored.into_iter(), Some((owner, now)))?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Moves a finished upload to its place and returns its length; `None` when
+    /// the blob was there already.
+    fn put_in_place(
+        &self,
+        owner: DeviceId,
+        now: Millis,
+        hash: &Hash,
+    ) -> Result<Option<u64>, BlobError> {
+        if self.lease(owner, now, hash)? {
+            self.uploads.discard((owner, *hash))?;
+            return Ok(None);
+        }
+        let target = large::path(&self.parts.large, hash);
+        match self.uploads.finish((owner, *hash), &target)? {
+            Some(length) => Ok(Some(length)),
+            // Another call may have finished it meanwhile.
+            None if self.lease(owner, now, hash)? => Ok(None),
+            None => Err(BlobError::NotBegun { hash: *hash, owner }),
+        }
+    }
+
+    /// Closes the files of `owner`'s unfinished uploads, for when it has gone.
+    /// Beginning them again resumes them.
+    pub fn suspend(&self, owner: DeviceId) {
+        self.uploads.suspend(owner);
+    }
+
+    /// Whether the blob is stored.
+    ///
+    /// # Errors
+    /// [`BlobError::Index`].
+    pub fn contains(&self, hash: &Hash) -> Result<bool, BlobError> {
+        self.length(hash).map(|length| length.is_some())
+    }
+
+    /// Length of a stored blob in bytes.
+    ///
+    /// # Errors
+    /// [`BlobError::Index`].
+    pub fn length(&self, hash: &Hash) -> Result<Option<u64>, BlobError> {
+        let stored = self.parts.index.find(hash)?;
+        Ok(stored.map(|stored| stored.length))
+    }
+
+    /// Opens a stored blob.
+    ///
+    /// # Errors
+    /// [`BlobError::Index`], or what the disk says.
+    pub fn open_blob(&self, hash: &Hash) -> Result<Option<BlobReader>, BlobError> {
+        let Some(stored) = self.parts.index.find(hash)? else {
+            return Ok(None);
+        };
+        let (file, offset) = match stored.place {
+            Place::Small(at) => (self.parts.small.file(at.segment)?, at.offset),
+            Place::Large => {
+                let path = large::path(&self.parts.large, hash);
+                let file = self
+                    .parts
+                    .fs
+                    .open(&path, Open::Read)
+                    .map_err(|error| BlobError::io("open", &path, error))?;
+                (Arc::from(file), 0)
+            }
+        };
+        Ok(Some(BlobReader {
+            file,
+            offset,
+            length: stored.length,
+        }))
+    }
+
+    /// The block map of a stored blob; a small one is a single chunk, the empty
+    /// one has none.
+    ///
+    /// # Errors
+    /// [`BlobError::Index`], [`BlobError::Damaged`], or what the disk says.
+    pub fn block_map(&self, hash: &Hash) -> Result<Option<BlockMap>, BlobError> {
+        let Some(reader) = self.open_blob(hash)? else {
+            return Ok(None);
+        };
+        if reader.len() > limits::SMALL_FILE_BYTES {
+            let path = large::path(&self.parts.large, hash);
+            return Footer::read(&*reader.file, &path, *hash).map(|footer| Some(footer.map));
+        }
+        let chunk = ChunkRef {
+            hash: *hash,
+            len: reader.len() as u32,
+        };
+        let chunks = if reader.is_empty() {
+            vec![]
+        } else {
+            vec![chunk]
+        };
+        BlockMap::new(chunks)
+            .map(Some)
+            .map_err(|source| BlobError::Map {
+                hash: *hash,
+                source,
+            })
+    }
+
+    /// Gives `owner` the right to commit the blob for the next 24 hours, if it
+    /// is stored; returns whether it is.
+    ///
+    /// # Errors
+    /// [`BlobError::Index`].
+    pub fn lease(&self, owner: DeviceId, now: Millis, hash: &Hash) -> Result<bool, BlobError> {
+        let Some(stored) = self.parts.index.find(hash)? else {
+            return Ok(false);
+        };
+        let blob = std::iter::once((*hash, stored));
+        self.parts.index.add(blob, Some((owner, now)))?;
+        Ok(true)
+    }
+
+    /// Whether `owner` uploaded the blob within the last 24 hours.
+    ///
+    /// # Errors
+    /// [`BlobError::Index`].
+    pub fn has_lease(&self, owner: DeviceId, now: Millis, hash: &Hash) -> Result<bool, BlobError> {
+        self.parts.index.has_lease(owner, now, hash)
+    }
+
+    /// Forgets leases and unfinished uploads older than 24 hours.
+    ///
+    /// # Errors
+    /// [`BlobError::Index`], or what the disk says.
+    pub fn expire(&self, now: Millis) -> Result<(), BlobError> {
+        self.uploads.expire(now)?;
+        self.parts.index.expire_leases(now)
+    }
+
+    /// Reads every blob and verifies its hash. Changes nothing.
+    ///
+    /// # Errors
+    /// What the disk says, where it is more than damage of one blob.
+    pub fn scrub(&self, progress: &mut dyn FnMut(ScrubProgress)) -> Result<ScrubReport, BlobError> {
+        self.parts.flush_index()?;
+        scrub::run(&self.parts, progress)
+    }
+}
+
+impl Drop for BlobStore {
+    fn drop(&mut self) {
+        self.parts.index.close();
+        if let Some(indexer) = self.indexer.take() {
+            // A panic was reported by the panic hook; the index can be rebuilt.
+            let _ = indexer.join();
+        }
+    }
+}
+
+fn check_small(hash: Hash, bytes: &[u8]) -> Result<(), BlobError> {
+    let (length, limit) = (bytes.len(), limits::SMALL_FILE_BYTES);
+    if length as u64 > limit {
+        let what = format!("{length} bytes are no small blob; the limit is {limit}");
+        return Err(BlobError::Invalid { hash, what });
+    }
+    let actual = Hash::of(bytes);
+    if actual != hash {
+        let expected = hash;
+        return Err(BlobError::WrongHash { expected, actual });
+    }
+    Ok(())
+}
+
+fn check_large(hash: Hash, size: u64) -> Result<(), BlobError> {
+    let (small, limit) = (limits::SMALL_FILE_BYTES, limits::FILE_BYTES);
+    if size <= small || size > limit {
+        let what = format!("{size} bytes are no large blob; expected {small} to {limit}");
+        return Err(BlobError::Invalid { hash, what });
+    }
+    Ok(())
+}
+
+impl Parts {
+    /// Indexes what was appended to the segments since the index was written.
+    fn index_new_small(&self) -> Result<(), BlobError> {
+        let segments = self.small.segments()?;
+        let mut through = self.index.through()?;
+        let end = self.small.end();
+        if through > end {
+            // The segments are older than the index: they were restored.
+            self.index.clear()?;
+            through = Position::default();
+        }
+        for segment in segments.into_iter().filter(|s| *s >= through.segment) {
+            let start = if segment == through.segment {
+                through.offset
+            } else {
+                0
+            };
+            // Only the last one can hold blobs that were never durable.
+            let verify = segment == end.segment;
+            self.small
+                .scan(segment, start, verify, &mut |scanned| match scanned {
+                    Scanned::Blob {
+                        intact: Some(false),
+                        ..
+                    }
+                    | Scanned::Gap { .. }
+                    | Scanned::Void { .. } => Ok(()),
+                    Scanned::Blob {
+                        hash, at, length, ..
+                    } => {
+                        let place = Place::Small(at);
+                        let blob = std::iter::once((hash, Stored { place, length }));
+                        self.index.add(blob, None)?;
+                        self.flush_when_worth(Position {
+                            segment,
+                            offset: at.offset + length,
+                        })
+                    }
+                })?;
+        }
+        self.index.flush(|| end)
+    }
+
+    /// While the store is being opened nobody else writes the index.
+    fn flush_when_worth(&self, through: Position) -> Result<(), BlobError> {
+        if self.index.is_worth_flushing() {
+            self.index.flush(|| through)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the index with the large files that are there.
+    fn index_new_large(&self) -> Result<(), BlobError> {
+        let mut gone = self.index.large()?;
+        for shelf in large::shelves(&self.large) {
+            let hashes = large::list_shelf(&*self.fs, &shelf)
+                .map_err(|error| BlobError::io("list", &shelf, error))?;
+            let (_, new): (Vec<_>, Vec<_>) = hashes.into_iter().partition(|hash| gone.remove(hash));
+            if !new.is_empty() {
+                self.index_shelf(&shelf, &new)?;
+            }
+        }
+        let gone: Vec<Hash> = gone.into_iter().collect();
+        self.index.remove(&gone)?;
+        self.index.flush(|| self.small.end())
+    }
+
+    /// Indexes large blobs whose names may not be durable yet.
+    fn index_shelf(&self, shelf: &Path, hashes: &[Hash]) -> Result<(), BlobError> {
+        self.fs
+            .sync_dir(shelf)
+            .map_err(|error| BlobError::io("sync", shelf, error))?;
+        for hash in hashes {
+            if let Some(length) = self.large_length(hash)? {
+                let place = Place::Large;
+                let blob = std::iter::once((*hash, Stored { place, length }));
+                self.index.add(blob, None)?;
+                self.flush_when_worth(self.small.end())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Length of a large blob by its file; `None` when that is damaged.
+    fn large_length(&self, hash: &Hash) -> Result<Option<u64>, BlobError> {
+        let path = large::path(&self.large, hash);
+        self.fs
+            .open(&path, Open::Read)
+            .and_then(|file| large::blob_length(&*file))
+            .map_err(|error| BlobError::io("read", &path, error))
+    }
+
+    /// Writes the index now and then until the store is closed.
+    fn write_index(&self) {
+        loop {
+            let goes_on = self.index.wait_for_notes();
+            // A failure is kept: whoever has to wait for the index is told.
+            let _ = self.flush_index();
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn flush_index(&self) -> Result<(), BlobError> {
+        self.index.flush(|| self.small.noted_through())
+    }
+}

@@ -1,0 +1,166 @@
+//! The blob store loses power at every single operation, and its disk fills up.
+//! What was acknowledged is there and whole; nothing else is pretended.
+
+use crate::blob_uploads::Large;
+use crate::blobs::{bytes, open_simulated, put, read, scrub};
+use base::Hash;
+use std::io;
+use store::blob::{BlobError, BlobStore};
+use store::fs::SimulatedFileSystem;
+
+/// Stores small and large blobs until the disk refuses; returns those that were
+/// acknowledged.
+fn work(disk: &SimulatedFileSystem) -> Vec<Vec<u8>> {
+    let mut acknowledged = Vec::new();
+    let Ok(store) = open_simulated(disk) else {
+        return acknowledged;
+    };
+    for round in 0..8 {
+        let batch: Vec<_> = (0..3)
+            .map(|n| bytes(round * 10 + n, 300 * (n as usize + 1)))
+            .collect();
+        if put(&store, &batch).is_err() {
+            break;
+        }
+        acknowledged.extend(batch);
+        if round % 3 == 2 {
+            let large = Large::numbered(round);
+            if large.upload(&store).is_err() {
+                break;
+            }
+            acknowledged.push(large.bytes);
+        }
+    }
+    acknowledged
+}
+
+fn check_all(store: &BlobStore, blobs: &[Vec<u8>], context: &str) {
+    for blob in blobs {
+        let found = read(store, &Hash::of(blob));
+        assert_eq!(found.as_ref(), Some(blob), "{context}");
+    }
+    let report = scrub(store);
+    assert_eq!(report.damaged, [], "{context}");
+}
+
+#[test]
+fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
+    let empty = SimulatedFileSystem::new();
+    drop(open_simulated(&empty).unwrap());
+    let disk = empty.after_crash(0);
+    assert_eq!(work(&disk).len(), 26);
+    let operations = disk.operations();
+    assert!(operations > 40, "{operations}");
+    for cut in 1..=operations {
+        for seed in 0..12 {
+            let context = format!("cut at {cut}, seed {seed}");
+            let disk = empty.after_crash(0);
+            disk.crash_at(cut);
+            let mut acknowledged = work(&disk);
+            let disk = disk.after_crash(seed);
+            let store = open_simulated(&disk).unwrap_or_else(|e| panic!("{context}: {e}"));
+            check_all(&store, &acknowledged, &context);
+            // It goes on, and a second power cut changes nothing.
+            let more = bytes(99, 700);
+            put(&store, std::slice::from_ref(&more)).unwrap();
+            acknowledged.push(more);
+            drop(store);
+            let store = open_simulated(&disk.after_crash(seed + 1)).unwrap();
+            check_all(&store, &acknowledged, &context);
+        }
+    }
+}
+
+#[test]
+fn a_power_cut_while_the_store_is_made_leaves_nothing_in_the_way() {
+    let disk = SimulatedFileSystem::new();
+    drop(open_simulated(&disk).unwrap());
+    // Most of it is making 256 directories, which are all alike.
+    let operations = disk.operations();
+    for cut in (1..20)
+        .chain((20..operations - 20).step_by(17))
+        .chain(operations - 20..=operations)
+    {
+        let disk = SimulatedFileSystem::new();
+        disk.crash_at(cut);
+        drop(open_simulated(&disk));
+        let disk = disk.after_crash(cut);
+        let acknowledged = work(&disk);
+        assert_eq!(acknowledged.len(), 26, "cut at {cut}");
+        let store = open_simulated(&disk.after_crash(cut + 1)).unwrap();
+        check_all(&store, &acknowledged, &format!("cut at {cut}"));
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_recovers() {
+    for capacity in (1000..250_000).step_by(2503) {
+        let context = format!("capacity {capacity}");
+        let disk = SimulatedFileSystem::new();
+        let store = open_simulated(&disk).unwrap();
+        disk.set_capacity(capacity);
+        let mut acknowledged = Vec::new();
+        let mut refused = 0;
+        for round in 0..4 {
+            let small = bytes(round, 900);
+            match put(&store, std::slice::from_ref(&small)) {
+                Ok(()) => acknowledged.push(small),
+                Err(BlobError::Full { .. }) => refused += 1,
+                Err(error) => panic!("{context}: {error}"),
+            }
+            let large = Large::numbered(round + 10);
+            match large.upload(&store) {
+                Ok(()) => acknowledged.push(large.bytes),
+                Err(BlobError::Full { .. }) => refused += 1,
+                Err(error) => panic!("{context}: {error}"),
+            }
+        }
+        assert!(refused > 0, "{context}");
+        check_all(&store, &acknowledged, &context);
+        disk.set_capacity(u64::MAX);
+        let large = Large::numbered(10);
+        large.upload(&store).unwrap();
+        acknowledged.push(large.bytes);
+        put(&store, &[bytes(50, 900)]).unwrap();
+        acknowledged.push(bytes(50, 900));
+        drop(store);
+        let disk = disk.after_crash(capacity);
+        check_all(&open_simulated(&disk).unwrap(), &acknowledged, &context);
+    }
+}
+
+#[test]
+fn after_a_failed_sync_no_small_blob_is_taken() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    let safe = bytes(1, 100);
+    put(&store, std::slice::from_ref(&safe)).unwrap();
+    // The next operations are a write and its sync.
+    disk.fail_at(disk.operations() + 2, io::ErrorKind::Other);
+    for blob in 2..4 {
+        let error = put(&store, &[bytes(blob, 100)]).unwrap_err();
+        assert!(matches!(error, BlobError::Poisoned { .. }), "{error}");
+    }
+    check_all(&store, std::slice::from_ref(&safe), "before restart");
+    drop(store);
+    let store = open_simulated(&disk).unwrap();
+    check_all(&store, &[safe], "after restart");
+    assert!(!store.contains(&Hash::of(&bytes(2, 100))).unwrap());
+}
+
+#[test]
+fn a_large_blob_whose_sync_failed_is_not_stored() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    let large = Large::numbered(1);
+    // Create, preallocate, footer, five chunks, then the sync.
+    disk.fail_at(disk.operations() + 9, io::ErrorKind::Other);
+    let error = large.upload(&store).unwrap_err();
+    assert!(
+        matches!(error, BlobError::Io { what: "sync", .. }),
+        "{error}"
+    );
+    assert!(!store.contains(&large.hash).unwrap());
+    large.upload(&store).unwrap();
+    check_all(&store, &[large.bytes], "second attempt");
+}

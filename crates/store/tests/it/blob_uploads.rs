@@ -1,0 +1,337 @@
+//! Large blobs: uploaded in any order, resumed, copied from a base, bounded.
+
+use crate::blobs::{NOW, OWNER, bytes, open_at, open_simulated, put, read, scrub, try_open};
+use base::{DeviceId, Hash, SeededRandom, limits};
+use std::path::Path;
+use std::sync::Arc;
+use store::blob::{Begun, BlobError, BlobStore, ChunkRef, IndexPlace, Run};
+use store::fs::{FileSystem, Open, RealFileSystem, SimulatedFileSystem};
+
+/// A large blob with its chunks.
+pub struct Large {
+    pub hash: Hash,
+    pub bytes: Vec<u8>,
+    pub chunks: Vec<ChunkRef>,
+}
+
+pub const CHUNK: usize = 40_000;
+
+impl Large {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        let chunks = bytes.chunks(CHUNK).map(|chunk| ChunkRef {
+            hash: Hash::of(chunk),
+            len: chunk.len() as u32,
+        });
+        Self {
+            hash: Hash::of(&bytes),
+            chunks: chunks.collect(),
+            bytes,
+        }
+    }
+
+    /// 200,000 bytes in five chunks.
+    pub fn numbered(seed: u64) -> Self {
+        Self::new(bytes(seed, 5 * CHUNK))
+    }
+
+    pub fn begin(&self, store: &BlobStore) -> Result<Begun, BlobError> {
+        let runs = [Run::Insert(self.chunks.clone())];
+        store.begin(OWNER, NOW, self.hash, self.bytes.len() as u64, None, &runs)
+    }
+
+    pub fn write(&self, store: &BlobStore, chunk: usize) -> Result<(), BlobError> {
+        let offset = chunk * CHUNK;
+        let end = self.bytes.len().min(offset + CHUNK);
+        store.write(OWNER, self.hash, offset as u64, &self.bytes[offset..end])
+    }
+
+    pub fn upload(&self, store: &BlobStore) -> Result<(), BlobError> {
+        if self.begin(store)? == Begun::Have {
+            return Ok(());
+        }
+        for chunk in 0..self.chunks.len() {
+            self.write(store, chunk)?;
+        }
+        store.finish(OWNER, NOW, &[self.hash])
+    }
+
+    fn check_stored(&self, store: &BlobStore) {
+        assert_eq!(read(store, &self.hash).as_ref(), Some(&self.bytes));
+        let map = store.block_map(&self.hash).unwrap().unwrap();
+        assert_eq!(map.chunks(), self.chunks);
+        assert!(store.has_lease(OWNER, NOW, &self.hash).unwrap());
+    }
+}
+
+fn range(chunks: std::ops::Range<usize>) -> std::ops::Range<u64> {
+    (chunks.start * CHUNK) as u64..(chunks.end * CHUNK) as u64
+}
+
+#[test]
+fn chunks_may_come_in_any_order_and_twice() {
+    for seed in 0..10 {
+        let disk = SimulatedFileSystem::new();
+        let store = open_simulated(&disk).unwrap();
+        let large = Large::numbered(seed);
+        assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![range(0..5)]));
+        let random = SeededRandom::new(seed);
+        let mut order: Vec<usize> = (0..5).chain(0..5).collect();
+        order.sort_by_key(|_| random.below(100));
+        for chunk in order {
+            large.write(&store, chunk).unwrap();
+        }
+        assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![]));
+        store.finish(OWNER, NOW, &[large.hash, large.hash]).unwrap();
+        large.check_stored(&store);
+        assert_eq!(large.begin(&store).unwrap(), Begun::Have);
+        store.finish(OWNER, NOW, &[large.hash]).unwrap();
+        assert_eq!(scrub(&store).damaged, []);
+        assert_eq!(disk.list(Path::new("blobs/staging")).unwrap(), []);
+    }
+}
+
+#[test]
+fn an_upload_goes_on_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || open_at(Arc::new(RealFileSystem), directory.path(), IndexPlace::File);
+    let large = Large::numbered(1);
+    let store = open();
+    large.begin(&store).unwrap();
+    large.write(&store, 1).unwrap();
+    large.write(&store, 4).unwrap();
+    drop(store);
+
+    let store = open();
+    assert!(matches!(
+        large.write(&store, 0),
+        Err(BlobError::NotBegun { .. })
+    ));
+    let missing = vec![range(0..1), range(2..4)];
+    assert_eq!(large.begin(&store).unwrap(), Begun::Need(missing.clone()));
+    store.suspend(OWNER);
+    assert_eq!(large.begin(&store).unwrap(), Begun::Need(missing));
+    let incomplete = store.finish(OWNER, NOW, &[large.hash]);
+    assert!(matches!(
+        incomplete,
+        Err(BlobError::Incomplete {
+            missing: 120_000,
+            ..
+        })
+    ));
+    for chunk in [0, 2, 3] {
+        large.write(&store, chunk).unwrap();
+    }
+    store.finish(OWNER, NOW, &[large.hash]).unwrap();
+    large.check_stored(&store);
+    drop(store);
+
+    std::fs::remove_file(directory.path().join("index.db")).unwrap();
+    let store = open();
+    assert_eq!(read(&store, &large.hash), Some(large.bytes.clone()));
+    assert_eq!(large.begin(&store).unwrap(), Begun::Have);
+}
+
+/// `base`'s blob with a byte inserted in its third chunk, as runs against it.
+fn edited(base: &Large) -> (Large, Vec<Run>) {
+    let mut bytes = base.bytes.clone();
+    bytes.insert(2 * CHUNK + 5, 7);
+    let middle = &bytes[2 * CHUNK..=3 * CHUNK];
+    let mut chunks = base.chunks.clone();
+    chunks[2] = ChunkRef {
+        hash: Hash::of(middle),
+        len: middle.len() as u32,
+    };
+    let runs = vec![
+        Run::Copy {
+            first_chunk: 0,
+            count: 2,
+        },
+        Run::Insert(vec![chunks[2]]),
+        Run::Copy {
+            first_chunk: 3,
+            count: 2,
+        },
+    ];
+    let hash = Hash::of(&bytes);
+    (
+        Large {
+            hash,
+            bytes,
+            chunks,
+        },
+        runs,
+    )
+}
+
+fn upload_edited(store: &BlobStore, base: &Large) -> Result<Begun, BlobError> {
+    let (new, runs) = edited(base);
+    let size = new.bytes.len() as u64;
+    store.begin(OWNER, NOW, new.hash, size, Some(base.hash), &runs)
+}
+
+#[test]
+fn a_new_version_takes_over_chunks_of_its_base() {
+    let directory = tempfile::tempdir().unwrap();
+    let simulated: Arc<dyn FileSystem> = Arc::new(SimulatedFileSystem::new());
+    let disks = [
+        (simulated, Path::new("blobs"), IndexPlace::Memory),
+        (Arc::new(RealFileSystem), directory.path(), IndexPlace::File),
+    ];
+    for (fs, path, index) in disks {
+        let store = open_at(fs, path, index);
+        let base = Large::numbered(3);
+        let no_base = upload_edited(&store, &base);
+        assert!(matches!(no_base, Err(BlobError::NoBase { .. })));
+        base.upload(&store).unwrap();
+
+        let (new, _) = edited(&base);
+        let start = 2 * CHUNK as u64;
+        let Begun::Need(missing) = upload_edited(&store, &base).unwrap() else {
+            panic!("it is new");
+        };
+        assert_eq!(
+            missing,
+            std::slice::from_ref(&(start..start + CHUNK as u64 + 1))
+        );
+        let middle = &new.bytes[2 * CHUNK..=3 * CHUNK];
+        store.write(OWNER, new.hash, start, middle).unwrap();
+        store.finish(OWNER, NOW, &[new.hash]).unwrap();
+        new.check_stored(&store);
+        base.check_stored(&store);
+    }
+}
+
+#[test]
+fn a_damaged_base_costs_only_its_chunks() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_at(Arc::new(RealFileSystem), directory.path(), IndexPlace::File);
+    let base = Large::numbered(3);
+    base.upload(&store).unwrap();
+    let name = base.hash.to_hex();
+    let path = directory.path().join("large").join(&name[..2]).join(&name);
+    let file = RealFileSystem.open(&path, Open::ReadWrite).unwrap();
+    file.write_all_at(b"rotten", 3 * CHUNK as u64 + 100)
+        .unwrap();
+    let damaged: Vec<_> = scrub(&store)
+        .damaged
+        .iter()
+        .filter_map(|d| d.hash)
+        .collect();
+    assert_eq!(damaged, [base.hash]);
+
+    let (new, _) = edited(&base);
+    upload_edited(&store, &base).unwrap();
+    let start = 2 * CHUNK as u64;
+    let middle = &new.bytes[2 * CHUNK..=3 * CHUNK];
+    store.write(OWNER, new.hash, start, middle).unwrap();
+    let incomplete = store.finish(OWNER, NOW, &[new.hash]);
+    assert!(matches!(incomplete, Err(BlobError::Incomplete { .. })));
+    // What the base could not give is asked for.
+    let from = 3 * CHUNK + 1;
+    let chunk = &new.bytes[from..from + CHUNK];
+    store.write(OWNER, new.hash, from as u64, chunk).unwrap();
+    store.finish(OWNER, NOW, &[new.hash]).unwrap();
+    new.check_stored(&store);
+}
+
+#[test]
+fn wrong_chunks_and_wrong_wholes_are_refused() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    let large = Large::numbered(1);
+    let size = large.bytes.len() as u64;
+    large.begin(&store).unwrap();
+    let write = |offset: u64, bytes: &[u8]| store.write(OWNER, large.hash, offset, bytes);
+    let part = &large.bytes[..CHUNK];
+    assert!(matches!(
+        write(0, &part[1..]),
+        Err(BlobError::Invalid { .. })
+    ));
+    assert!(matches!(write(1, part), Err(BlobError::Invalid { .. })));
+    assert!(matches!(write(size, part), Err(BlobError::Invalid { .. })));
+    let second = CHUNK as u64;
+    assert!(matches!(
+        write(second, part),
+        Err(BlobError::WrongHash { .. })
+    ));
+    large.upload(&store).unwrap();
+
+    // Chunks that are all right, of a blob that is another.
+    let other = Large {
+        hash: Hash::of(b"other"),
+        ..Large::numbered(1)
+    };
+    let wrong = other.upload(&store);
+    assert!(
+        matches!(wrong, Err(BlobError::WrongHash { .. })),
+        "{wrong:?}"
+    );
+    assert!(!store.contains(&other.hash).unwrap());
+    assert_eq!(disk.list(Path::new("blobs/staging")).unwrap(), []);
+
+    let begin = |size, runs: &[Run]| store.begin(OWNER, NOW, other.hash, size, None, runs);
+    let chunks = Run::Insert(large.chunks.clone());
+    let beyond = Run::Copy {
+        first_chunk: 0,
+        count: 1,
+    };
+    for (size, runs) in [
+        (size - 1, vec![chunks.clone()]),
+        (size, vec![]),
+        (size, vec![beyond]),
+        (100, vec![chunks.clone()]),
+        (limits::FILE_BYTES + 1, vec![chunks]),
+    ] {
+        let refused = begin(size, &runs);
+        let expected = matches!(
+            refused,
+            Err(BlobError::Map { .. } | BlobError::Invalid { .. })
+        );
+        assert!(expected, "{refused:?}");
+    }
+}
+
+#[test]
+fn a_device_has_a_bounded_number_of_uploads() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    let uploads: Vec<_> = (0..6).map(Large::numbered).collect();
+    for upload in &uploads[..4] {
+        upload.begin(&store).unwrap();
+    }
+    assert!(matches!(
+        uploads[4].begin(&store),
+        Err(BlobError::Busy { open: 4, limit: 4 })
+    ));
+    let runs = [Run::Insert(uploads[4].chunks.clone())];
+    let other = DeviceId::new(8, 0);
+    let size = uploads[4].bytes.len() as u64;
+    store
+        .begin(other, NOW, uploads[4].hash, size, None, &runs)
+        .unwrap();
+
+    // Those of a client that has gone give way, the oldest first.
+    store.suspend(OWNER);
+    uploads[4].begin(&store).unwrap();
+    assert_eq!(disk.list(Path::new("blobs/staging")).unwrap().len(), 5);
+}
+
+#[test]
+fn forgotten_uploads_are_removed() {
+    let disk = SimulatedFileSystem::new();
+    let staged = || disk.list(Path::new("blobs/staging")).unwrap().len();
+    let store = open_simulated(&disk).unwrap();
+    Large::numbered(1).begin(&store).unwrap();
+    store.expire(NOW + limits::LEASE_MILLIS - 1).unwrap();
+    assert_eq!(staged(), 1);
+    store.expire(NOW + limits::LEASE_MILLIS).unwrap();
+    assert_eq!(staged(), 0);
+
+    Large::numbered(1).begin(&store).unwrap();
+    drop(store);
+    let fs = Arc::new(disk.clone());
+    let later = NOW + limits::LEASE_MILLIS;
+    let store = try_open(fs, Path::new("blobs"), IndexPlace::Memory, later).unwrap();
+    assert_eq!(staged(), 0);
+    put(&store, &[b"works".to_vec()]).unwrap();
+}
