@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod fuzz;
+mod judge;
 mod packages;
 mod shell;
 
@@ -29,6 +30,8 @@ enum Command {
     Test(check::Options),
     /// Atoll beside its rivals, in one run
     Bench(bench::Options),
+    /// Real trees and a real history, with processes killed at random
+    Judge(judge::Options),
     /// One fuzz target, or all of them
     Fuzz(fuzz::Options),
 }
@@ -47,6 +50,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Test(options) => check::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Judge(options) => judge::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
     }
 }

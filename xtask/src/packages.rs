@@ -3,6 +3,7 @@
 //! Installs what is missing with apt-get and touches nothing that is there. What
 //! Atoll itself needs to build is none of these.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -33,6 +34,18 @@ pub const GIT: Package = Package {
 pub const CXX: Package = Package {
     program: "g++",
     package: "g++",
+};
+
+/// Unpacks the kernel's source.
+pub const XZ: Package = Package {
+    program: "xz",
+    package: "xz-utils",
+};
+
+/// Installs a tree of very many small files.
+pub const NPM: Package = Package {
+    program: "npm",
+    package: "npm",
 };
 
 /// Installs those of `packages` that are missing.
@@ -78,4 +91,21 @@ pub fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
             .stdin(std::process::Stdio::null())
             .stdout(std::io::stderr()),
     )
+}
+
+/// The file that `apt-get download` of `package` left in `folder`.
+///
+/// # Errors
+/// When there is none.
+pub fn downloaded(folder: &Path, package: &str) -> anyhow::Result<PathBuf> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        if name.is_some_and(|name| name.starts_with(package) && name.ends_with(".deb")) {
+            return Ok(path);
+        }
+    }
+    bail!("apt-get download left no {package} in {}", folder.display())
 }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 
 /// A folder's client state, which is nobody else's business.
 const CORNER: &str = ".atoll";
@@ -177,6 +178,35 @@ pub fn differences(a: &Path, b: &Path, depth: Depth) -> anyhow::Result<Vec<Strin
         found.push(format!("and {more} more"));
     }
     Ok(found)
+}
+
+/// Expects that rsync, an independent judge, finds no difference between two
+/// folders: bytes, times, permissions, links and hard links.
+///
+/// # Errors
+/// When rsync itemises any, with the first lines of it, or does not run.
+pub fn expect_rsync_agrees(a: &Path, b: &Path) -> anyhow::Result<()> {
+    let output = Command::new("rsync")
+        .args(["-aHnic", "--delete", "--exclude=/.atoll"])
+        .arg(format!("{}/", a.display()))
+        .arg(format!("{}/", b.display()))
+        .output()
+        .context("rsync does not run")?;
+    let found = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success(),
+        "rsync: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    if !found.is_empty() {
+        let lines = found.lines().take(20).collect::<Vec<_>>().join("\n");
+        bail!(
+            "{} and {} differ, says rsync:\n{lines}",
+            a.display(),
+            b.display()
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]

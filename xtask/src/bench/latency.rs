@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use base::{Random, SeededRandom};
+use harness::compare::expect_rsync_agrees;
 use harness::site::Node;
 
 use super::report::Row;
-use super::rsync;
 use super::works::{SPACE, await_client};
 use super::{Bench, SEED, fresh, settle};
 
@@ -66,7 +66,7 @@ pub fn edits(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     }
     times.sort();
     let figures = rows(&times);
-    rsync::expect_equal(&a, &b)?;
+    expect_rsync_agrees(&a, &b)?;
     for client in clients {
         client.stop(LIMIT)?;
     }

@@ -12,7 +12,7 @@ use super::{SEED, settle};
 use crate::shell;
 
 /// Bytes written for the disk's rate: beyond what a cache of its own hides.
-const WRITTEN: usize = 512 << 20;
+const WRITTEN: usize = 1 << 30;
 
 /// Appends for the latency of an fsync.
 const APPENDS: usize = 300;
@@ -27,7 +27,7 @@ pub fn describe(folder: &Path) -> anyhow::Result<String> {
     Ok(format!(
         "{model}, {cores} cores, {memory} GiB memory, Linux {kernel}, {file_system}. \
          4 KiB append + fdatasync: median {median:.2} ms, p99 {worst:.2} ms. \
-         Writing 512 MiB + fsync: {rate:.0} MB/s. {rsync}.",
+         Writing 1 GiB + fsync: {rate:.0} MB/s. {rsync}.",
         model = proc_field("/proc/cpuinfo", "model name"),
         cores = std::thread::available_parallelism()?,
         memory = proc_field("/proc/meminfo", "MemTotal")

@@ -115,29 +115,6 @@ impl Daemon {
     }
 }
 
-/// Expects that rsync finds no difference between two folders, down to bytes,
-/// times, permissions and links.
-///
-/// # Errors
-/// When it itemises any, with the first lines of it.
-pub fn expect_equal(a: &Path, b: &Path) -> anyhow::Result<()> {
-    let mut command = Command::new("rsync");
-    command.args(["-aHnic", "--delete", "--exclude=/.atoll"]);
-    command
-        .arg(format!("{}/", a.display()))
-        .arg(format!("{}/", b.display()));
-    let found = shell::output(&mut command)?;
-    if !found.is_empty() {
-        let lines = found.lines().take(20).collect::<Vec<_>>().join("\n");
-        bail!(
-            "{} and {} differ, says rsync:\n{lines}",
-            a.display(),
-            b.display()
-        );
-    }
-    Ok(())
-}
-
 /// A port that was free a moment ago: rsync cannot be handed a listener.
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())

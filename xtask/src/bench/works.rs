@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use harness::compare::expect_rsync_agrees;
 use harness::process::Process;
 use harness::site::{Folder, Node};
 use harness::tree;
 
 use super::counter::{Counter, Passed};
 use super::report::{Row, median, megabytes, seconds};
-use super::rsync::{self, Daemon, Push};
+use super::rsync::{Daemon, Push};
 use super::{Bench, SEED, fresh, settle};
 
 /// No work here takes Atoll longer.
@@ -180,8 +181,8 @@ pub fn delta(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let downloaded = second.once(LIMIT)?.wall;
     settle();
     let pushed = daemon.push_through(rival.port(), &source, &[])?.wall;
-    rsync::expect_equal(&source, &copy)?;
-    rsync::expect_equal(&source, &module)?;
+    expect_rsync_agrees(&source, &copy)?;
+    expect_rsync_agrees(&source, &module)?;
     let rows = delta_rows(
         bench.scale.delta_bytes >> 20,
         [(up.take(), uploaded), (down.take(), downloaded)],
@@ -219,7 +220,7 @@ fn atoll_round(bench: &Bench, source: &Path) -> anyhow::Result<First> {
         seconds(first.until_second),
         seconds(first.unchanged)
     );
-    rsync::expect_equal(source, &stage.second.path)?;
+    expect_rsync_agrees(source, &stage.second.path)?;
     drop(stage);
     fs::remove_dir_all(&top)?;
     fs::remove_dir_all(source.join(".atoll"))?;
@@ -235,7 +236,7 @@ fn rsync_round(bench: &Bench, source: &Path) -> anyhow::Result<Rival> {
         let first = daemon.push(source, options)?;
         settle();
         let again = daemon.push(source, &[])?;
-        rsync::expect_equal(source, &module)?;
+        expect_rsync_agrees(source, &module)?;
         anyhow::Ok((first, again))
     };
     let (durable, unchanged) = push("durable", &["--fsync"])?;
