@@ -20,6 +20,7 @@ mod projection;
 mod reader;
 mod rows;
 mod schema;
+pub mod snapshot;
 mod version;
 mod wire;
 
