@@ -14,7 +14,7 @@ use crate::upload::{Agreement, Candidate, Uploaded};
 use crate::{RemoteError, conflict};
 use base::{DeviceId, ItemId, Name, VersionId, limits};
 use meta::Metadata;
-use state::{Change, Outcome, Refusal, Version};
+use state::{Base, Change, Outcome, Refusal, Version};
 use std::io;
 
 /// Notes kept in one transaction of the trees.
@@ -425,22 +425,71 @@ impl Round<'_> {
     /// Gives touched directories their mode and time back; those that a person
     /// changed go to the node.
     pub(super) fn dress_directories(&mut self) -> Result<(), EngineError> {
+        let mut changed = Vec::new();
         for (item, (path, wanted)) in std::mem::take(&mut self.touched) {
             let Some(row) = self.engine.trees.synced_item(item)? else {
                 continue;
             };
             match wanted {
                 Some(metadata) => self.dress(&path, &metadata)?,
-                None => {
-                    let Ok(handle) = self.engine.folder.directory(&path) else {
-                        continue;
-                    };
-                    let seen = handle.observe_self()?;
-                    self.update_directory(&row, &seen)?;
-                }
+                None if self.looks_as_agreed(&path, &row) => {}
+                None => changed.push((row, path)),
+            }
+        }
+        self.update_directories(&changed)
+    }
+
+    /// Gives the node the modes and times of directories that a person changed.
+    pub(super) fn update_directories(
+        &mut self,
+        changed: &[(SyncedRow, RelativePath)],
+    ) -> Result<(), EngineError> {
+        for batch in changed.chunks(limits::CHANGES_PER_COMMAND) {
+            let mut looks = Vec::with_capacity(batch.len());
+            for (row, path) in batch {
+                let seen = self
+                    .engine
+                    .folder
+                    .directory(path)
+                    .and_then(|handle| handle.observe_self());
+                // One that is gone is dealt with where it stood.
+                looks.extend(seen.ok().map(|seen| (row, seen)));
+            }
+            let changes = looks.iter().map(|(row, seen)| Change::Put {
+                base: Base::Version(row.synced.version),
+                metadata: Metadata::directory(seen.mode, seen.modified),
+                conflict_of: None,
+            });
+            let Some(outcomes) = self.commit(changes.collect())? else {
+                return Ok(());
+            };
+            for ((row, seen), outcome) in looks.into_iter().zip(outcomes) {
+                self.directory_updated(row, seen, outcome)?;
             }
         }
         Ok(())
+    }
+
+    fn directory_updated(
+        &mut self,
+        row: &SyncedRow,
+        seen: Observation,
+        outcome: Outcome,
+    ) -> Result<(), EngineError> {
+        match outcome {
+            Outcome::Committed(version) | Outcome::Same(version) => {
+                let metadata = Metadata::directory(seen.mode, seen.modified);
+                self.agree(row.parent, &row.name, version, metadata, seen, false)
+            }
+            Outcome::Conflict {
+                current: Some(current),
+            } => {
+                self.engine.trees.learn(&current)?;
+                self.report.more_news = true;
+                Ok(())
+            }
+            Outcome::Conflict { current: None } | Outcome::Refused(_) => Ok(()),
+        }
     }
 
     pub(super) fn dress(
@@ -448,11 +497,14 @@ impl Round<'_> {
         path: &RelativePath,
         metadata: &Metadata,
     ) -> Result<(), EngineError> {
-        let dressed = self
-            .engine
-            .folder
-            .directory(path)
-            .and_then(|handle| handle.dress(metadata.mode, metadata.modified));
+        let dressed = self.engine.folder.directory(path).and_then(|handle| {
+            let seen = handle.observe_self()?;
+            // Dressing what is dressed would be heard as a change.
+            if (seen.mode, seen.modified) == (metadata.mode, metadata.modified) {
+                return Ok(());
+            }
+            handle.dress(metadata.mode, metadata.modified)
+        });
         match dressed {
             Err(error)
                 if !matches!(

@@ -3,12 +3,11 @@
 
 use super::{Place, Round};
 use crate::engine::EngineError;
-use crate::folder::{Observation, ObservedKind, RelativePath, is_link};
+use crate::folder::{ObservedKind, RelativePath, is_link};
 use crate::plan::{Remote, Sight, Step, decide};
 use crate::trees::SyncedRow;
 use base::{ItemId, Name, limits};
-use meta::Metadata;
-use state::{Base, Change, Outcome, Version};
+use state::Version;
 use std::io;
 
 /// New directories in one commit.
@@ -48,36 +47,7 @@ impl Round<'_> {
                 }),
             }) == Step::Update
         {
-            self.update_directory(&row, &seen)?;
-        }
-        Ok(())
-    }
-
-    /// Gives the node the mode and time of a directory that a person changed.
-    pub(super) fn update_directory(
-        &mut self,
-        row: &SyncedRow,
-        seen: &Observation,
-    ) -> Result<(), EngineError> {
-        let metadata = Metadata::directory(seen.mode, seen.modified);
-        let change = Change::Put {
-            base: Base::Version(row.synced.version),
-            metadata: metadata.clone(),
-            conflict_of: None,
-        };
-        let Some(outcomes) = self.commit(vec![change])? else {
-            return Ok(());
-        };
-        match outcomes.into_iter().next() {
-            Some(Outcome::Committed(version) | Outcome::Same(version)) => {
-                self.agree(row.parent, &row.name, version, metadata, *seen, false)?;
-            }
-            Some(Outcome::Conflict {
-                current: Some(current),
-            }) => {
-                self.engine.trees.learn(&current)?;
-            }
-            _ => {}
+            self.update_directories(&[(row, RelativePath::root())])?;
         }
         Ok(())
     }
@@ -91,8 +61,9 @@ impl Round<'_> {
                 return Ok(());
             };
             if let Some(parent) = self.item_at(&directory)? {
-                let name = name.to_owned();
-                return self.look_at(parent, &directory, &name);
+                // Whatever happened to an entry may have moved its directory's time.
+                self.touch(parent, &directory)?;
+                return self.look_at(parent, &directory, name);
             }
             path = directory;
         }
