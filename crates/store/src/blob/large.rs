@@ -119,21 +119,24 @@ pub(super) fn blob_length(file: &dyn File) -> std::io::Result<Option<u64>> {
     Ok(Trailer::decode(&trailer).map(|trailer| trailer.size))
 }
 
-/// The directory in `large` that holds the file of `hash`: by its first byte, so
-/// that none gets too long to list.
+/// The directory in `large` that holds the file of `hash`: by its first digit.
+/// Each finished batch of uploads syncs the shelves it used, so more of them
+/// cost time; fewer get too long to list.
 pub(super) fn shelf(large: &Path, hash: &Hash) -> PathBuf {
-    large.join(&hash.to_hex()[..2])
+    large.join(&hash.to_hex()[..1])
 }
 
 /// The file of `hash` in `large`.
 pub(super) fn path(large: &Path, hash: &Hash) -> PathBuf {
     let name = hash.to_hex();
-    large.join(&name[..2]).join(name)
+    large.join(&name[..1]).join(name)
 }
 
 /// All shelves.
 pub(super) fn shelves(large: &Path) -> impl Iterator<Item = PathBuf> {
-    (0..=u8::MAX).map(|byte| large.join(base::hex(&[byte])))
+    "0123456789abcdef"
+        .chars()
+        .map(|digit| large.join(String::from(digit)))
 }
 
 /// Creates the shelves that are missing, durably.

@@ -208,7 +208,7 @@ fn a_damaged_base_costs_only_its_chunks() {
     let base = Large::numbered(3);
     base.upload(&store).unwrap();
     let name = base.hash.to_hex();
-    let path = directory.path().join("large").join(&name[..2]).join(&name);
+    let path = directory.path().join("large").join(&name[..1]).join(&name);
     let file = RealFileSystem.open(&path, Open::ReadWrite).unwrap();
     file.write_all_at(b"rotten", 3 * CHUNK as u64 + 100)
         .unwrap();

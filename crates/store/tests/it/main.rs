@@ -7,3 +7,5 @@ mod blob_crash;
 mod blob_uploads;
 mod blobs;
 mod log_crash;
+mod log_damage;
+mod log_model;
