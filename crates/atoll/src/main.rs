@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 /// Files, shared and kept, on machines of your own.
 #[derive(Parser)]
-#[command(name = "atoll", version, propagate_version = true)]
+#[command(name = "atoll", version)]
 struct Arguments {
     /// What to write to standard error: error, warn, info, debug or trace
     #[arg(long, global = true, default_value = "warn", value_name = "LEVEL")]

@@ -92,6 +92,10 @@ fn running_node(data: &Path) -> Result<(String, String)> {
 pub fn synced(path: &Path) -> Result<Synced> {
     let path = normal(path)?;
     for root in path.ancestors() {
+        // A file on the way up cannot hold a marker; looking in it is an error.
+        if !root.is_dir() {
+            continue;
+        }
         let marker = sync::marker::read(root)
             .with_context(|| format!("cannot read {}/.atoll", root.display()))?;
         let Some(marker) = marker else { continue };

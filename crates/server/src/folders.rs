@@ -113,10 +113,17 @@ impl Folders {
         self.lock().running.iter().map(state).collect()
     }
 
-    /// Stops all clients and waits for them.
-    pub fn stop(&self) {
+    /// Asks all clients to stop.
+    pub fn ask_to_stop(&self) {
+        self.lock()
+            .running
+            .iter()
+            .for_each(|client| client.stop.stop());
+    }
+
+    /// Waits for all clients, which were asked to stop.
+    pub fn join(&self) {
         let running = std::mem::take(&mut self.lock().running);
-        running.iter().for_each(|client| client.stop.stop());
         for client in running {
             let _ = client.thread.join();
         }

@@ -128,8 +128,10 @@ impl Server {
 
     /// Stops accepting, lets running requests end, and closes the node.
     pub fn stop(self) {
-        self.service.folders.stop();
+        self.service.folders.ask_to_stop();
+        // Ends the feeds too, at which the folders' clients wait.
         self.stop.send_replace(true);
+        self.service.folders.join();
         self.serving.join();
         self.service.node.close();
     }

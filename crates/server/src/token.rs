@@ -22,7 +22,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn prefix(self) -> &'static str {
+    /// How its tokens begin.
+    pub const fn prefix(self) -> &'static str {
         match self {
             Self::Admin => "adm_",
             Self::Device => "dev_",

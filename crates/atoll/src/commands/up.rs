@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let listens = server.address();
             match share(&client, &folder, public_url(listens)) {
                 Ok(invitation) => {
-                    announce(arguments, &folder, &invitation, listens.ip().is_loopback())
+                    announce(arguments, &folder, &invitation, listens.ip().is_loopback());
                 }
                 Err(error) => {
                     server.stop();
@@ -138,7 +138,7 @@ fn announce(arguments: &Arguments, folder: &Path, invitation: &Invitation, loopb
     println!("  open   {}", invitation.link);
     println!("  join   {}", invitation.join);
     if loopback {
-        let port = arguments.listen.port();
+        let port = invitation.server.rsplit(':').next().unwrap_or("8080");
         println!(
             "         (reachable from this machine only; \
              --listen 0.0.0.0:{port} --plain opens it to your network)"

@@ -85,12 +85,8 @@ pub async fn resolve(
             })
         })
         .await?;
-    spaces::done(
-        service
-            .node
-            .submit_once(caller.0, Body::ResolveConflict { conflict, kept })
-            .await?,
-    )
+    let body = Body::ResolveConflict { conflict, kept };
+    spaces::done(&service.node.submit_once(caller.0, body).await?)
 }
 
 fn conflict_json(conflict: &Conflict) -> Value {

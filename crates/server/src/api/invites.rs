@@ -64,7 +64,7 @@ pub async fn invite(
         role,
         expires,
     };
-    spaces::done(service.node.submit_once(caller.0, body).await?)?;
+    spaces::done(&service.node.submit_once(caller.0, body).await?)?;
     let url = node_url(&service, &headers);
     let mut answer = json!({ "token": token, "expires": moment::format_millis(expires) });
     match kind {

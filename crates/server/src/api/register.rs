@@ -12,7 +12,7 @@ use base::DeviceId;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
-use state::{Body, Label, Reply, TokenHash};
+use state::{Body, Label, Reply, Role, TokenHash};
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -31,14 +31,18 @@ pub async fn register(
     let name = Label::new(registration.name.trim())
         .map_err(|error| Problem::Malformed(error.to_string()))?;
     let invite = match &registration.token {
-        Some(token) => token,
+        Some(token) => token.as_str(),
         None => access::bearer(&headers)?.ok_or(Problem::Unauthorized(
             "send the join token you were given as `token`",
         ))?,
     };
-    let invite = token::hash(invite).ok_or(Problem::Unauthorized("this is not a join token"))?;
+    // A link opens a browser session, which ends; it makes no lasting device.
+    let invite = Some(invite)
+        .filter(|invite| !invite.starts_with(token::Kind::Link.prefix()))
+        .and_then(token::hash)
+        .ok_or(Problem::Unauthorized("this is not a join token"))?;
     let device_token = token::draw(token::Kind::Device, service.node.random());
-    let body = registration_body(&service, invite, TokenHash::of(&device_token), name);
+    let body = command(&service, invite, TokenHash::of(&device_token), name).await?;
     let device = registered(service.node.submit_once(DeviceId::ADMIN, body).await?)?;
     let spaces = service
         .node
@@ -74,23 +78,25 @@ pub fn registered(reply: Reply) -> Result<DeviceId, Problem> {
     }
 }
 
-fn registration_body(
+/// The administrator's devices may do everything in the spaces there are.
+async fn command(
     service: &Service,
     invite: TokenHash,
     device_token: TokenHash,
     name: Label,
-) -> Body {
-    if service.node.is_admin(&invite) {
-        Body::RegisterLocal {
-            device_token,
-            name,
-            grants: Vec::new(),
-        }
-    } else {
-        Body::Register {
+) -> Result<Body, Problem> {
+    if !service.node.is_admin(&invite) {
+        return Ok(Body::Register {
             invite,
             device_token,
             name,
-        }
+        });
     }
+    let spaces = service.node.read(|reader| Ok(reader.spaces()?)).await?;
+    let grants = spaces.iter().map(|space| (space.id, Role::Owner)).collect();
+    Ok(Body::RegisterLocal {
+        device_token,
+        name,
+        grants,
+    })
 }

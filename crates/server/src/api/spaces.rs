@@ -132,16 +132,16 @@ pub async fn grant(
         member,
         role,
     };
-    done(service.node.submit_once(caller.0, body).await?)
+    done(&service.node.submit_once(caller.0, body).await?)
 }
 
 /// The answer to a command that tells nothing but that it was done.
 ///
 /// # Errors
 /// Its denial.
-pub fn done(reply: Reply) -> Result<StatusCode, Problem> {
+pub fn done(reply: &Reply) -> Result<StatusCode, Problem> {
     match reply {
-        Reply::Denied(denial) => Err(denial.into()),
+        Reply::Denied(denial) => Err((*denial).into()),
         _ => Ok(StatusCode::NO_CONTENT),
     }
 }

@@ -68,7 +68,7 @@ pub async fn redeem(
     let link = std::str::from_utf8(&form)
         .ok()
         .and_then(|form| form.trim().strip_prefix("token="))
-        .filter(|link| link.starts_with("link_"))
+        .filter(|link| link.starts_with(token::Kind::Link.prefix()))
         .and_then(token::hash)
         .ok_or_else(|| Problem::Malformed("send the link's token as `token=link_…`".to_owned()))?;
     let node = &service.node;

@@ -375,7 +375,7 @@ impl Node {
         let follow = self.log.follow(projection.applied())?;
         let waiters = Arc::clone(&self.waiters);
         self.start_thread("apply", move || {
-            apply::run(projection, follow, &waiters, &progress)
+            apply::run(projection, follow, &waiters, &progress);
         })
     }
 

@@ -1,0 +1,191 @@
+//! What a node is after it was stopped, and after parts of it were lost.
+
+use crate::site::Site;
+use http::StatusCode;
+use server::node::{Node, NodeError, Settings, SnapshotPolicy};
+use std::path::Path;
+use std::sync::Arc;
+
+async fn names(site: &Site) -> Vec<String> {
+    let page = site.get(&site.admin(), "/api/tree?space=s").await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    let items = page.json()["items"].as_array().unwrap().clone();
+    items
+        .iter()
+        .map(|item| item["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Everything that `apply` wrote, as its own export shows it.
+fn export(data: &Path) -> Vec<u8> {
+    let reader = state::Reader::open(&data.join("state.db")).unwrap();
+    let mut bytes = Vec::new();
+    state::snapshot::export(&reader, &mut bytes).unwrap();
+    bytes
+}
+
+fn remove_database(data: &Path) {
+    for file in ["state.db", "state.db-wal", "state.db-shm"] {
+        let _ = std::fs::remove_file(data.join(file));
+    }
+}
+
+#[tokio::test]
+async fn a_node_comes_back_as_it_was() {
+    let data = tempfile::tempdir().unwrap();
+    let (cursor, admin, token) = {
+        let site = Site::open(data.path());
+        let space = site.space("s").await;
+        let token = site.device("s", "editor").await;
+        site.put(&token, space, "a", b"1").await;
+        (site.node.cursor(), site.admin(), token)
+    };
+    let site = Site::open(data.path());
+    assert_eq!((site.node.cursor(), site.admin()), (cursor, admin));
+    assert_eq!(names(&site).await, ["a"]);
+    let bytes = site
+        .get(&token, "/api/file/download?space=s&path=a")
+        .await
+        .bytes;
+    assert_eq!(bytes, b"1");
+}
+
+#[tokio::test]
+async fn a_repeated_commit_is_known_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let (space, token, frames, outcomes) = {
+        let site = Site::open(data.path());
+        let space = site.space("s").await;
+        let token = site.device("s", "editor").await;
+        let blob = sync::wire::Frame::Blob {
+            hash: base::Hash::of(b"1"),
+            bytes: b"1".to_vec(),
+        };
+        let commit = site.commit(space, vec![crate::site::new_file(space, "a", b"1")]);
+        let frames = [blob, commit];
+        let outcomes = site.upload(&token, space, &frames).await.outcomes();
+        (space, token, frames, outcomes)
+    };
+    remove_database(data.path());
+    let site = Site::open(data.path());
+    assert_eq!(
+        site.upload(&token, space, &frames).await.outcomes(),
+        outcomes
+    );
+    assert_eq!(names(&site).await, ["a"]);
+}
+
+#[tokio::test]
+async fn a_lost_or_damaged_database_is_rebuilt() {
+    let data = tempfile::tempdir().unwrap();
+    {
+        let site = Site::open(data.path());
+        let space = site.space("s").await;
+        for name in ["a", "b", "c"] {
+            site.put(&site.admin(), space, name, name.as_bytes()).await;
+        }
+    }
+    let before = export(data.path());
+    remove_database(data.path());
+    drop(Site::open(data.path()));
+    assert!(export(data.path()) == before, "rebuilt from the log alone");
+    remove_database(data.path());
+    std::fs::write(data.path().join("state.db"), "not a database").unwrap();
+    assert_eq!(names(&Site::open(data.path())).await, ["a", "b", "c"]);
+    assert!(export(data.path()) == before);
+}
+
+#[tokio::test]
+async fn snapshots_carry_what_the_log_dropped() {
+    let data = tempfile::tempdir().unwrap();
+    let policy = SnapshotPolicy {
+        entries: 5,
+        bytes: u64::MAX,
+    };
+    let snapshots = || {
+        let listed = std::fs::read_dir(data.path().join("snapshots"));
+        let names = listed
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
+        names.retain(|name| name.ends_with(".snapshot"));
+        names.sort();
+        names
+    };
+    {
+        let site = Site::open_with(data.path(), policy);
+        let space = site.space("s").await;
+        for number in 10..40 {
+            site.put(&site.admin(), space, &number.to_string(), b"x")
+                .await;
+        }
+        // The keeper works through what it has seen before the node has closed.
+        site.node.close();
+    }
+    let kept = snapshots();
+    assert!((1..=2).contains(&kept.len()), "{kept:?}");
+    let before = export(data.path());
+    remove_database(data.path());
+    drop(Site::open_with(data.path(), policy));
+    assert!(
+        export(data.path()) == before,
+        "rebuilt from a snapshot and the log after it"
+    );
+
+    // A damaged snapshot is passed over for the one before it, or the log.
+    if let Some(newest) = snapshots().last() {
+        let path = data.path().join("snapshots").join(newest);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    remove_database(data.path());
+    drop(Site::open_with(data.path(), policy));
+    assert!(export(data.path()) == before);
+}
+
+#[tokio::test]
+async fn a_log_that_lost_entries_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    {
+        let site = Site::open(data.path());
+        site.space("s").await;
+    }
+    // The database of a longer life over the log of a shorter one.
+    let newer = data.path().join("newer.db");
+    let log = {
+        let site = Site::open(data.path());
+        site.node.log_id()
+    };
+    let mut projection = state::Projection::create(&newer, log).unwrap();
+    let command = state::Command {
+        device: base::DeviceId::ADMIN,
+        stream: 0,
+        sequence: 0,
+        time: 1,
+        body: state::Body::CreateSpace {
+            slug: base::Slug::new("s").unwrap(),
+            root: meta::Metadata::directory(meta::Mode::DIRECTORY, meta::Timestamp::default()),
+        },
+    };
+    projection
+        .apply([(99, command.encode().unwrap().as_slice())])
+        .unwrap();
+    drop(projection);
+    remove_database(data.path());
+    std::fs::rename(&newer, data.path().join("state.db")).unwrap();
+    let settings = Settings {
+        data: data.path().to_owned(),
+        name: None,
+        clock: Arc::new(base::SystemClock),
+        random: Arc::new(base::SystemRandom),
+        snapshots: SnapshotPolicy::default(),
+    };
+    let refused = Node::open(&settings);
+    let Err(NodeError::Recovery(why)) = refused.map(drop) else {
+        panic!("opened")
+    };
+    assert!(why.contains("entry 99"), "{why}");
+}

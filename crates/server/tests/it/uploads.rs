@@ -1,0 +1,331 @@
+//! Content on its way in: small files, large ones in chunks, resumed, deduced
+//! from a base, and proven where the node has them already.
+
+use crate::site::{Answer, Site, file, new_file, noise, request};
+use axum::body::Body;
+use base::{Hash, SpaceId};
+use http::{Method, StatusCode};
+use state::{Base, Change, Outcome};
+use store::blob::Run;
+use sync::chunk::{Cut, cut_bytes};
+use sync::wire::{Frame, Open};
+
+fn open(cut: &Cut, base: Option<Hash>, runs: Vec<Run>) -> Frame {
+    Frame::Open(Open {
+        file: cut.hash,
+        size: cut.size(),
+        base,
+        runs,
+        continued: 0,
+    })
+}
+
+fn open_whole(cut: &Cut) -> Frame {
+    open(cut, None, vec![Run::Insert(cut.map.chunks().to_vec())])
+}
+
+/// The chunks of `bytes` that lie in `ranges`.
+fn chunks(cut: &Cut, bytes: &[u8], ranges: &[(u64, u64)]) -> Vec<Frame> {
+    let wanted = |start: u64| {
+        ranges
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&start))
+    };
+    (0..cut.map.chunks().len())
+        .filter(|number| wanted(cut.map.start(*number)))
+        .map(|number| {
+            let offset = cut.map.start(number);
+            let end = offset as usize + cut.map.chunks()[number].len as usize;
+            Frame::Chunk {
+                file: cut.hash,
+                offset,
+                bytes: bytes[offset as usize..end].to_vec(),
+            }
+        })
+        .collect()
+}
+
+fn needed(answer: &Answer) -> Vec<(u64, u64)> {
+    match answer.frames().as_slice() {
+        [Frame::Need { ranges, .. }] => ranges.clone(),
+        other => panic!("{other:?} {}", answer.text()),
+    }
+}
+
+async fn download(site: &Site, token: &str, space: SpaceId, path: &str) -> Vec<u8> {
+    let answer = site
+        .get(
+            token,
+            &format!("/api/file/download?space={space}&path={path}"),
+        )
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    answer.bytes
+}
+
+#[tokio::test]
+async fn small_files_travel_with_their_commit() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let token = site.device("s", "editor").await;
+    let contents: Vec<Vec<u8>> = (0..300).map(|seed| noise(seed, 10_000)).collect();
+    let mut frames: Vec<Frame> = contents
+        .iter()
+        .map(|bytes| Frame::Blob {
+            hash: Hash::of(bytes),
+            bytes: bytes.clone(),
+        })
+        .collect();
+    let puts = contents.iter().enumerate();
+    let puts = puts
+        .map(|(number, bytes)| new_file(space, &number.to_string(), bytes))
+        .collect();
+    frames.push(site.commit(space, puts));
+    let outcomes = site.upload(&token, space, &frames).await.outcomes();
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Committed(_)))
+    );
+    assert_eq!(outcomes.len(), 300);
+    assert_eq!(download(&site, &token, space, "299").await, contents[299]);
+    let spaces = site.get(&token, "/api/spaces").await.json();
+    assert_eq!(spaces["items"][0]["files"], 300);
+    assert_eq!(spaces["items"][0]["bytes"], 3_000_000);
+}
+
+#[tokio::test]
+async fn the_empty_file() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let token = site.device("s", "editor").await;
+    site.put(&token, space, "empty", b"").await;
+    assert_eq!(download(&site, &token, space, "empty").await, b"");
+}
+
+#[tokio::test]
+async fn a_large_file_resumes_after_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let bytes = noise(7, 3_000_000);
+    let cut = cut_bytes(&bytes).unwrap();
+    let whole = [(0, cut.size())];
+    let (token, space, half) = {
+        let site = Site::open(data.path());
+        let space = site.space("s").await;
+        let token = site.device("s", "editor").await;
+        assert_eq!(
+            needed(&site.upload(&token, space, &[open_whole(&cut)]).await),
+            whole
+        );
+        let mut some = chunks(&cut, &bytes, &whole);
+        let half = some.len() / 2;
+        some.truncate(half);
+        assert_eq!(
+            site.upload(&token, space, &some).await.status,
+            StatusCode::OK
+        );
+        let early = site
+            .upload(&token, space, &[Frame::Finish(vec![cut.hash])])
+            .await;
+        early.assert_problem(409, "upload-again");
+        let missing = needed(&site.upload(&token, space, &[open_whole(&cut)]).await);
+        assert_eq!(missing, [(cut.map.start(half), cut.size())]);
+        (token, space, half)
+    };
+    let site = Site::open(data.path());
+    let missing = needed(&site.upload(&token, space, &[open_whole(&cut)]).await);
+    assert!(
+        missing
+            .iter()
+            .all(|(start, end)| start < end && *end <= cut.size())
+    );
+    assert!(!missing.is_empty());
+    let mut frames = chunks(&cut, &bytes, &missing);
+    assert!(frames.len() <= cut.map.chunks().len() && half > 0);
+    frames.push(Frame::Finish(vec![cut.hash]));
+    frames.push(site.commit(space, vec![new_file(space, "big", &bytes)]));
+    let answer = site.upload(&token, space, &frames).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!(answer.frames()[0], Frame::Have(cut.hash));
+    assert!(matches!(answer.outcomes()[..], [Outcome::Committed(_)]));
+    assert_eq!(download(&site, &token, space, "big").await, bytes);
+}
+
+#[tokio::test]
+async fn a_new_version_costs_only_its_new_chunks() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let token = site.device("s", "editor").await;
+    let old = noise(3, 2_000_000);
+    let old_cut = cut_bytes(&old).unwrap();
+    let mut frames = vec![open_whole(&old_cut)];
+    frames.extend(chunks(&old_cut, &old, &[(0, old_cut.size())]));
+    frames.push(Frame::Finish(vec![old_cut.hash]));
+    frames.push(site.commit(space, vec![new_file(space, "f", &old)]));
+    let Outcome::Committed(version) =
+        site.upload(&token, space, &frames).await.outcomes()[0].clone()
+    else {
+        panic!("not committed");
+    };
+    let new = [b"!".as_slice(), &old].concat();
+    let cut = cut_bytes(&new).unwrap();
+    let runs = sync::chunk::runs(&old_cut.map, &cut.map);
+    let missing = needed(
+        &site
+            .upload(&token, space, &[open(&cut, Some(old_cut.hash), runs)])
+            .await,
+    );
+    let bytes: u64 = missing.iter().map(|(start, end)| end - start).sum();
+    assert!(bytes < 600_000, "one byte in front costs {bytes} bytes");
+    let mut frames = chunks(&cut, &new, &missing);
+    frames.push(Frame::Finish(vec![cut.hash]));
+    let change = Change::Put {
+        base: Base::Version(version),
+        metadata: file(&new),
+        conflict_of: None,
+    };
+    frames.push(site.commit(space, vec![change]));
+    let outcomes = site.upload(&token, space, &frames).await.outcomes();
+    let [Outcome::Committed(second)] = outcomes[..] else {
+        panic!("{outcomes:?}")
+    };
+    assert_eq!(download(&site, &token, space, "f").await, new);
+
+    let path = format!("/api/file/download?space=s&version={second}&base={version}");
+    let frames = site.get(&token, &path).await.frames();
+    let (mut rebuilt, mut sent) = (Vec::new(), 0);
+    for frame in &frames {
+        match frame {
+            Frame::Copy { offset, length } => {
+                rebuilt.extend_from_slice(&old[*offset as usize..(*offset + *length) as usize]);
+            }
+            Frame::Insert(bytes) => {
+                sent += bytes.len();
+                rebuilt.extend_from_slice(bytes);
+            }
+            Frame::End => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(frames.last(), Some(&Frame::End));
+    assert!(rebuilt == new && sent < 600_000, "sent {sent}");
+}
+
+#[tokio::test]
+async fn a_base_of_another_space_is_no_base() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let (space, other) = (site.space("s").await, site.space("t").await);
+    let token = site.device("s", "editor").await;
+    let secret = noise(4, 500_000);
+    let secret_cut = put_large(&site, &site.admin(), other, &secret).await;
+    let cut = cut_bytes(&noise(5, 500_000)).unwrap();
+    let runs = vec![Run::Copy {
+        first_chunk: 0,
+        count: 1,
+    }];
+    let answer = site
+        .upload(&token, space, &[open(&cut, Some(secret_cut.hash), runs)])
+        .await;
+    answer.assert_problem(409, "no-base");
+}
+
+#[tokio::test]
+async fn a_hash_is_no_key() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let (space, other) = (site.space("s").await, site.space("t").await);
+    let token = site.device("s", "editor").await;
+    let secret = noise(4, 500_000);
+    let cut = put_large(&site, &site.admin(), other, &secret).await;
+
+    // Knowing the hash is not having the bytes, and the answer does not tell.
+    let claim = site.commit(space, vec![new_file(space, "stolen", &secret)]);
+    site.upload(&token, space, &[claim])
+        .await
+        .assert_problem(409, "upload-again");
+    assert_eq!(
+        needed(&site.upload(&token, space, &[open_whole(&cut)]).await),
+        [(0, cut.size())]
+    );
+    let finish = Frame::Finish(vec![cut.hash]);
+    site.upload(&token, space, std::slice::from_ref(&finish))
+        .await
+        .assert_problem(409, "upload-again");
+    let mut wrong = chunks(&cut, &noise(9, 500_000), &[(0, cut.size())]);
+    wrong.truncate(1);
+    site.upload(&token, space, &wrong)
+        .await
+        .assert_problem(400, "frames");
+
+    // Whoever really has them sends them like everyone else, in any order.
+    let mut frames = chunks(&cut, &secret, &[(0, cut.size())]);
+    frames.reverse();
+    frames.push(finish);
+    frames.push(site.commit(space, vec![new_file(space, "owned", &secret)]));
+    let outcomes = site.upload(&token, space, &frames).await.outcomes();
+    assert!(
+        matches!(outcomes[..], [Outcome::Committed(_)]),
+        "{outcomes:?}"
+    );
+    assert_eq!(download(&site, &token, space, "owned").await, secret);
+}
+
+#[tokio::test]
+async fn whole_files_without_frames() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let token = site.device("s", "editor").await;
+    let put = async |query: &str, bytes: &[u8]| {
+        let path = format!("/api/file/upload?space=s&{query}");
+        let request =
+            request(Method::POST, &path, &token).header("content-type", "application/octet-stream");
+        site.send(request.body(Body::from(bytes.to_vec())).unwrap())
+            .await
+    };
+    let (small, large) = (noise(1, 1000), noise(2, 1_000_000));
+    put("path=a/b/c", &small)
+        .await
+        .assert_problem(409, "refused");
+    let first = put("path=a/b/c&parents=1&mode=600&mtime=2020-01-01", &small).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.text());
+    assert_eq!(download(&site, &token, space, "a/b/c").await, small);
+    let shown = site
+        .get(&token, "/api/metadata?space=s&path=a/b/c")
+        .await
+        .json();
+    assert_eq!(shown["mode"], "0600");
+    assert_eq!(shown["mtime"], "2020-01-01T00:00:00Z");
+
+    let first = first.json();
+    let base = first["version"].as_str().unwrap();
+    put("path=a/b/c&base=absent", &large)
+        .await
+        .assert_problem(409, "conflict");
+    let second = put(&format!("path=a/b/c&base={base}"), &large).await;
+    assert_eq!(second.status, StatusCode::CREATED, "{}", second.text());
+    assert_eq!(download(&site, &token, space, "a/b/c").await, large);
+    let stale = put(&format!("path=a/b/c&base={base}"), &small).await;
+    stale.assert_problem(409, "conflict");
+    assert_eq!(stale.json()["current"]["version"], second.json()["version"]);
+    put("path=", &small).await.assert_problem(409, "refused");
+    put("path=x&mode=9", &small)
+        .await
+        .assert_problem(400, "malformed");
+    put("path=a", &small).await.assert_problem(409, "refused");
+}
+
+async fn put_large(site: &Site, token: &str, space: SpaceId, bytes: &[u8]) -> Cut {
+    let cut = cut_bytes(bytes).unwrap();
+    let mut frames = vec![open_whole(&cut)];
+    frames.extend(chunks(&cut, bytes, &[(0, cut.size())]));
+    frames.push(Frame::Finish(vec![cut.hash]));
+    frames.push(site.commit(space, vec![new_file(space, "large", bytes)]));
+    let answer = site.upload(token, space, &frames).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    cut
+}
