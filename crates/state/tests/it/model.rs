@@ -7,9 +7,14 @@ use base::{DeviceId, Hash, ItemId, Name, SpaceId, VersionId, limits};
 use meta::Metadata;
 use state::merkle::{Sum, node_hash};
 use state::{
-    Base, Change, Commit, Counts, FeedKind, Outcome, Parent, Projection, Reader, Refusal, Version,
+    Base, Change, Commit, Counts, FeedKind, Outcome, Parent, Projection, Reader, Refusal, Reply,
+    Version,
 };
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Seeds that every run of the tests tries.
+const SEEDS: Range<u64> = 0..8;
 
 /// One space.
 pub struct Model {
@@ -363,7 +368,7 @@ fn the_projection_is_the_model() {
     let first = std::env::var("ATOLL_SEED")
         .ok()
         .and_then(|text| text.parse().ok());
-    let seeds = first.map_or(0..8, |seed: u64| seed..seed + 1);
+    let seeds = first.map_or(SEEDS, |seed: u64| seed..seed + 1);
     for seed in seeds {
         println!("seed {seed}: replay with ATOLL_SEED={seed}");
         check_seed(seed);
@@ -407,4 +412,36 @@ fn check_seed(seed: u64) {
     }
     assert_eq!(snapshot(&batched), snapshot(&single));
     batched.verify().unwrap();
+}
+/// Random tests are worth what they reach.
+#[test]
+fn scripts_reach_every_outcome() {
+    let mut refusals = Vec::new();
+    let (mut committed, mut same, mut standing, mut gone) = (0, 0, 0, 0);
+    for seed in SEEDS {
+        let mut script = Script::new(seed);
+        for _ in 0..160 {
+            let Reply::Commit(outcomes) = script.step().reply else {
+                continue;
+            };
+            for outcome in outcomes {
+                match outcome {
+                    Outcome::Committed(_) => committed += 1,
+                    Outcome::Same(_) => same += 1,
+                    Outcome::Conflict { current: Some(_) } => standing += 1,
+                    Outcome::Conflict { current: None } => gone += 1,
+                    Outcome::Refused(refusal) => refusals.push(refusal.to_string()),
+                }
+            }
+        }
+    }
+    println!("{committed} {same} {standing} {gone} {}", refusals.len());
+    assert!(
+        [committed, same, standing, gone]
+            .iter()
+            .all(|count| *count > 100)
+    );
+    refusals.sort();
+    refusals.dedup();
+    assert_eq!(refusals.len(), 8, "{refusals:?}");
 }

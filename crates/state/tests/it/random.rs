@@ -16,6 +16,8 @@ pub struct Script {
     time: u64,
     sequences: [u64; DEVICES],
     history: Vec<(Command, Reply)>,
+    /// Whether it builds long paths rather than broad directories.
+    is_deep: bool,
 }
 
 /// One entry of it.
@@ -39,6 +41,7 @@ impl Script {
             time: 1000,
             sequences: [0; DEVICES],
             history: Vec::new(),
+            is_deep: seed % 2 == 1,
         }
     }
 
@@ -172,13 +175,20 @@ impl Script {
             2 => Parent::Item(self.base().item),
             _ => {
                 let directories = self.model.directories();
-                let chosen = self.random.below(directories.len() as u64) as usize;
-                Parent::Item(directories[chosen])
+                let choice = match self.is_deep {
+                    true => directories.len().min(3),
+                    false => directories.len(),
+                };
+                let back = 1 + self.random.below(choice as u64) as usize;
+                Parent::Item(directories[directories.len() - back])
             }
         }
     }
 
     fn name(&mut self) -> base::Name {
+        if self.is_deep && self.random.below(2) == 0 {
+            return name(&"m".repeat(200 + self.random.below(56) as usize));
+        }
         match NAMES[self.random.below(NAMES.len() as u64) as usize] {
             "long" => name(&"n".repeat(100 + self.random.below(156) as usize)),
             short => name(short),
