@@ -1,5 +1,5 @@
-//! Rows of the projection as checked types, and the questions about items that
-//! both `apply` and the readers ask. Which rows there are is `schema`'s.
+//! Rows of the projection as checked types, and the statements about items
+//! that `apply` and the readers share. Which rows there are is `schema`'s.
 
 use crate::error::StateError;
 use crate::merkle::Sum;
@@ -99,7 +99,7 @@ pub(crate) const fn sql(packed: u64) -> i64 {
 }
 
 /// The kind column of a state.
-pub(crate) fn kind_number(state: Option<&Metadata>) -> u32 {
+fn kind_number(state: Option<&Metadata>) -> u32 {
     match state.map(|metadata| &metadata.kind) {
         None => DELETED,
         Some(Kind::File { .. }) => FILE,
@@ -210,4 +210,87 @@ pub(crate) fn path_of(db: &Connection, item: ItemId) -> Result<Option<String>, S
     }
     names.reverse();
     Ok(Some(names.join("/")))
+}
+
+/// Writes a row of the feed.
+pub(crate) fn insert_version(
+    db: &Connection,
+    space: SpaceId,
+    version: &Version,
+) -> Result<(), StateError> {
+    let state = version.state.as_ref();
+    let (hash, size) = match state.and_then(Metadata::content) {
+        Some((hash, size)) => (Some(*hash.as_bytes()), size),
+        None => (None, 0),
+    };
+    let target = match state.map(|state| &state.kind) {
+        Some(Kind::Symlink(target)) => Some(target.as_str()),
+        _ => None,
+    };
+    let mut insert = db.prepare_cached(
+        "INSERT INTO versions (space, idx, ordinal, item, counter, parent, name, kind, mode,
+             seconds, nanoseconds, hash, size, target, device, time)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    insert.execute(rusqlite::params![
+        sql(space.to_u64()),
+        sql(version.index),
+        version.ordinal,
+        sql(version.id.item.to_u64()),
+        sql(version.id.counter),
+        sql(version.parent.to_u64()),
+        version.name.as_str(),
+        kind_number(state),
+        state.map_or(0, |state| state.mode.bits()),
+        state.map_or(0, |state| state.modified.seconds()),
+        state.map_or(0, |state| state.modified.nanoseconds()),
+        hash,
+        sql(size),
+        target,
+        sql(version.device.to_u64()),
+        sql(version.time),
+    ])?;
+    Ok(())
+}
+
+/// Lets an item's row name a version as the current one.
+pub(crate) fn store_item(
+    db: &Connection,
+    space: SpaceId,
+    version: &Version,
+) -> Result<(), StateError> {
+    let parent = (!version.is_root()).then(|| sql(version.parent.to_u64()));
+    let kind = kind_number(version.state.as_ref());
+    let item = sql(version.id.item.to_u64());
+    let place = (sql(version.index), version.ordinal);
+    if version.id.counter == 1 {
+        let mut insert = db.prepare_cached(
+            "INSERT INTO items (item, space, parent, name, kind, counter, idx, ordinal)
+             VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
+        )?;
+        insert.execute((
+            item,
+            sql(space.to_u64()),
+            parent,
+            version.name.as_str(),
+            kind,
+            place.0,
+            place.1,
+        ))?;
+    } else {
+        let mut update = db.prepare_cached(
+            "UPDATE items SET parent = ?, name = ?, kind = ?, counter = ?, idx = ?, ordinal = ?
+             WHERE item = ?",
+        )?;
+        update.execute((
+            parent,
+            version.name.as_str(),
+            kind,
+            sql(version.id.counter),
+            place.0,
+            place.1,
+            item,
+        ))?;
+    }
+    Ok(())
 }

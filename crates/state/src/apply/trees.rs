@@ -12,7 +12,7 @@
 use crate::error::StateError;
 use crate::merkle::{Sum, node_hash};
 use crate::rows::{
-    VERSION_COLUMNS, damaged, id, items_with_versions, kind_number, sql, sum, text, version,
+    self, VERSION_COLUMNS, damaged, id, items_with_versions, sql, sum, text, version,
     version_columns,
 };
 use crate::version::Version;
@@ -162,8 +162,8 @@ impl<'t> Trees<'t> {
         if let Some(old) = old {
             self.detach(old)?;
         }
-        insert_version(self.db, space, &new)?;
-        store_item(self.db, space, &new)?;
+        rows::insert_version(self.db, space, &new)?;
+        rows::store_item(self.db, space, &new)?;
         self.attach(space, old, new)
     }
 
@@ -428,77 +428,4 @@ fn load_directory(db: &Connection, item: ItemId) -> Result<Option<Directory>, St
         changed: false,
         place: None,
     }))
-}
-
-fn insert_version(db: &Connection, space: SpaceId, version: &Version) -> Result<(), StateError> {
-    let state = version.state.as_ref();
-    let (hash, size) = match state.and_then(Metadata::content) {
-        Some((hash, size)) => (Some(*hash.as_bytes()), size),
-        None => (None, 0),
-    };
-    let target = match state.map(|state| &state.kind) {
-        Some(Kind::Symlink(target)) => Some(target.as_str()),
-        _ => None,
-    };
-    let mut insert = db.prepare_cached(
-        "INSERT INTO versions (space, idx, ordinal, item, counter, parent, name, kind, mode,
-             seconds, nanoseconds, hash, size, target, device, time)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
-    insert.execute(rusqlite::params![
-        sql(space.to_u64()),
-        sql(version.index),
-        version.ordinal,
-        sql(version.id.item.to_u64()),
-        sql(version.id.counter),
-        sql(version.parent.to_u64()),
-        version.name.as_str(),
-        kind_number(state),
-        state.map_or(0, |state| state.mode.bits()),
-        state.map_or(0, |state| state.modified.seconds()),
-        state.map_or(0, |state| state.modified.nanoseconds()),
-        hash,
-        sql(size),
-        target,
-        sql(version.device.to_u64()),
-        sql(version.time),
-    ])?;
-    Ok(())
-}
-
-fn store_item(db: &Connection, space: SpaceId, version: &Version) -> Result<(), StateError> {
-    let parent = (!version.is_root()).then(|| sql(version.parent.to_u64()));
-    let kind = kind_number(version.state.as_ref());
-    let item = sql(version.id.item.to_u64());
-    let place = (sql(version.index), version.ordinal);
-    if version.id.counter == 1 {
-        let mut insert = db.prepare_cached(
-            "INSERT INTO items (item, space, parent, name, kind, counter, idx, ordinal)
-             VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
-        )?;
-        insert.execute((
-            item,
-            sql(space.to_u64()),
-            parent,
-            version.name.as_str(),
-            kind,
-            place.0,
-            place.1,
-        ))?;
-    } else {
-        let mut update = db.prepare_cached(
-            "UPDATE items SET parent = ?, name = ?, kind = ?, counter = ?, idx = ?, ordinal = ?
-             WHERE item = ?",
-        )?;
-        update.execute((
-            parent,
-            version.name.as_str(),
-            kind,
-            sql(version.id.counter),
-            place.0,
-            place.1,
-            item,
-        ))?;
-    }
-    Ok(())
 }

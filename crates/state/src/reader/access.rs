@@ -47,6 +47,19 @@ pub struct Membership {
 const SPACE_COLUMNS: &str = "SELECT space, slug, created, creator FROM spaces";
 
 impl Reader {
+    /// Whether an invite has this token, used or expired ones included as long
+    /// as they are remembered. Tells strangers' guesses from invites without a
+    /// log entry for each guess.
+    ///
+    /// # Errors
+    /// [`StateError`] when the projection cannot be read.
+    pub fn knows_invite(&self, token: &TokenHash) -> Result<bool, StateError> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT 1 FROM invites WHERE token = ?")?;
+        Ok(statement.exists([token.as_bytes()])?)
+    }
+
     /// The device that holds a token; `None` when there is none or it was
     /// revoked.
     ///

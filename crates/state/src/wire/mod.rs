@@ -7,13 +7,13 @@
 //! lists are runs of length-delimited messages, decoded one at a time, so that
 //! a short hostile input cannot unfold into much memory.
 
+mod change;
 mod command;
 mod item;
 mod outcome;
 
-pub(crate) use command::{
-    decode_command, decode_commit, decode_entry, encode_command, encode_commit,
-};
+pub(crate) use change::{decode_commit, encode_commit};
+pub(crate) use command::{decode_command, decode_entry, encode_command};
 pub(crate) use item::{DIRECTORY, FILE, SYMLINK, decode_version, encode_version};
 pub use outcome::{decode_outcomes, encode_outcomes};
 pub(crate) use outcome::{decode_reply, encode_reply};
@@ -89,4 +89,12 @@ fn role(number: u32) -> Result<Role, CommandError> {
         what: "role",
         kind: number,
     })
+}
+
+fn check_length(bytes: &[u8]) -> Result<(), CommandError> {
+    if bytes.len() <= limits::COMMAND_BYTES {
+        Ok(())
+    } else {
+        Err(CommandError::TooLong(bytes.len()))
+    }
 }
