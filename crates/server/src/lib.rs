@@ -11,6 +11,7 @@ pub mod listen;
 pub mod node;
 pub mod pool;
 pub mod problem;
+pub mod scrub;
 mod sessions;
 pub mod token;
 

@@ -17,8 +17,14 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// A client gets this long to send a request's head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A client gets this long to send a request's head, waiting between requests
+/// included: longer than clients keep idle connections (15 s), so that none is
+/// closed under a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest head of a request, and what is read of a body at once: 512 versions
+/// in a query take some 20 KiB.
+const BUFFER_BYTES: usize = 128 * 1024;
 
 /// Running requests get this long when the node is asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -198,7 +204,8 @@ async fn serve_connection(stream: TcpStream, router: Router, stop: watch::Receiv
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(BUFFER_BYTES);
     let connection =
         builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);

@@ -2,7 +2,7 @@
 //! data directory without a node it works alone; otherwise the node does it.
 
 use crate::place::Reach;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use base::{Clock, SystemClock, SystemRandom};
 use serde_json::{Value, json};
 use server::node::{Directory, DirectoryError};
@@ -53,8 +53,7 @@ fn scrub_alone(data: &Path) -> Result<Value> {
         &SystemRandom,
         SystemClock.now(),
     )?;
-    let report = blobs.scrub(&mut |_| ()).context("cannot read all blobs")?;
-    Ok(server::api::scrub_json(&report))
+    Ok(server::scrub::run(data, &blobs)?)
 }
 
 fn print(report: &Value) {

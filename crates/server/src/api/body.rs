@@ -156,3 +156,40 @@ impl http_body::Body for Streamed {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stands_still_is_cut_off() {
+        let (outgoing, body) = stream(None);
+        outgoing.send("start").await.unwrap();
+        let mut incoming = Incoming::new(body, 100);
+        assert_eq!(incoming.next().await.unwrap().unwrap(), "start");
+        // The sender lives but sends nothing; the paused clock jumps ahead.
+        assert!(matches!(incoming.next().await, Err(Problem::Idle(30))));
+        drop(outgoing);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_stands_still_is_left() {
+        let (outgoing, body) = stream(None);
+        for _ in 0..PIECES {
+            outgoing.send("piece").await.unwrap();
+        }
+        assert!(outgoing.send("one too many").await.is_err());
+        drop(body);
+        outgoing.closed().await;
+    }
+
+    #[tokio::test]
+    async fn bodies_are_bounded() {
+        let whole = collect(Body::from("12345"), 5).await.unwrap();
+        assert_eq!(whole, b"12345");
+        assert!(matches!(
+            collect(Body::from("123456"), 5).await,
+            Err(Problem::TooLong(5))
+        ));
+    }
+}

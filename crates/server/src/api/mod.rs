@@ -32,7 +32,6 @@ mod web;
 
 pub use access::Caller;
 pub use spaces::make as make_space;
-pub use status::scrub_json;
 
 use crate::folders::Folders;
 use crate::node::Node;
@@ -69,6 +68,7 @@ pub struct Service {
     stop: watch::Receiver<bool>,
     /// Devices proving that they hold what the node has.
     proofs: proof::Proofs,
+    scrubs: Arc<Semaphore>,
     uploads: Semaphore,
     streams: Arc<Semaphore>,
 }
@@ -85,6 +85,7 @@ impl Service {
             address: OnceLock::new(),
             stop,
             proofs: proof::Proofs::default(),
+            scrubs: Arc::new(Semaphore::new(1)),
             uploads: Semaphore::new(UPLOADS),
             streams: Arc::new(Semaphore::new(STREAMS)),
         })

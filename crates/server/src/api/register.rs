@@ -12,7 +12,7 @@ use base::DeviceId;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
-use state::{Body, Label, Reply, Role, TokenHash};
+use state::{Body, Denial, Label, Reply, Role, TokenHash};
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -86,6 +86,7 @@ async fn command(
     name: Label,
 ) -> Result<Body, Problem> {
     if !service.node.is_admin(&invite) {
+        check_invite(service, invite).await?;
         return Ok(Body::Register {
             invite,
             device_token,
@@ -99,4 +100,21 @@ async fn command(
         name,
         grants,
     })
+}
+
+/// Refuses a guessed token before it costs an entry in the log. Whether a known
+/// invite still works is decided when the entry is applied.
+///
+/// # Errors
+/// [`Problem::Unauthorized`].
+pub async fn check_invite(service: &Service, invite: TokenHash) -> Result<(), Problem> {
+    if service
+        .node
+        .read(move |reader| Ok(reader.knows_invite(&invite)?))
+        .await?
+    {
+        Ok(())
+    } else {
+        Err(Denial::UnknownInvite.into())
+    }
 }

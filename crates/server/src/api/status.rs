@@ -6,6 +6,7 @@ use super::access::{Administrator, Caller};
 use super::input::Json;
 use super::moment;
 use crate::problem::Problem;
+use crate::scrub;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
@@ -14,7 +15,6 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::blob::ScrubReport;
 
 #[derive(Deserialize)]
 pub struct NewFolder {
@@ -143,27 +143,13 @@ pub async fn scrub(
     State(service): State<Arc<Service>>,
     _: Administrator,
 ) -> Result<axum::Json<Value>, Problem> {
+    let one_at_a_time = Arc::clone(&service.scrubs)
+        .try_acquire_owned()
+        .map_err(|_| Problem::Busy("a scrub is running"))?;
     let node = Arc::clone(&service.node);
-    let report = service
-        .node
-        .blocking(move || Ok(node.blobs().scrub(&mut |_| ())?))
-        .await?;
-    Ok(axum::Json(scrub_json(&report)))
-}
-
-/// A scrub's report as JSON.
-pub fn scrub_json(report: &ScrubReport) -> Value {
-    let damaged: Vec<_> = report
-        .damaged
-        .iter()
-        .map(|damage| {
-            json!({
-                "hash": damage.hash.map(|hash| hash.to_string()),
-                "path": damage.path.display().to_string(),
-                "offset": damage.offset,
-                "what": damage.what,
-            })
-        })
-        .collect();
-    json!({ "blobs": report.blobs, "bytes": report.bytes, "damaged": damaged })
+    let job = move || {
+        let _one_at_a_time = one_at_a_time;
+        scrub::run(node.data(), node.blobs()).map_err(|error| Problem::Internal(error.to_string()))
+    };
+    Ok(axum::Json(service.node.blocking(job).await?))
 }

@@ -6,7 +6,7 @@
 use super::Service;
 use super::access::{self, COOKIE};
 use super::body;
-use super::register::registered;
+use super::register::{check_invite, registered};
 use crate::problem::Problem;
 use crate::sessions::BROWSER_MILLIS;
 use crate::token;
@@ -71,6 +71,7 @@ pub async fn redeem(
         .filter(|link| link.starts_with(token::Kind::Link.prefix()))
         .and_then(token::hash)
         .ok_or_else(|| Problem::Malformed("send the link's token as `token=link_…`".to_owned()))?;
+    check_invite(&service, link).await?;
     let node = &service.node;
     // The device lives in the log, so that its commits have an author; its token
     // is drawn and forgotten: the cookie stands for it, on this node only.

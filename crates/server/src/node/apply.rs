@@ -131,3 +131,80 @@ fn apply(
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::LogId;
+    use store::log::LogError;
+
+    /// A log that brings what it was given, then closes.
+    struct Script(Vec<Result<Followed, LogError>>);
+
+    impl Follow for Script {
+        fn next(&mut self) -> Result<Followed, LogError> {
+            if self.0.is_empty() {
+                Ok(Followed::Closed)
+            } else {
+                self.0.remove(0)
+            }
+        }
+    }
+
+    fn entry(index: u64, bytes: &[u8]) -> Followed {
+        let bytes = Arc::from(bytes);
+        Followed::Entries(vec![Entry {
+            index,
+            term: 1,
+            kind: Entry::COMMAND,
+            bytes,
+        }])
+    }
+
+    /// Runs a script with someone waiting for index 1; what they and the node got.
+    fn check(script: Vec<Result<Followed, LogError>>) -> (Problem, Option<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let log = LogId::from_u64(1);
+        let projection = Projection::create(&folder.path().join("state.db"), log).unwrap();
+        let waiters = Arc::new(Waiters::default());
+        let (answer, reply) = oneshot::channel();
+        waiters.register(1, answer);
+        let (failure, failed) = watch::channel(None);
+        let progress = Progress {
+            applied: watch::channel(0).0,
+            failure,
+            grown: watch::channel(Growth::default()).0,
+        };
+        run(projection, Box::new(Script(script)), &waiters, &progress);
+        let late = oneshot::channel();
+        waiters.register(2, late.0);
+        assert!(
+            late.1.blocking_recv().unwrap().is_err(),
+            "nobody waits for ever"
+        );
+        let failure = failed.borrow().clone();
+        (reply.blocking_recv().unwrap().unwrap_err(), failure)
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_applied_stops_the_node() {
+        let (problem, failure) = check(vec![Ok(entry(1, b"no command"))]);
+        assert!(matches!(problem, Problem::Unavailable(_)));
+        assert!(failure.unwrap().contains("entry 1"));
+    }
+
+    #[test]
+    fn a_log_that_fails_or_was_cut_stops_the_node() {
+        let (_, failure) = check(vec![Ok(Followed::Compacted { first: 9 })]);
+        assert!(failure.unwrap().contains("starts at entry 9"));
+        let (_, failure) = check(vec![Err(LogError::Closed)]);
+        assert!(failure.is_some());
+    }
+
+    #[test]
+    fn a_log_that_closes_is_no_failure() {
+        let (problem, failure) = check(vec![]);
+        assert!(matches!(problem, Problem::Unavailable(_)));
+        assert_eq!(failure, None);
+    }
+}

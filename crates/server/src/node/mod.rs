@@ -7,6 +7,7 @@
 
 mod apply;
 mod directory;
+mod housekeeping;
 mod recovery;
 mod snapshots;
 
@@ -17,7 +18,7 @@ use apply::{Growth, Progress, Waiters};
 use base::{Clock, Cursor, DeviceId, LogId, Millis, Random};
 use state::{Body, Command, Reader, Reply, StateError, TokenHash};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use store::blob::{BlobError, BlobStore};
@@ -53,6 +54,7 @@ pub struct Settings {
     pub snapshots: SnapshotPolicy,
 }
 
+pub use recovery::database;
 pub use snapshots::Policy as SnapshotPolicy;
 
 /// Why a node cannot open.
@@ -97,6 +99,8 @@ pub struct Node {
     admin_token: String,
     admin_hash: TokenHash,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Dropped to end the housekeeping.
+    awake: Mutex<Option<mpsc::Sender<()>>>,
 }
 
 impl Node {
@@ -123,7 +127,7 @@ impl Node {
             clock.now(),
         )?;
         let recovered = recovery::open(directory.path(), &*log)?;
-        let database = recovery::database(directory.path());
+        let database = database(directory.path());
         let open_reader = |_| Reader::open(&database);
         let connections = (0..READ_THREADS)
             .map(open_reader)
@@ -151,6 +155,7 @@ impl Node {
             admin_token,
             admin_hash,
             threads: Mutex::default(),
+            awake: Mutex::default(),
         });
         node.start_applying(
             recovered.projection,
@@ -161,6 +166,7 @@ impl Node {
             },
         )?;
         node.start_snapshots(growth, recovered.since_snapshot, settings.snapshots)?;
+        node.start_housekeeping()?;
         Ok(node)
     }
 
@@ -360,6 +366,7 @@ impl Node {
     pub fn close(&self) {
         self.directory.withdraw_address();
         self.log.shutdown();
+        *self.awake.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
@@ -391,6 +398,15 @@ impl Node {
             policy,
         };
         self.start_thread("snapshots", move || keeper.run(&mut growth, since_snapshot))
+    }
+
+    fn start_housekeeping(&self) -> Result<(), NodeError> {
+        let (awake, stop) = mpsc::channel();
+        *self.awake.lock().unwrap_or_else(PoisonError::into_inner) = Some(awake);
+        let (blobs, clock) = (Arc::clone(&self.blobs), Arc::clone(&self.clock));
+        self.start_thread("housekeeping", move || {
+            housekeeping::run(&blobs, &clock, &stop);
+        })
     }
 
     fn start_thread(

@@ -13,3 +13,4 @@ mod problems;
 mod recovery;
 mod site;
 mod uploads;
+mod whole;

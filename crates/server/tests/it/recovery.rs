@@ -189,3 +189,49 @@ async fn a_log_that_lost_entries_is_refused() {
     };
     assert!(why.contains("entry 99"), "{why}");
 }
+
+#[tokio::test]
+async fn a_scrub_finds_damage_and_what_is_missing() {
+    let data = tempfile::tempdir().unwrap();
+    let space;
+    {
+        let site = Site::open(data.path());
+        space = site.space("s").await;
+        site.put(&site.admin(), space, "a", &crate::site::noise(1, 1000))
+            .await;
+        let clean = site
+            .post(&site.admin(), "/api/scrub", serde_json::json!({}))
+            .await
+            .json();
+        assert_eq!(
+            (&clean["blobs"], &clean["damaged"]),
+            (&1.into(), &serde_json::json!([]))
+        );
+    }
+    let segments = data.path().join("blobs/segments");
+    let segment = std::fs::read_dir(&segments)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let content = crate::site::noise(1, 1000);
+    let place = bytes
+        .windows(1000)
+        .position(|window| window == content)
+        .unwrap();
+    bytes[place + 500] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let site = Site::open(data.path());
+    let report = site
+        .post(&site.admin(), "/api/scrub", serde_json::json!({}))
+        .await
+        .json();
+    let damaged = report["damaged"].as_array().unwrap();
+    assert_eq!(
+        damaged[0]["hash"],
+        base::Hash::of(&content).to_string(),
+        "{report}"
+    );
+}
