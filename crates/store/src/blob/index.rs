@@ -7,7 +7,7 @@
 //! synced for anyone's sake; losing leases costs their owners a second upload.
 
 use super::BlobError;
-use super::small::Position;
+use super::segment::Position;
 use crate::lock::{lock, wait};
 use base::{DeviceId, Hash, Millis, limits};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};

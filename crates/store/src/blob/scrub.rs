@@ -5,8 +5,8 @@
 //! node, or in a backup.
 
 use super::large::{self, Footer};
-use super::small::{Position, Scanned};
-use super::store::Parts;
+use super::parts::Parts;
+use super::segment::{Content, Found, Scan};
 use super::{BlobError, Damage, ScrubProgress, ScrubReport};
 use crate::fs::{File, Open};
 use base::{Hash, Hasher};
@@ -64,9 +64,16 @@ impl Scrub<'_> {
         let end = parts.small.durable();
         let segments: BTreeSet<u64> = parts.small.segments()?.into_iter().collect();
         for segment in &segments {
-            parts
-                .small
-                .scan(*segment, 0, true, &mut |scanned| self.scanned(scanned, end))?;
+            let mut scan = parts.small.scan(*segment, 0)?;
+            let path = parts.small.path(*segment);
+            let failed = |error| BlobError::io("read", &path, error);
+            while let Some(found) = scan.next().map_err(failed)? {
+                // The rest was appended since this began.
+                if found.start >= end {
+                    break;
+                }
+                self.stretch(&mut scan, found, &path)?;
+            }
         }
         for missing in parts.index.segments()?.difference(&segments) {
             let path = parts.small.path(*missing);
@@ -75,46 +82,26 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    fn scanned(&mut self, scanned: Scanned, end: Position) -> Result<(), BlobError> {
-        match scanned {
-            // Appended since this began.
-            Scanned::Blob { at, .. } if at >= end => Ok(()),
-            Scanned::Gap { start, .. } if start >= end => Ok(()),
-            Scanned::Blob {
-                hash,
-                at,
-                length,
-                intact,
-            } => {
-                if intact != Some(true) {
-                    let path = self.parts.small.path(at.segment);
-                    self.damaged(Some(hash), &path, at.offset, "the bytes have another hash");
+    fn stretch(&mut self, scan: &mut Scan, found: Found, path: &Path) -> Result<(), BlobError> {
+        let (segment, start) = (found.start.segment, found.start.offset);
+        match found.what {
+            Content::Blob { hash, length } => {
+                let intact = scan
+                    .is_intact(&found)
+                    .map_err(|error| BlobError::io("read", path, error))?;
+                if !intact {
+                    let offset = found.body().offset;
+                    self.damaged(Some(hash), path, offset, "the bytes have another hash");
                 }
                 self.verified(length);
                 Ok(())
             }
             // Torn by a power cut before anyone relied on it, unless indexed.
-            Scanned::Void { start, end } => {
-                let path = self.parts.small.path(start.segment);
-                self.lost(
-                    start.segment,
-                    start.offset,
-                    end,
-                    &path,
-                    "its record is void",
-                )
-            }
-            Scanned::Gap { start, end } => {
-                let path = self.parts.small.path(start.segment);
-                let what = format!("{} bytes that are no blob", end - start.offset);
-                self.damaged(None, &path, start.offset, &what);
-                self.lost(
-                    start.segment,
-                    start.offset,
-                    end,
-                    &path,
-                    "its header is damaged",
-                )
+            Content::Void => self.lost(segment, start, found.end, path, "its record is void"),
+            Content::Gap => {
+                let what = format!("{} bytes that are no blob", found.end - start);
+                self.damaged(None, path, start, &what);
+                self.lost(segment, start, found.end, path, "its header is damaged")
             }
         }
     }

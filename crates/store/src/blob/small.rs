@@ -12,39 +12,27 @@
 
 use super::BlobError;
 use super::index::{Place, Stored};
+use super::segment::{Content, HEADER_BYTES, Position, RECORD_HEADER_BYTES, Scan, SegmentId};
 use crate::fs::{
     File, FileSystem, Open, UNFINISHED_SUFFIX, Window, create_whole, make_durable_dir,
 };
 use crate::lock::{lock, wait};
-use base::{Hash, Random, limits};
+use base::{Hash, Random};
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-
-const MAGIC: [u8; 8] = *b"ATOLLBLB";
-const VERSION: u32 = 1;
-const SEGMENT_HEADER_BYTES: usize = 64;
-const RECORD_HEADER_BYTES: usize = 40;
-
-/// Records begin at multiples of this.
-const ALIGNMENT: u64 = 8;
 
 const NAME_SUFFIX: &str = ".blobs";
 
 /// Segments kept open for reading.
 const OPEN_SEGMENTS: usize = 256;
 
-/// A place in the segments. Segments are numbered from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Position {
-    pub(super) segment: u64,
-    pub(super) offset: u64,
-}
-
 /// The small blobs of one store.
 pub(super) struct SmallBlobs {
     fs: Arc<dyn FileSystem>,
     directory: PathBuf,
+    /// The store's identity.
     id: u64,
     segment_bytes: u64,
     state: Mutex<State>,
@@ -67,7 +55,7 @@ struct State {
 
 /// The segment that is appended to.
 struct Active {
-    number: u64,
+    id: SegmentId,
     path: PathBuf,
     file: Arc<dyn File>,
     tail: u64,
@@ -81,33 +69,6 @@ pub(super) struct Appended {
     end: Position,
 }
 
-/// What stands in a segment.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Scanned {
-    /// A record whose header is right.
-    Blob {
-        hash: Hash,
-        at: Position,
-        length: u64,
-        /// Whether its bytes have that hash; `None` when not asked.
-        intact: Option<bool>,
-    },
-    /// Bytes that are no record.
-    Gap { start: Position, end: u64 },
-    /// Bytes that opening found to be no record, and marked so.
-    Void { start: Position, end: u64 },
-}
-
-/// The header of a record.
-struct RecordHeader {
-    hash: Hash,
-    length: u32,
-    void: bool,
-}
-
-/// Set in the length of a record that is none: it covers what a power cut tore.
-const VOID: u32 = 1 << 31;
-
 impl SmallBlobs {
     /// Opens or creates the segments in `directory`. What was appended last is
     /// made durable, so that whatever can be read may be relied on.
@@ -120,10 +81,10 @@ impl SmallBlobs {
         let failed = |what| move |error| BlobError::io(what, directory, error);
         make_durable_dir(&*fs, directory).map_err(failed("create"))?;
         let numbers = list_segments(&*fs, directory)?;
-        let (id, active) = match numbers.last() {
+        let active = match numbers.last() {
             None => {
-                let id = random.next_u64();
-                (id, create_segment(&*fs, directory, id, 1)?)
+                let store = random.next_u64();
+                create_segment(&*fs, directory, SegmentId { store, number: 1 })?
             }
             Some(last) => {
                 fs.sync_dir(directory).map_err(failed("sync"))?;
@@ -134,7 +95,7 @@ impl SmallBlobs {
         Ok(Self {
             fs,
             directory: directory.to_owned(),
-            id,
+            id: active.id.store,
             segment_bytes,
             state: Mutex::new(State {
                 active,
@@ -216,9 +177,9 @@ impl SmallBlobs {
             if offset >= self.segment_bytes {
                 break;
             }
-            encode_record(self.id, active.number, offset, *hash, bytes, buffer);
+            active.id.encode(*hash, bytes, offset, buffer);
             let place = Place::Small(Position {
-                segment: active.number,
+                segment: active.id.number,
                 offset: offset + RECORD_HEADER_BYTES as u64,
             });
             let length = bytes.len() as u64;
@@ -237,7 +198,11 @@ impl SmallBlobs {
         if let Err(error) = state.active.file.sync_data() {
             return Err(state.poison(error));
         }
-        let next = create_segment(&*self.fs, &self.directory, self.id, state.active.number + 1)?;
+        let id = SegmentId {
+            number: state.active.id.number + 1,
+            ..state.active.id
+        };
+        let next = create_segment(&*self.fs, &self.directory, id)?;
         state.durable = next.end();
         state.active = next;
         Ok(())
@@ -327,45 +292,25 @@ impl SmallBlobs {
         Ok(file)
     }
 
-    /// Reports every record of `segment` from byte `start` on, and what lies
-    /// between them; `verify` reads their bytes too.
-    pub(super) fn scan(
-        &self,
-        segment: u64,
-        start: u64,
-        verify: bool,
-        found: &mut dyn FnMut(Scanned) -> Result<(), BlobError>,
-    ) -> Result<(), BlobError> {
+    /// Reads what `segment` holds from byte `start` on.
+    pub(super) fn scan(&self, segment: u64, start: u64) -> Result<Scan, BlobError> {
         let file = self.file(segment)?;
-        scan(
-            &file,
-            &self.path(segment),
-            (self.id, segment),
-            start,
-            verify,
-            found,
-        )
-    }
-}
-
-impl Scanned {
-    /// Where it begins and ends in the segment, with header and padding.
-    fn extent(&self) -> (u64, u64) {
-        match self {
-            Self::Blob { at, length, .. } => (
-                at.offset - RECORD_HEADER_BYTES as u64,
-                (at.offset + length).next_multiple_of(ALIGNMENT),
-            ),
-            Self::Gap { start, end } | Self::Void { start, end } => (start.offset, *end),
-        }
+        let length = file
+            .length()
+            .map_err(|error| BlobError::io("read", &self.path(segment), error))?;
+        let id = SegmentId {
+            store: self.id,
+            number: segment,
+        };
+        Ok(Scan::new(id, Window::new(file, length), start))
     }
 }
 
 impl State {
-    fn poison(&mut self, error: std::io::Error) -> BlobError {
+    fn poison(&mut self, error: io::Error) -> BlobError {
         // The page cache may go on showing what never reached the disk; cut it
         // off, so that a restart does not take it for stored.
-        if self.durable.segment == self.active.number {
+        if self.durable.segment == self.active.id.number {
             let _ = self.active.file.set_len(self.durable.offset);
         }
         let poisoned = BlobError::Poisoned {
@@ -379,7 +324,7 @@ impl State {
 impl Active {
     fn end(&self) -> Position {
         Position {
-            segment: self.number,
+            segment: self.id.number,
             offset: self.tail,
         }
     }
@@ -404,72 +349,72 @@ fn list_segments(fs: &dyn FileSystem, directory: &Path) -> Result<Vec<u64>, Blob
 fn create_segment(
     fs: &dyn FileSystem,
     directory: &Path,
-    id: u64,
-    number: u64,
+    id: SegmentId,
 ) -> Result<Active, BlobError> {
-    let path = segment_path(directory, number);
-    let file = create_whole(fs, &path, &encode_header(id, number))
+    let path = segment_path(directory, id.number);
+    let file = create_whole(fs, &path, &id.encode_header())
         .and_then(|file| fs.sync_dir(directory).map(|()| file))
         .map_err(|error| BlobError::io("create", &path, error))?;
     Ok(Active {
-        number,
+        id,
         path,
         file: Arc::from(file),
-        tail: SEGMENT_HEADER_BYTES as u64,
+        tail: HEADER_BYTES as u64,
     })
 }
 
 /// Opens the last segment, cuts off a torn end and makes the rest durable.
-fn open_last(
-    fs: &dyn FileSystem,
-    directory: &Path,
-    number: u64,
-) -> Result<(u64, Active), BlobError> {
-    let path = segment_path(directory, number);
-    let failed = |what| {
-        let path = path.clone();
-        move |error| BlobError::io(what, &path, error)
-    };
+fn open_last(fs: &dyn FileSystem, directory: &Path, number: u64) -> Result<Active, BlobError> {
     remove_unfinished(fs, directory)?;
-    let file = fs.open(&path, Open::ReadWrite).map_err(failed("open"))?;
+    let path = segment_path(directory, number);
+    let file = fs
+        .open(&path, Open::ReadWrite)
+        .map_err(|error| BlobError::io("open", &path, error))?;
+    let mut header = [0; HEADER_BYTES];
+    file.read_exact_at(&mut header, 0)
+        .map_err(|error| BlobError::io("read", &path, error))?;
+    let id = SegmentId::decode_header(&header)
+        .and_then(|id| match id.number == number {
+            true => Ok(id),
+            false => Err(format!("it says that it is segment {}", id.number)),
+        })
+        .map_err(|what| BlobError::Damaged {
+            path: path.clone(),
+            what,
+        })?;
     let file: Arc<dyn File> = Arc::from(file);
-    let mut header = [0; SEGMENT_HEADER_BYTES];
-    file.read_exact_at(&mut header, 0).map_err(failed("read"))?;
-    let id = decode_header(&header, number).map_err(|what| BlobError::Damaged {
-        path: path.clone(),
-        what,
-    })?;
-    let mut tail = SEGMENT_HEADER_BYTES as u64;
-    let mut torn = Vec::new();
-    scan(&file, &path, (id, number), 0, true, &mut |scanned| {
-        let (start, end) = scanned.extent();
-        match scanned {
-            Scanned::Blob {
-                intact: Some(true), ..
-            }
-            | Scanned::Void { .. } => tail = end,
-            Scanned::Blob { .. } | Scanned::Gap { .. } => torn.push((start, end)),
-        }
-        Ok(())
-    })?;
-    for (start, end) in torn.into_iter().filter(|(_, end)| *end <= tail) {
-        let header = encode_void(id, number, start, end);
-        file.write_all_at(&header, start).map_err(failed("write"))?;
-    }
-    let length = file.length().map_err(failed("read the length of"))?;
-    if length != tail {
-        file.set_len(tail).map_err(failed("truncate"))?;
-    }
-    file.sync_data().map_err(failed("sync"))?;
-    Ok((
+    let tail = settle_end(id, &file).map_err(|error| BlobError::io("recover", &path, error))?;
+    Ok(Active {
         id,
-        Active {
-            number,
-            path,
-            file,
-            tail,
-        },
-    ))
+        path,
+        file,
+        tail,
+    })
+}
+
+/// Cuts off what follows the last whole record of a segment, marks torn records
+/// before it as void, and makes the rest durable. Returns its length.
+fn settle_end(id: SegmentId, file: &Arc<dyn File>) -> io::Result<u64> {
+    let length = file.length()?;
+    let mut scan = Scan::new(id, Window::new(Arc::clone(file), length), 0);
+    let mut tail = HEADER_BYTES as u64;
+    let mut torn = Vec::new();
+    while let Some(found) = scan.next()? {
+        if found.what == Content::Void || scan.is_intact(&found)? {
+            tail = found.end;
+        } else {
+            torn.push(found);
+        }
+    }
+    for found in torn.iter().filter(|found| found.end <= tail) {
+        let start = found.start.offset;
+        file.write_all_at(&id.encode_void(start, found.end), start)?;
+    }
+    if length != tail {
+        file.set_len(tail)?;
+    }
+    file.sync_data()?;
+    Ok(tail)
 }
 
 fn remove_unfinished(fs: &dyn FileSystem, directory: &Path) -> Result<(), BlobError> {
@@ -481,149 +426,4 @@ fn remove_unfinished(fs: &dyn FileSystem, directory: &Path) -> Result<(), BlobEr
         }
     }
     Ok(())
-}
-
-fn scan(
-    file: &Arc<dyn File>,
-    path: &Path,
-    (id, number): (u64, u64),
-    start: u64,
-    verify: bool,
-    found: &mut dyn FnMut(Scanned) -> Result<(), BlobError>,
-) -> Result<(), BlobError> {
-    let failed = |error| BlobError::io("read", path, error);
-    let length = file.length().map_err(failed)?;
-    let mut window = Window::new(Arc::clone(file), length);
-    let mut offset = start
-        .max(SEGMENT_HEADER_BYTES as u64)
-        .next_multiple_of(ALIGNMENT);
-    let mut gap = offset;
-    let report_gap = |start, end, found: &mut dyn FnMut(Scanned) -> _| {
-        let start = Position {
-            segment: number,
-            offset: start,
-        };
-        if start.offset < end {
-            found(Scanned::Gap { start, end })
-        } else {
-            Ok(())
-        }
-    };
-    while let Some(bytes) = window.bytes(offset, RECORD_HEADER_BYTES).map_err(failed)? {
-        let bytes = bytes.first_chunk().expect("as many as asked for");
-        let body = offset + RECORD_HEADER_BYTES as u64;
-        let header = decode_record(id, number, offset, bytes)
-            .filter(|header| body + u64::from(header.length) <= length);
-        let Some(RecordHeader { hash, length, void }) = header else {
-            offset += ALIGNMENT;
-            continue;
-        };
-        report_gap(gap, offset, found)?;
-        if void {
-            let start = Position {
-                segment: number,
-                offset,
-            };
-            let end = body + u64::from(length);
-            found(Scanned::Void { start, end })?;
-            (offset, gap) = (end, end);
-            continue;
-        }
-        let intact = if verify {
-            let bytes = window.bytes(body, length as usize).map_err(failed)?;
-            Some(bytes.is_some_and(|bytes| Hash::of(bytes) == hash))
-        } else {
-            None
-        };
-        let at = Position {
-            segment: number,
-            offset: body,
-        };
-        let length = u64::from(length);
-        found(Scanned::Blob {
-            hash,
-            at,
-            length,
-            intact,
-        })?;
-        offset = (body + length).next_multiple_of(ALIGNMENT);
-        gap = offset;
-    }
-    report_gap(gap, length, found)
-}
-
-fn encode_header(id: u64, number: u64) -> [u8; SEGMENT_HEADER_BYTES] {
-    let mut bytes = [0; SEGMENT_HEADER_BYTES];
-    bytes[0..8].copy_from_slice(&MAGIC);
-    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    bytes[16..24].copy_from_slice(&id.to_le_bytes());
-    bytes[24..32].copy_from_slice(&number.to_le_bytes());
-    let crc = crc32c::crc32c(&bytes[..60]);
-    bytes[60..64].copy_from_slice(&crc.to_le_bytes());
-    bytes
-}
-
-/// The store's identity, or what is wrong with the header.
-fn decode_header(bytes: &[u8; SEGMENT_HEADER_BYTES], number: u64) -> Result<u64, String> {
-    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-    if bytes[0..8] != MAGIC || crc32c::crc32c(&bytes[..60]) != u32_at(60) {
-        return Err("its header does not match its checksum".to_owned());
-    }
-    match (u32_at(8), u64_at(24)) {
-        (VERSION, found) if found == number => Ok(u64_at(16)),
-        (VERSION, found) => Err(format!("it says that it is segment {found}")),
-        (version, _) => Err(format!(
-            "format version {version} is unknown to this program, which writes {VERSION}"
-        )),
-    }
-}
-
-/// A record that covers the bytes from `start` to `end`, which hold none.
-fn encode_void(id: u64, number: u64, start: u64, end: u64) -> [u8; RECORD_HEADER_BYTES] {
-    let covered = end - start - RECORD_HEADER_BYTES as u64;
-    let mut header = [0; RECORD_HEADER_BYTES];
-    header[4..8].copy_from_slice(&(covered as u32 | VOID).to_le_bytes());
-    let crc = record_crc(id, number, start, &header);
-    header[0..4].copy_from_slice(&crc.to_le_bytes());
-    header
-}
-
-fn encode_record(id: u64, number: u64, offset: u64, hash: Hash, body: &[u8], out: &mut Vec<u8>) {
-    let mut header = [0; RECORD_HEADER_BYTES];
-    header[4..8].copy_from_slice(&(body.len() as u32).to_le_bytes());
-    header[8..40].copy_from_slice(hash.as_bytes());
-    let crc = record_crc(id, number, offset, &header);
-    header[0..4].copy_from_slice(&crc.to_le_bytes());
-    out.extend_from_slice(&header);
-    out.extend_from_slice(body);
-    out.resize(out.len().next_multiple_of(ALIGNMENT as usize), 0);
-}
-
-fn decode_record(
-    id: u64,
-    number: u64,
-    offset: u64,
-    bytes: &[u8; RECORD_HEADER_BYTES],
-) -> Option<RecordHeader> {
-    let length = u32::from_le_bytes(bytes[4..8].try_into().expect("four bytes"));
-    let crc = u32::from_le_bytes(bytes[0..4].try_into().expect("four bytes"));
-    let void = length & VOID != 0;
-    // The cheap test first: gaps are searched step by step.
-    let possible = void || u64::from(length) <= limits::SMALL_FILE_BYTES;
-    (possible && record_crc(id, number, offset, bytes) == crc).then(|| RecordHeader {
-        hash: Hash::from_slice(&bytes[8..40]).expect("32 bytes"),
-        length: length & !VOID,
-        void,
-    })
-}
-
-/// Covers the record's place and the store's secret identity, so that no blob's
-/// content can pass for a record.
-fn record_crc(id: u64, number: u64, offset: u64, header: &[u8; RECORD_HEADER_BYTES]) -> u32 {
-    let mut seed = [0; 24];
-    seed[0..8].copy_from_slice(&id.to_le_bytes());
-    seed[8..16].copy_from_slice(&number.to_le_bytes());
-    seed[16..24].copy_from_slice(&offset.to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c(&seed), &header[4..])
 }

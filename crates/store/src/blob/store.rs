@@ -6,8 +6,9 @@
 
 use super::index::{Index, Place, Stored};
 use super::large::{self, Footer};
+use super::parts::Parts;
 use super::scrub;
-use super::small::{Appended, Position, Scanned, SmallBlobs};
+use super::small::{Appended, SmallBlobs};
 use super::uploads::{Base, Uploads};
 use super::{
     Begun, BlobError, BlobReader, BlockMap, ChunkRef, IndexPlace, Options, Run, ScrubProgress,
@@ -16,7 +17,7 @@ use super::{
 use crate::fs::{FileSystem, Open};
 use base::{DeviceId, Hash, Millis, Random, limits};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -25,14 +26,6 @@ pub struct BlobStore {
     parts: Arc<Parts>,
     uploads: Uploads,
     indexer: Option<JoinHandle<()>>,
-}
-
-/// What is shared with the thread that writes the index.
-pub(super) struct Parts {
-    pub(super) fs: Arc<dyn FileSystem>,
-    pub(super) large: PathBuf,
-    pub(super) small: SmallBlobs,
-    pub(super) index: Index,
 }
 
 impl BlobStore {
@@ -398,113 +391,4 @@ fn check_large(hash: Hash, size: u64) -> Result<(), BlobError> {
         return Err(BlobError::Invalid { hash, what });
     }
     Ok(())
-}
-
-impl Parts {
-    /// Indexes what was appended to the segments since the index was written.
-    fn index_new_small(&self) -> Result<(), BlobError> {
-        let segments = self.small.segments()?;
-        let mut through = self.index.through()?;
-        let end = self.small.end();
-        if through > end {
-            // The segments are older than the index: they were restored.
-            self.index.clear()?;
-            through = Position::default();
-        }
-        for segment in segments.into_iter().filter(|s| *s >= through.segment) {
-            let start = if segment == through.segment {
-                through.offset
-            } else {
-                0
-            };
-            // Only the last one can hold blobs that were never durable.
-            let verify = segment == end.segment;
-            self.small
-                .scan(segment, start, verify, &mut |scanned| match scanned {
-                    Scanned::Blob {
-                        intact: Some(false),
-                        ..
-                    }
-                    | Scanned::Gap { .. }
-                    | Scanned::Void { .. } => Ok(()),
-                    Scanned::Blob {
-                        hash, at, length, ..
-                    } => {
-                        let place = Place::Small(at);
-                        let blob = std::iter::once((hash, Stored { place, length }));
-                        self.index.add(blob, None)?;
-                        self.flush_when_worth(Position {
-                            segment,
-                            offset: at.offset + length,
-                        })
-                    }
-                })?;
-        }
-        self.index.flush(|| end)
-    }
-
-    /// While the store is being opened nobody else writes the index.
-    fn flush_when_worth(&self, through: Position) -> Result<(), BlobError> {
-        if self.index.is_worth_flushing() {
-            self.index.flush(|| through)?;
-        }
-        Ok(())
-    }
-
-    /// Compares the index with the large files that are there.
-    fn index_new_large(&self) -> Result<(), BlobError> {
-        let mut gone = self.index.large()?;
-        for shelf in large::shelves(&self.large) {
-            let hashes = large::list_shelf(&*self.fs, &shelf)
-                .map_err(|error| BlobError::io("list", &shelf, error))?;
-            let (_, new): (Vec<_>, Vec<_>) = hashes.into_iter().partition(|hash| gone.remove(hash));
-            if !new.is_empty() {
-                self.index_shelf(&shelf, &new)?;
-            }
-        }
-        let gone: Vec<Hash> = gone.into_iter().collect();
-        self.index.remove(&gone)?;
-        self.index.flush(|| self.small.end())
-    }
-
-    /// Indexes large blobs whose names may not be durable yet.
-    fn index_shelf(&self, shelf: &Path, hashes: &[Hash]) -> Result<(), BlobError> {
-        self.fs
-            .sync_dir(shelf)
-            .map_err(|error| BlobError::io("sync", shelf, error))?;
-        for hash in hashes {
-            if let Some(length) = self.large_length(hash)? {
-                let place = Place::Large;
-                let blob = std::iter::once((*hash, Stored { place, length }));
-                self.index.add(blob, None)?;
-                self.flush_when_worth(self.small.end())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Length of a large blob by its file; `None` when that is damaged.
-    fn large_length(&self, hash: &Hash) -> Result<Option<u64>, BlobError> {
-        let path = large::path(&self.large, hash);
-        self.fs
-            .open(&path, Open::Read)
-            .and_then(|file| large::blob_length(&*file))
-            .map_err(|error| BlobError::io("read", &path, error))
-    }
-
-    /// Writes the index now and then until the store is closed.
-    fn write_index(&self) {
-        loop {
-            let goes_on = self.index.wait_for_notes();
-            // A failure is kept: whoever has to wait for the index is told.
-            let _ = self.flush_index();
-            if !goes_on {
-                return;
-            }
-        }
-    }
-
-    pub(super) fn flush_index(&self) -> Result<(), BlobError> {
-        self.index.flush(|| self.small.noted_through())
-    }
 }

@@ -16,9 +16,10 @@ use super::uploads::Base;
 use super::{BlobError, BlockMap};
 use crate::fs::File;
 use crate::lock::{lock, wait};
-use base::{Hash, Hasher, limits};
+use base::{Hash, Hasher, Millis, limits};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// The kernel is asked to begin writing whenever this much more is in order, so
@@ -32,6 +33,8 @@ const HASH_BUFFER_BYTES: u64 = 1 << 20;
 pub(super) struct Upload {
     pub(super) path: PathBuf,
     pub(super) footer: Footer,
+    /// When it was begun last.
+    begun: AtomicU64,
     file: Arc<dyn File>,
     progress: Mutex<Progress>,
     changed: Condvar,
@@ -77,11 +80,22 @@ impl Upload {
         };
         Self {
             path,
+            begun: AtomicU64::new(footer.begun),
             footer,
             file,
             progress: Mutex::new(progress),
             changed: Condvar::new(),
         }
+    }
+
+    /// When it was begun last.
+    pub(super) fn begun(&self) -> Millis {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it was begun again.
+    pub(super) fn begin_again(&self, now: Millis) {
+        self.begun.store(now, Ordering::Relaxed);
     }
 
     fn map(&self) -> &BlockMap {

@@ -130,7 +130,10 @@ impl Uploads {
             table = wait(&self.begun, table);
         }
         match table.open.get(&key) {
-            Some(upload) if upload.footer.map == footer.map => return Ok(Arc::clone(upload)),
+            Some(upload) if upload.footer.map == footer.map => {
+                upload.begin_again(footer.begun);
+                return Ok(Arc::clone(upload));
+            }
             Some(_) => {
                 table.open.remove(&key);
             }
@@ -347,7 +350,7 @@ impl Uploads {
         open.retain(|key, upload| {
             let leaves = key.0 == owner && upload.is_receiving();
             if leaves {
-                dormant.insert(*key, upload.footer.begun);
+                dormant.insert(*key, upload.begun());
             }
             !leaves
         });
@@ -359,7 +362,7 @@ impl Uploads {
         let table = lock(&self.table);
         let open = table.open.iter();
         let old_open = open
-            .filter(|(_, upload)| is_old(upload.footer.begun) && upload.is_receiving())
+            .filter(|(_, upload)| is_old(upload.begun()) && upload.is_receiving())
             .map(|(key, _)| *key);
         let dormant = table.dormant.iter();
         let old_dormant = dormant

@@ -173,7 +173,7 @@ fn followers_see_every_entry_once_after_its_proposer_was_told() {
                         let told = Arc::clone(&told);
                         let done = move |result| match result {
                             Ok(Proposed::Committed { indexes }) => {
-                                told.lock().unwrap().extend(indexes)
+                                told.lock().unwrap().extend(indexes);
                             }
                             other => panic!("{other:?}"),
                         };
