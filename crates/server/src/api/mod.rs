@@ -14,6 +14,7 @@ mod download;
 mod entry;
 mod frontdoor;
 mod input;
+mod intake;
 mod invites;
 mod listing;
 mod lookup;

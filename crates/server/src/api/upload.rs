@@ -12,6 +12,7 @@ use super::Service;
 use super::access::Caller;
 use super::body::Incoming;
 use super::input::Query;
+use super::intake::{self, Worked};
 use super::plain;
 use crate::node::Submitted;
 use crate::pool::Running;
@@ -26,7 +27,6 @@ use serde::Deserialize;
 use state::{Body, Change, Commit, Reply, Role, encode_outcomes};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::blob::Begun;
 use sync::wire::{Decoder, Frame, MEDIA_TYPE, Open};
 
 /// Longest stream of frames in one request: a client splits what is more, and
@@ -123,13 +123,6 @@ enum Step {
     Answered(Vec<u8>),
     Working(Running<Result<Worked, Problem>>),
     Committing(u64, Submitted),
-}
-
-/// What a worker did.
-#[derive(Default)]
-struct Worked {
-    answer: Vec<u8>,
-    stored: Vec<(Hash, u64)>,
 }
 
 impl Stream {
@@ -247,13 +240,13 @@ impl Stream {
         if !self.blobs.is_empty() {
             let blobs = std::mem::take(&mut self.blobs);
             self.make_room().await?;
-            return self.start(move || put_blobs(&service, device, &blobs));
+            return self.start(move || intake::put_blobs(&service, device, &blobs));
         }
         if !self.chunks.is_empty() {
             let chunks = std::mem::take(&mut self.chunks);
             self.settle(self.ordered).await?;
             self.make_room().await?;
-            self.start(move || write_chunks(&service, device, &chunks))?;
+            self.start(move || intake::write_chunks(&service, device, &chunks))?;
             self.ordered = self.steps.len();
         }
         Ok(())
@@ -273,7 +266,7 @@ impl Stream {
         let (service, device) = (Arc::clone(&self.service), self.device);
         self.settle(self.ordered).await?;
         self.make_room().await?;
-        self.start(move || begin(&service, device, &open, may_have))?;
+        self.start(move || intake::begin(&service, device, &open, may_have))?;
         self.ordered = self.steps.len();
         Ok(())
     }
@@ -283,7 +276,7 @@ impl Stream {
         let (service, device) = (Arc::clone(&self.service), self.device);
         self.settle(self.ordered).await?;
         self.make_room().await?;
-        self.start(move || finish(&service, device, &files))
+        self.start(move || intake::finish(&service, device, &files))
     }
 
     async fn commit(&mut self, stream: u64, sequence: u64, bytes: &[u8]) -> Result<(), Problem> {
@@ -470,99 +463,4 @@ fn check_size(hash: Hash, size: u64, length: u64) -> Result<(), Problem> {
     Err(Problem::Malformed(format!(
         "content {hash} has {length} bytes, not {size}"
     )))
-}
-
-fn put_blobs(
-    service: &Service,
-    device: DeviceId,
-    blobs: &[(Hash, Vec<u8>)],
-) -> Result<Worked, Problem> {
-    let borrowed: Vec<(Hash, &[u8])> = blobs
-        .iter()
-        .map(|(hash, bytes)| (*hash, bytes.as_slice()))
-        .collect();
-    service
-        .node
-        .blobs()
-        .put_small(device, service.node.now(), &borrowed)?;
-    let stored = blobs
-        .iter()
-        .map(|(hash, bytes)| (*hash, bytes.len() as u64))
-        .collect();
-    Ok(Worked {
-        answer: Vec::new(),
-        stored,
-    })
-}
-
-fn begin(
-    service: &Service,
-    device: DeviceId,
-    open: &Open,
-    may_have: bool,
-) -> Result<Worked, Problem> {
-    let (blobs, now) = (service.node.blobs(), service.node.now());
-    let mut worked = Worked::default();
-    if !may_have && let Some(stored) = blobs.open_blob(&open.file)? {
-        // Another space has it. Saying so, or taking a hash for the bytes, would
-        // make the hash a key: the device sends them like everyone else.
-        service.proofs.begin(device, now, open.file, stored);
-        Frame::Need {
-            file: open.file,
-            ranges: vec![(0, open.size)],
-        }
-        .encode(&mut worked.answer);
-        return Ok(worked);
-    }
-    match blobs.begin(device, now, open.file, open.size, open.base, &open.runs)? {
-        Begun::Have => {
-            worked.stored.push((open.file, open.size));
-            Frame::Have(open.file).encode(&mut worked.answer);
-        }
-        Begun::Need(ranges) => {
-            let ranges = ranges
-                .into_iter()
-                .map(|range| (range.start, range.end))
-                .collect();
-            Frame::Need {
-                file: open.file,
-                ranges,
-            }
-            .encode(&mut worked.answer);
-        }
-    }
-    Ok(worked)
-}
-
-fn write_chunks(
-    service: &Service,
-    device: DeviceId,
-    chunks: &[(Hash, u64, Vec<u8>)],
-) -> Result<Worked, Problem> {
-    for (file, offset, bytes) in chunks {
-        if !service.proofs.take(device, *file, *offset, bytes)? {
-            service.node.blobs().write(device, *file, *offset, bytes)?;
-        }
-    }
-    Ok(Worked::default())
-}
-
-fn finish(service: &Service, device: DeviceId, files: &[Hash]) -> Result<Worked, Problem> {
-    let (blobs, now) = (service.node.blobs(), service.node.now());
-    let mut sent = Vec::with_capacity(files.len());
-    for file in files {
-        if service.proofs.complete(device, *file)? {
-            blobs.lease(device, now, file)?;
-        } else {
-            sent.push(*file);
-        }
-    }
-    blobs.finish(device, now, &sent)?;
-    let mut worked = Worked::default();
-    for file in files {
-        let length = blobs.length(file)?.ok_or(Problem::UploadAgain(*file))?;
-        worked.stored.push((*file, length));
-        Frame::Have(*file).encode(&mut worked.answer);
-    }
-    Ok(worked)
 }
