@@ -6,20 +6,22 @@ use state::{Body, Change, Command, CommandError, Commit, Outcome, Parent, Refusa
 
 const LONGEST_NAME: usize = limits::NAME_BYTES;
 
-/// A chain of 15 directories with names of 255 bytes: a path of 3839 bytes.
-fn deep(site: &mut Site, space: SpaceId) -> Vec<VersionId> {
+/// Directories within one another whose names have these lengths.
+fn chain(site: &mut Site, space: SpaceId, names: &[usize]) -> Vec<VersionId> {
     let mut chain: Vec<VersionId> = Vec::new();
-    for _ in 0..15 {
+    for length in names {
         let parent = chain
             .last()
             .map_or_else(|| root(space), |last| Parent::Item(last.item));
-        let made = site.committed(
-            space,
-            create(parent, &"n".repeat(LONGEST_NAME), directory()),
-        );
-        chain.push(made);
+        let made = create(parent, &"n".repeat(*length), directory());
+        chain.push(site.committed(space, made));
     }
     chain
+}
+
+/// 15 directories with longest names: a path of 3839 bytes.
+fn deep(site: &mut Site, space: SpaceId) -> Vec<VersionId> {
+    chain(site, space, &[LONGEST_NAME; 15])
 }
 
 #[test]
@@ -71,6 +73,27 @@ fn a_directory_moves_only_where_all_beneath_it_still_fits() {
     };
     let change = move_to(renamed, Parent::Item(longer.item), &"y".repeat(250));
     assert_eq!(site.change(space, change), too_long);
+}
+
+/// Each move is short enough beside the one before; it is their sum that counts.
+#[test]
+fn paths_that_grew_by_moving_count_for_the_next_move() {
+    let mut site = Site::new();
+    let space = site.space("work");
+    let mut names = [LONGEST_NAME; 9];
+    names[0] = 1;
+    let branch = chain(&mut site, space, &names)[0];
+    names = [LONGEST_NAME; 9];
+    names[7] = 100;
+    let target = chain(&mut site, space, &names[..8])[7];
+    // 1892 bytes above and 2049 below make 3942; 254 more are too many.
+    let below = Parent::Item(target.item);
+    let moved = site.committed(space, move_to(branch, below, "b"));
+    let change = move_to(moved, below, &"b".repeat(LONGEST_NAME));
+    assert_eq!(
+        site.change(space, change),
+        Outcome::Refused(Refusal::PathTooLong)
+    );
 }
 
 #[test]
