@@ -201,3 +201,60 @@ fn decode_chunk(bytes: &[u8; CHUNK_ENCODED_BYTES]) -> ChunkRef {
         len: u32::from_le_bytes(len.try_into().expect("a length has 4 bytes")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(byte: u8, len: u32) -> ChunkRef {
+        let hash = Hash::of(&[byte]);
+        ChunkRef { hash, len }
+    }
+
+    #[test]
+    fn offsets_and_encoding() {
+        let map = BlockMap::new(vec![chunk(1, 10), chunk(2, 20), chunk(3, 5)]).unwrap();
+        assert_eq!(map.total_len(), 35);
+        let places = [
+            (0, Some(0)),
+            (5, None),
+            (10, Some(1)),
+            (30, Some(2)),
+            (35, None),
+        ];
+        for (offset, number) in places {
+            assert_eq!(map.chunk_at(offset), number, "{offset}");
+        }
+        assert_eq!([0, 1, 2, 3].map(|n| map.start(n)), [0, 10, 30, 35]);
+        let encoded = map.encode();
+        assert_eq!(BlockMap::decode(&encoded), Ok(map));
+        let cut = &encoded[1..];
+        assert_eq!(BlockMap::decode(cut), Err(MapError::Encoding(cut.len())));
+    }
+
+    #[test]
+    fn chunk_lengths_are_bounded() {
+        let limit = limits::CHUNK_MAX_BYTES as u32;
+        for (len, good) in [(0, false), (1, true), (limit, true), (limit + 1, false)] {
+            assert_eq!(BlockMap::new(vec![chunk(1, len)]).is_ok(), good, "{len}");
+        }
+    }
+
+    #[test]
+    fn runs_build_a_map() {
+        let base = BlockMap::new(vec![chunk(1, 10), chunk(2, 20), chunk(3, 5)]).unwrap();
+        let check = |runs: &[Run], expected: Option<&[ChunkRef]>| {
+            let map = BlockMap::from_runs(Some(&base), runs);
+            assert_eq!(map.as_ref().ok().map(BlockMap::chunks), expected, "{map:?}");
+        };
+        let copy = |first_chunk, count| Run::Copy { first_chunk, count };
+        let insert = Run::Insert(vec![chunk(9, 9)]);
+        check(&[], Some(&[]));
+        let expected = [chunk(2, 20), chunk(3, 5), chunk(9, 9), chunk(1, 10)];
+        check(&[copy(1, 2), insert, copy(0, 1)], Some(&expected));
+        check(&[copy(3, 0)], Some(&[]));
+        check(&[copy(2, 2)], None);
+        check(&[copy(u32::MAX, u32::MAX)], None);
+        assert!(BlockMap::from_runs(None, &[copy(0, 1)]).is_err());
+    }
+}

@@ -5,8 +5,9 @@ use crate::blob_uploads::Large;
 use crate::blobs::{bytes, open_simulated, put, read, scrub};
 use base::Hash;
 use std::io;
+use std::path::Path;
 use store::blob::{BlobError, BlobStore};
-use store::fs::SimulatedFileSystem;
+use store::fs::{FileSystem, Open, SimulatedFileSystem};
 
 /// Stores small and large blobs until the disk refuses; returns those that were
 /// acknowledged.
@@ -158,4 +159,29 @@ fn a_large_blob_whose_sync_failed_is_not_stored() {
     assert!(!store.contains(&large.hash).unwrap());
     large.upload(&store).unwrap();
     check_all(&store, &[large.bytes], "second attempt");
+}
+
+#[test]
+fn what_is_found_at_opening_is_durable_afterwards() {
+    let disk = SimulatedFileSystem::new();
+    let blobs: Vec<_> = (0..5).map(|n| bytes(n, 900)).collect();
+    put(&open_simulated(&disk).unwrap(), &blobs).unwrap();
+    // As if the node had been killed before it could sync.
+    let path = Path::new("blobs/segments/0000000000000001.blobs");
+    let file = disk.open(path, Open::ReadWrite).unwrap();
+    let mut records = vec![0; file.length().unwrap() as usize - 64];
+    file.read_exact_at(&mut records, 64).unwrap();
+    file.set_len(64).unwrap();
+    file.sync_data().unwrap();
+    file.write_all_at(&records, 64).unwrap();
+
+    check_all(&open_simulated(&disk).unwrap(), &blobs, "after the restart");
+    for seed in 0..8 {
+        let disk = disk.after_crash(seed);
+        check_all(
+            &open_simulated(&disk).unwrap(),
+            &blobs,
+            "after the power cut",
+        );
+    }
 }

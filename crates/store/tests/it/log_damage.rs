@@ -123,6 +123,33 @@ fn a_reader_notices_damage_that_came_after_opening() {
 }
 
 #[test]
+fn nothing_behind_a_torn_record_comes_back() {
+    let disk = SimulatedFileSystem::new();
+    let open = || {
+        let fs = Arc::new(disk.clone());
+        Segments::open(fs, Path::new("log"), 10_000, &SeededRandom::new(1)).unwrap()
+    };
+    let entry = |index, byte| Entry {
+        index,
+        term: 1,
+        kind: 0,
+        bytes: [byte; 16].into(),
+    };
+    let mut log = open();
+    log.append(&[entry(1, b'a'), entry(2, b'b')]).unwrap();
+    drop(log);
+    // Of that write, the second record reached the disk and the first did not.
+    flip(&disk, &segments(&disk)[0], 64 + 48 + 40);
+    let mut log = open();
+    assert_eq!(log.last().index, 0);
+    log.append(&[entry(1, b'c')]).unwrap();
+    log.sync().unwrap();
+    drop(log);
+    let log = open();
+    assert_eq!(log.reader().read(1, 9, 1000).unwrap(), [entry(1, b'c')]);
+}
+
+#[test]
 fn compaction_tells_followers_where_to_go_on() {
     let disk = filled();
     let log = open(&disk).unwrap();

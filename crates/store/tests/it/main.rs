@@ -6,6 +6,7 @@
 mod blob_crash;
 mod blob_uploads;
 mod blobs;
+mod file_system;
 mod log_crash;
 mod log_damage;
 mod log_model;
