@@ -20,6 +20,7 @@ use crate::wire::Frame;
 use crate::{Mode, Settings, Stop, Summary};
 use base::{Clock, Cursor, ItemId, LogId, Random, SpaceId, SystemClock, SystemRandom};
 use state::Version;
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ const ROUNDS_ONCE: u32 = 10;
 /// bounds what a fast feed can pile up here.
 const FEED_BATCH: usize = 1024;
 const SIGNALS: usize = 8;
+/// Problems that are not told again; beyond it some are.
+const PROBLEMS_REMEMBERED: usize = 10_000;
 
 /// What happens to a file that both sides changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,8 +75,9 @@ pub struct Engine {
     space: SpaceId,
     /// Where the feed is read from next.
     cursor: Cursor,
-    /// Where it stood when the client began: being there is being up to date.
     summary: Summary,
+    /// Problems that were told.
+    told: HashSet<(RelativePath, String)>,
     _lock: FolderLock,
 }
 
@@ -227,6 +231,7 @@ impl Engine {
                 space: slug,
                 ..Summary::default()
             },
+            told: HashSet::new(),
             _lock: lock,
         })
     }
@@ -257,7 +262,7 @@ impl Engine {
         let mut report = self.round(Scope::Everything)?;
         for _ in 1..ROUNDS_ONCE {
             if let Some(error) = report.interrupted {
-                return Err(error.into());
+                return Err(error);
             }
             self.catch_up()?;
             let (_, news) = self.trees.counts()?;
@@ -392,7 +397,14 @@ impl Engine {
         let report = Round::new(self).run(scope)?;
         self.summary.add(&report);
         for (path, reason) in &report.problems {
-            self.observer.event(&Event::Problem { path, reason });
+            // Found again by every look; told once.
+            if self.told.len() >= PROBLEMS_REMEMBERED {
+                self.told.clear();
+            }
+            if self.told.insert((path.clone(), reason.clone())) {
+                self.summary.problems += 1;
+                self.observer.event(&Event::Problem { path, reason });
+            }
         }
         Ok(report)
     }

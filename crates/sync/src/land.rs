@@ -19,6 +19,7 @@ use crate::folder::{
 use base::{ItemId, Name, VersionId};
 use meta::{Kind, Metadata};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 
 /// From how many files on one `syncfs` is cheaper than an `fsync` each.
@@ -60,7 +61,19 @@ pub enum Landed {
 #[derive(Debug)]
 pub struct Lander<'a> {
     folder: &'a Folder,
-    staged: Vec<(Want, String, Option<Temporary>)>,
+    staged: Vec<Staged>,
+}
+
+#[derive(Debug)]
+struct Staged {
+    want: Want,
+    /// Its name in the corner.
+    temporary: String,
+    /// How it looks, complete.
+    complete: Observation,
+    /// Open while it may be synced by itself; a large batch closes its files,
+    /// or it would run into the limit of open ones.
+    file: Option<File>,
 }
 
 impl<'a> Lander<'a> {
@@ -77,14 +90,19 @@ impl<'a> Lander<'a> {
     /// # Errors
     /// As the operating system says; the temporary is discarded then.
     pub fn stage(&mut self, want: Want, temporary: Temporary) -> io::Result<()> {
-        let dressed = dress(&temporary.file, want.metadata.mode, want.metadata.modified);
-        if let Err(error) = dressed {
-            self.folder.discard(&temporary.name)?;
-            return Err(error);
+        let Temporary { name, file } = temporary;
+        let dressed = dress(&file, want.metadata.mode, want.metadata.modified)
+            .and_then(|()| observe_open(&file));
+        match dressed {
+            Ok(complete) => {
+                self.push(want, name, complete, Some(file));
+                Ok(())
+            }
+            Err(error) => {
+                self.folder.discard(&name)?;
+                Err(error)
+            }
         }
-        self.staged
-            .push((want, temporary.name.clone(), Some(temporary)));
-        Ok(())
     }
 
     /// Makes the link that `want` is.
@@ -98,8 +116,29 @@ impl<'a> Lander<'a> {
         let name = self.folder.temporary_link(target)?;
         self.folder
             .set_temporary_time(&name, want.metadata.modified)?;
-        self.staged.push((want, name, None));
+        let complete = self.folder.observe_temporary(&name)?;
+        self.push(want, name, complete, None);
         Ok(())
+    }
+
+    fn push(&mut self, want: Want, temporary: String, complete: Observation, file: Option<File>) {
+        self.staged.push(Staged {
+            want,
+            temporary,
+            complete,
+            file,
+        });
+        if self.is_many() {
+            self.staged
+                .iter_mut()
+                .rev()
+                .take(SYNC_ALL_FROM)
+                .for_each(|staged| staged.file = None);
+        }
+    }
+
+    fn is_many(&self) -> bool {
+        self.staged.len() >= SYNC_ALL_FROM
     }
 
     /// Places everything staged; returns each with what came of it.
@@ -108,31 +147,22 @@ impl<'a> Lander<'a> {
     /// When nothing can be made durable: then nothing was placed that the
     /// caller may rely on.
     pub fn finish(self) -> io::Result<Vec<(Want, Landed)>> {
-        let many = self.staged.len() >= SYNC_ALL_FROM;
+        let many = self.is_many();
         if many {
             self.folder.sync_all()?;
         } else {
-            for (_, _, temporary) in &self.staged {
-                temporary
-                    .as_ref()
-                    .map_or(Ok(()), |temporary| temporary.file.sync_all())?;
-            }
+            let mut files = self.staged.iter().filter_map(|staged| staged.file.as_ref());
+            files.try_for_each(File::sync_all)?;
         }
         let mut directories = BTreeMap::new();
         let mut landed = Vec::with_capacity(self.staged.len());
-        for (want, mut name, temporary) in self.staged {
-            let outcome = place(
-                self.folder,
-                &mut directories,
-                &want,
-                &mut name,
-                temporary.as_ref(),
-            )
-            .unwrap_or_else(Landed::Failed);
+        for mut staged in self.staged {
+            let outcome =
+                place(self.folder, &mut directories, &mut staged).unwrap_or_else(Landed::Failed);
             if !matches!(outcome, Landed::Placed(_)) {
-                self.folder.discard(&name)?;
+                self.folder.discard(&staged.temporary)?;
             }
-            landed.push((want, outcome));
+            landed.push((staged.want, outcome));
         }
         if many {
             self.folder.sync_all()?;
@@ -146,19 +176,20 @@ impl<'a> Lander<'a> {
 fn place(
     folder: &Folder,
     directories: &mut BTreeMap<RelativePath, Directory>,
-    want: &Want,
-    temporary: &mut String,
-    open: Option<&Temporary>,
+    staged: &mut Staged,
 ) -> io::Result<Landed> {
+    let Staged {
+        want,
+        temporary,
+        complete: before,
+        ..
+    } = staged;
     if !directories.contains_key(&want.directory) {
-        directories.insert(want.directory.clone(), folder.directory(&want.directory)?);
+        let directory = folder.directory(&want.directory)?;
+        directories.insert(want.directory.clone(), directory);
     }
     let directory = &directories[&want.directory];
     let name = want.name.as_str();
-    let before = match open {
-        Some(temporary) => observe_open(&temporary.file)?,
-        None => folder.observe_temporary(temporary)?,
-    };
     match &want.over {
         None => match folder.place(temporary, directory, name) {
             Ok(()) => {}
@@ -207,8 +238,8 @@ fn place(
     // somebody's edit, and must be found as one: so remember the look before.
     let after = directory.observe(name)?;
     let seen = after
-        .filter(|after| same_bytes(after, &before))
-        .unwrap_or(before);
+        .filter(|after| same_bytes(after, before))
+        .unwrap_or(*before);
     Ok(Landed::Placed(seen))
 }
 

@@ -93,7 +93,6 @@ impl Summary {
         self.deleted += report.deleted;
         self.removed += report.removed;
         self.conflicts += report.conflicts;
-        self.problems += report.problems.len() as u64;
     }
 }
 

@@ -5,7 +5,7 @@
 //! a far node needs many streams, a near one is slowed by them.
 
 use crate::fetch::{FetchError, Inlet, KeptMap, Standing, fetch_large, fetch_small};
-use crate::folder::Folder;
+use crate::folder::{Folder, RelativePath};
 use crate::land::{Landed, Want};
 use crate::upload::{Candidate, Outlet, Uploaded, upload};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -42,8 +42,8 @@ pub enum Done {
     Uploaded(Vec<(Candidate, Uploaded)>),
     /// Of a fetch, with block maps to keep.
     Landed(Vec<(Want, Landed)>, Vec<KeptMap>),
-    /// Nothing is known of it.
-    Failed(FetchError),
+    /// Nothing is known of these.
+    Failed(Vec<RelativePath>, FetchError),
 }
 
 /// The threads.
@@ -152,7 +152,7 @@ impl Drop for Pool {
 
 impl Work {
     fn run(&self, job: Job) -> (Done, u64) {
-        let weight = job.weight();
+        let (weight, paths) = (job.weight(), job.paths());
         let done = match job {
             Job::Upload(candidates) => upload(&self.folder, &self.outlet, candidates)
                 .map(Done::Uploaded)
@@ -162,11 +162,32 @@ impl Work {
             Job::FetchLarge(wants) => fetch_large(&self.folder, &self.inlet, wants)
                 .map(|(landed, maps)| Done::Landed(landed, maps)),
         };
-        (done.unwrap_or_else(Done::Failed), weight)
+        (
+            done.unwrap_or_else(|error| Done::Failed(paths, error)),
+            weight,
+        )
     }
 }
 
 impl Job {
+    fn paths(&self) -> Vec<RelativePath> {
+        let path = |directory: &RelativePath, name: &base::Name| directory.child(name.as_str());
+        match self {
+            Self::Upload(candidates) => candidates
+                .iter()
+                .map(|c| path(&c.directory, &c.name))
+                .collect(),
+            Self::FetchSmall(wants) => wants
+                .iter()
+                .map(|want| path(&want.directory, &want.name))
+                .collect(),
+            Self::FetchLarge(wants) => wants
+                .iter()
+                .map(|(want, _)| path(&want.directory, &want.name))
+                .collect(),
+        }
+    }
+
     /// Bytes to move, with what each file costs beside them.
     fn weight(&self) -> u64 {
         const PER_FILE: u64 = 4096;

@@ -124,11 +124,11 @@ pub enum RemoteError {
 
 impl RemoteError {
     /// Whether the same request may succeed later: the node is away, starting,
-    /// or busy.
+    /// busy, or out of room.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504),
+            Self::Refused { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504 | 507),
             Self::Nonsense { .. } => false,
         }
     }

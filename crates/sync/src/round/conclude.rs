@@ -60,24 +60,43 @@ impl Round<'_> {
                     .into_iter()
                     .try_for_each(|(want, landed)| self.landed(&want, landed))
             }
-            Done::Failed(FetchError::Remote(error)) => self.failed(error),
-            Done::Failed(FetchError::Local(error)) => Err(error.into()),
-            Done::Failed(error @ FetchError::Damaged { .. }) => {
-                self.report
-                    .problems
-                    .push((RelativePath::root(), error.to_string()));
-                Ok(())
+            Done::Failed(paths, error) => {
+                self.report.again.extend(paths);
+                match error {
+                    FetchError::Remote(error) => self.failed(error),
+                    FetchError::Local(error) => self.unwritable(error),
+                    FetchError::Damaged { .. } => {
+                        let root = RelativePath::root();
+                        self.report.problems.push((root, error.to_string()));
+                        Ok(())
+                    }
+                }
             }
         }
     }
 
     /// The node did not do it: later, when that can help, else the end.
     fn failed(&mut self, error: RemoteError) -> Result<(), EngineError> {
-        // A chunk that does not hash to its name: the file changed while it was
-        // sent, and the next look sees that.
-        let changed_meanwhile = error.is_status(422);
-        if error.is_passing() || changed_meanwhile || error.is_status(409) {
-            self.report.interrupted = Some(error);
+        match error {
+            error if error.is_passing() => {
+                self.report.interrupted = Some(error.into());
+                Ok(())
+            }
+            // A chunk that does not hash to its name, or content that is gone
+            // again: what was sent changed meanwhile, and the next look sees how.
+            error if error.is_status(422) || error.is_status(409) => Ok(()),
+            error => Err(error.into()),
+        }
+    }
+
+    /// A full disk waits for room; anything else is the end.
+    fn unwritable(&mut self, error: io::Error) -> Result<(), EngineError> {
+        let full = matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        );
+        if full {
+            self.report.interrupted = Some(error.into());
             return Ok(());
         }
         Err(error.into())
@@ -171,7 +190,8 @@ impl Round<'_> {
                 self.report.again.insert(path);
             }
             Landed::Failed(error) if error.kind() == io::ErrorKind::StorageFull => {
-                return Err(error.into());
+                self.report.again.insert(path);
+                return self.unwritable(error);
             }
             Landed::Failed(error) => self.problem(path, &error),
         }

@@ -3,7 +3,7 @@
 
 use super::{Place, Round};
 use crate::engine::EngineError;
-use crate::folder::{ObservedKind, RelativePath, is_link};
+use crate::folder::{Observation, ObservedKind, RelativePath, is_link};
 use crate::plan::{Remote, Sight, Step, decide};
 use crate::trees::SyncedRow;
 use base::{ItemId, Name, limits};
@@ -29,13 +29,18 @@ impl Round<'_> {
             .folder
             .directory(&RelativePath::root())?
             .observe_self()?;
+        if self.engine.dry_run {
+            return Ok(());
+        }
         if let Some(remote) = news.and_then(remote_of) {
             self.dress(&RelativePath::root(), &remote.metadata)?;
-            let seen = self
-                .engine
-                .folder
-                .directory(&RelativePath::root())?
-                .observe_self()?;
+            // Not looked at again: a change right after dressing would pass for
+            // what was agreed, and never be sent.
+            let seen = Observation {
+                mode: remote.metadata.mode,
+                modified: remote.metadata.modified,
+                ..seen
+            };
             self.agree(None, "", remote.version, remote.metadata, seen, false)?;
         } else if let Some(row) = synced
             && decide(Sight {

@@ -51,8 +51,8 @@ pub struct Report {
     pub more_news: bool,
     /// What cannot be synced, and why.
     pub problems: Vec<(RelativePath, String)>,
-    /// The node went away; the rest waits for it.
-    pub interrupted: Option<crate::RemoteError>,
+    /// The node went away or a disk is full; the rest waits for that to pass.
+    pub interrupted: Option<EngineError>,
 }
 
 struct NewDirectory {

@@ -223,7 +223,7 @@ impl World {
             }
             (Step::Fetch, .., Some(remote)) => self.fetch(who, name, remote),
             (Step::Compare, Some(local), synced, Some(remote)) => {
-                self.compare(who, name, local, synced, remote);
+                self.compare(who, name, local, synced.as_ref(), remote);
             }
             (step, ..) => panic!("{step:?} among files"),
         }
@@ -235,15 +235,11 @@ impl World {
         who: usize,
         name: &'static str,
         local: (Content, Observation),
-        synced: Option<Synced>,
+        synced: Option<&Synced>,
         remote: (Remote, Content),
     ) {
         let ours = metadata(local.0);
-        match settle(
-            &ours,
-            synced.as_ref().map(|s| &s.metadata),
-            &remote.0.metadata,
-        ) {
+        match settle(&ours, synced.map(|s| &s.metadata), &remote.0.metadata) {
             Settlement::Adopt => self.agree(who, name, remote.0.version, local),
             Settlement::Fetch => self.fetch(who, name, remote),
             Settlement::UpdateOnRemote => self.offer(who, name, Some(remote.0.version), local),
