@@ -90,24 +90,30 @@ fn names_are_handled_alike() {
     });
 }
 
-/// What `look` finds after power cuts with many seeds.
+/// What `look` finds after power cuts with many seeds, each behind `work`.
 fn outcomes<T: Ord>(
-    disk: &SimulatedFileSystem,
+    work: impl Fn(&SimulatedFileSystem),
     look: impl Fn(&dyn FileSystem) -> T,
 ) -> BTreeSet<T> {
-    (0..200).map(|seed| look(&disk.after_crash(seed))).collect()
+    let after = |seed| {
+        let disk = SimulatedFileSystem::new();
+        work(&disk);
+        look(&disk.after_crash(seed))
+    };
+    (0..200).map(after).collect()
 }
 
 #[test]
 fn unsynced_bytes_survive_by_sectors_synced_ones_always() {
-    let disk = SimulatedFileSystem::new();
     let path = Path::new("file");
-    let file = disk.open(path, Open::Create).unwrap();
-    file.write_all_at(&[1; 1024], 0).unwrap();
-    file.sync_data().unwrap();
-    disk.sync_dir(Path::new("")).unwrap();
-    file.write_all_at(&[2; 1024], 0).unwrap();
-    let found = outcomes(&disk, |disk| read(disk, path).unwrap());
+    let work = |disk: &SimulatedFileSystem| {
+        let file = disk.open(path, Open::Create).unwrap();
+        file.write_all_at(&[1; 1024], 0).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("")).unwrap();
+        file.write_all_at(&[2; 1024], 0).unwrap();
+    };
+    let found = outcomes(work, |disk| read(disk, path).unwrap());
     let halves = |a, b| [[a; 512], [b; 512]].concat();
     let expected = [halves(1, 1), halves(1, 2), halves(2, 1), halves(2, 2)];
     assert_eq!(found, BTreeSet::from(expected));
@@ -115,53 +121,61 @@ fn unsynced_bytes_survive_by_sectors_synced_ones_always() {
 
 #[test]
 fn a_name_is_durable_only_with_its_directory() {
-    let disk = SimulatedFileSystem::new();
     let path = Path::new("file");
-    disk.open(path, Open::Create).unwrap().sync_data().unwrap();
-    let found = outcomes(&disk, |disk| disk.exists(path).unwrap());
-    assert_eq!(found, BTreeSet::from([false, true]));
-    disk.sync_dir(Path::new("/")).unwrap();
-    let found = outcomes(&disk, |disk| disk.exists(path).unwrap());
-    assert_eq!(found, BTreeSet::from([true]));
+    for (synced, expected) in [(false, &[false, true][..]), (true, &[true])] {
+        let work = |disk: &SimulatedFileSystem| {
+            disk.open(path, Open::Create).unwrap().sync_data().unwrap();
+            if synced {
+                disk.sync_dir(Path::new("/")).unwrap();
+            }
+        };
+        let found = outcomes(work, |disk| disk.exists(path).unwrap());
+        assert!(found.iter().eq(expected), "{found:?}");
+    }
 }
 
 #[test]
 fn a_move_between_directories_never_loses_the_file() {
-    let disk = SimulatedFileSystem::new();
     let (from, to) = (Path::new("a/x"), Path::new("b/x"));
-    for path in [from, to] {
-        make_durable_dir(&disk, path.parent().unwrap()).unwrap();
+    let unsynced = [[false, true], [true, false], [true, true]];
+    let cases = [(None, &unsynced[..]), (Some("a"), &[[false, true]])];
+    for (synced, expected) in cases {
+        let work = |disk: &SimulatedFileSystem| {
+            for path in [from, to] {
+                make_durable_dir(disk, path.parent().unwrap()).unwrap();
+            }
+            disk.open(from, Open::Create).unwrap();
+            disk.sync_dir(Path::new("a")).unwrap();
+            disk.rename(from, to).unwrap();
+            if let Some(directory) = synced {
+                disk.sync_dir(Path::new(directory)).unwrap();
+            }
+        };
+        let look = |disk: &dyn FileSystem| [from, to].map(|path| disk.exists(path).unwrap());
+        let found = outcomes(work, look);
+        assert!(found.iter().eq(expected), "{found:?}");
     }
-    disk.open(from, Open::Create).unwrap();
-    disk.sync_dir(Path::new("a")).unwrap();
-    disk.rename(from, to).unwrap();
-    let look = |disk: &dyn FileSystem| [from, to].map(|path| disk.exists(path).unwrap());
-    let found = outcomes(&disk, look);
-    assert_eq!(
-        found,
-        BTreeSet::from([[true, false], [true, true], [false, true]])
-    );
-    disk.sync_dir(Path::new("a")).unwrap();
-    assert_eq!(outcomes(&disk, look), BTreeSet::from([[false, true]]));
 }
 
 #[test]
-fn after_a_failed_sync_the_bytes_are_lost_for_good() {
-    let disk = SimulatedFileSystem::new();
+fn after_a_failed_sync_only_what_is_written_again_is_durable() {
     let path = Path::new("file");
-    let file = disk.open(path, Open::Create).unwrap();
-    disk.sync_dir(Path::new("/")).unwrap();
-    file.write_all_at(b"lost", 0).unwrap();
-    disk.fail_at(disk.operations() + 1, ErrorKind::Other);
-    assert!(file.sync_data().is_err());
-    file.sync_data().unwrap();
-    assert_eq!(content(&*file), b"lost");
-    let found = outcomes(&disk, |disk| read(disk, path).unwrap());
-    assert!(!found.contains(&b"lost"[..]));
-    file.write_all_at(b"kept", 0).unwrap();
-    file.sync_data().unwrap();
-    let found = outcomes(&disk, |disk| read(disk, path).unwrap());
-    assert_eq!(found, BTreeSet::from([b"kept".to_vec()]));
+    for written_again in [false, true] {
+        let work = |disk: &SimulatedFileSystem| {
+            let file = disk.open(path, Open::Create).unwrap();
+            disk.sync_dir(Path::new("/")).unwrap();
+            file.write_all_at(b"bytes", 0).unwrap();
+            disk.fail_at(disk.operations() + 1, ErrorKind::Other);
+            assert!(file.sync_data().is_err());
+            if written_again {
+                file.write_all_at(b"bytes", 0).unwrap();
+            }
+            file.sync_data().unwrap();
+            assert_eq!(content(&*file), b"bytes");
+        };
+        let found = outcomes(work, |disk| read(disk, path).unwrap() == b"bytes");
+        assert_eq!(found, BTreeSet::from([written_again]));
+    }
 }
 
 #[test]
