@@ -66,9 +66,16 @@ impl Snapshot {
         Ok(snapshot)
     }
 
+    /// The same without the folder's own mode and time: joining a space gives a
+    /// folder those of the space.
+    pub fn without_root(mut self) -> Self {
+        self.0.remove(Path::new("."));
+        self
+    }
+
     /// How many entries it has, the folder itself not counted.
     pub fn len(&self) -> usize {
-        self.0.len().saturating_sub(1)
+        self.paths().count()
     }
 
     /// Whether the folder is empty.

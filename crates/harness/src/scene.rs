@@ -16,7 +16,7 @@ use crate::compare::{Depth, Snapshot};
 use crate::process::Process;
 use crate::site::{Folder, Node};
 
-/// A client asked to stop is gone within this long, or a scrub has ended.
+/// The last sync of a folder has ended within this long, and so has a scrub.
 const END_LIMIT: Duration = Duration::from_secs(600);
 
 /// Between two looks at whether all is quiet.
@@ -61,12 +61,11 @@ impl Scene {
     /// # Errors
     /// When something does not start.
     pub fn start(binary: &Path, top: &Path, quiet_limit: Duration) -> anyhow::Result<Self> {
-        const SPACE: &str = "scene";
         let node = Node::start(binary, &top.join("data"), &top.join("node.log"))?;
-        node.create_space(SPACE)?;
+        let space = node.create_space("scene")?;
         let client = |name: &str| {
             let log = top.join(format!("{name}.log"));
-            Client::start(node.folder(name, &top.join(name), SPACE, &log))
+            Client::start(node.folder(name, &top.join(name), &space, &log))
         };
         Ok(Self {
             first: client("a")?,
@@ -105,13 +104,12 @@ impl Scene {
     /// When the limit passes, with what still differs; when a process has ended;
     /// when the first folder is not as its user left it.
     pub fn quiet(&mut self) -> anyhow::Result<()> {
-        let truth = Snapshot::take(self.edited(), Depth::Content)?;
+        let truth = Snapshot::take(self.edited(), Depth::Content)?.without_root();
         let start = Instant::now();
         // Names, sizes and times are looked at until they agree; then the bytes.
-        let outline = Snapshot::take(self.edited(), Depth::Metadata)?;
         loop {
-            let seen = Snapshot::take(self.following(), Depth::Metadata)?;
-            let left = outline.differences(&seen);
+            let edited = Snapshot::take(self.edited(), Depth::Metadata)?;
+            let left = edited.differences(&Snapshot::take(self.following(), Depth::Metadata)?);
             if left.is_empty() {
                 break;
             }
@@ -140,10 +138,10 @@ impl Scene {
     /// Names the invariant that does not hold.
     pub fn finish(mut self) -> anyhow::Result<()> {
         self.quiet()?;
-        let truth = Snapshot::take(self.edited(), Depth::Content)?;
-        let folders = [self.first.stop()?, self.second.stop()?];
+        let truth = Snapshot::take(self.edited(), Depth::Content)?.without_root();
+        let folders = [self.first.end(), self.second.end()];
         for folder in &folders {
-            folder.once(END_LIMIT)?;
+            expect_idle(folder)?;
             expect_equal("a sync after quiet changed something", &truth, &folder.path)?;
             expect_no_temporaries(&folder.path.join(".atoll"))?;
         }
@@ -195,18 +193,41 @@ impl Client {
         Ok(())
     }
 
-    fn stop(self) -> anyhow::Result<Folder> {
-        self.process.stop(END_LIMIT)?;
-        Ok(self.folder)
+    /// `kill -9`: to a client that is no worse than any other end.
+    fn end(mut self) -> Folder {
+        self.process.kill();
+        self.folder
     }
 }
 
 fn expect_equal(complaint: &str, truth: &Snapshot, folder: &Path) -> anyhow::Result<()> {
-    let differences = truth.differences(&Snapshot::take(folder, Depth::Content)?);
+    let differences = truth.differences(&Snapshot::take(folder, Depth::Content)?.without_root());
     ensure!(
         differences.is_empty(),
         "{complaint}:\n{}",
         differences.join("\n")
+    );
+    Ok(())
+}
+
+/// A sync of the folder finds nothing to do.
+///
+/// # Errors
+/// When it does something, or cannot sync an entry.
+pub fn expect_idle(folder: &Folder) -> anyhow::Result<()> {
+    let summary = folder.once_json()?;
+    let done = [
+        "uploaded",
+        "fetched",
+        "deleted",
+        "removed",
+        "conflicts",
+        "problems",
+    ];
+    ensure!(
+        done.iter().all(|field| summary[field] == 0),
+        "the sync of {} after quiet did something: {summary}",
+        folder.name
     );
     Ok(())
 }

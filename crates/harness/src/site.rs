@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use serde_json::json;
 
 use crate::process::{Finished, Process};
 
@@ -35,7 +36,14 @@ pub struct Ended {
     address: String,
 }
 
-/// A folder and the node it follows.
+/// A space of a node, with a token that joins folders to it.
+#[derive(Debug, Clone)]
+pub struct Space {
+    slug: String,
+    token: String,
+}
+
+/// A folder and the space it follows.
 #[derive(Debug, Clone)]
 pub struct Folder {
     /// Called so in messages and logs.
@@ -44,8 +52,7 @@ pub struct Folder {
     pub path: PathBuf,
     binary: PathBuf,
     server: String,
-    space: String,
-    token: String,
+    space: Space,
     log: PathBuf,
 }
 
@@ -79,21 +86,36 @@ impl Node {
         &self.place.address
     }
 
-    /// Makes a space.
+    /// Makes a space and a token that joins folders to it.
     ///
     /// # Errors
     /// When the node refuses.
-    pub fn create_space(&self, slug: &str) -> anyhow::Result<()> {
-        ureq::post(format!("http://{}/api/spaces", self.address()))
+    pub fn create_space(&self, slug: &str) -> anyhow::Result<Space> {
+        self.post("/api/spaces", &json!({ "slug": slug }))?;
+        let invite = json!({ "space": slug, "role": "editor", "kind": "join" });
+        let answer = self.post("/api/invites", &invite)?;
+        let token = answer["token"]
+            .as_str()
+            .context("an invite without a token")?;
+        Ok(Space {
+            slug: slug.to_owned(),
+            token: token.to_owned(),
+        })
+    }
+
+    fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+        let mut response = ureq::post(format!("http://{}{path}", self.address()))
             .header("authorization", &format!("Bearer {}", self.token))
             .header("content-type", "application/json")
-            .send(serde_json::json!({ "slug": slug }).to_string())
-            .with_context(|| format!("space `{slug}` was not made; {}", self.process.tail()))?;
-        Ok(())
+            .send(body.to_string())
+            .with_context(|| format!("POST {path} {body}; {}", self.process.tail()))?;
+        Ok(serde_json::from_str(
+            &response.body_mut().read_to_string()?,
+        )?)
     }
 
     /// A folder that follows `space` of this node. Nothing is started.
-    pub fn folder(&self, name: &str, path: &Path, space: &str, log: &Path) -> Folder {
+    pub fn folder(&self, name: &str, path: &Path, space: &Space, log: &Path) -> Folder {
         self.folder_through(self.address(), name, path, space, log)
     }
 
@@ -104,7 +126,7 @@ impl Node {
         address: &str,
         name: &str,
         path: &Path,
-        space: &str,
+        space: &Space,
         log: &Path,
     ) -> Folder {
         Folder {
@@ -112,8 +134,7 @@ impl Node {
             path: path.to_owned(),
             binary: self.place.binary.clone(),
             server: format!("http://{address}"),
-            space: space.to_owned(),
-            token: self.token.clone(),
+            space: space.clone(),
             log: log.to_owned(),
         }
     }
@@ -235,9 +256,9 @@ impl Folder {
             "--server",
             &self.server,
             "--space",
-            &self.space,
+            &self.space.slug,
             "--token",
-            &self.token,
+            &self.space.token,
         ]);
         command.args(options);
         command

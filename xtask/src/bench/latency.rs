@@ -38,10 +38,10 @@ pub fn edits(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         fs::write(a.join(name(number)), "as it was before the first edit\n")?;
     }
     let node = Node::start(&bench.binary, &top.join("data"), &top.join("node.log"))?;
-    node.create_space(SPACE)?;
+    let space = node.create_space(SPACE)?;
     let mut clients = Vec::new();
     for (name, path) in [("a", &a), ("b", &b)] {
-        let folder = node.folder(name, path, SPACE, &top.join(format!("{name}.log")));
+        let folder = node.folder(name, path, &space, &top.join(format!("{name}.log")));
         let mut client = folder.watch()?;
         await_client(&mut client, &folder)?;
         clients.push(client);
@@ -67,9 +67,7 @@ pub fn edits(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     times.sort();
     let figures = rows(&times);
     expect_rsync_agrees(&a, &b)?;
-    for client in clients {
-        client.stop(LIMIT)?;
-    }
+    drop(clients);
     node.stop()?;
     fs::remove_dir_all(&top)?;
     Ok(figures)

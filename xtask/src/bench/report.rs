@@ -18,9 +18,8 @@ pub struct Row {
     pub atoll: String,
     /// The rival's figure, with its name; empty where there is none.
     pub rival: String,
-    /// What the bar is about: the ratio, or the figure itself where there is no
-    /// rival; empty for lines that only inform.
-    pub measure: String,
+    /// Atoll's figure as a multiple of the rival's, where both are times.
+    pub ratio: String,
     /// The bar in words; empty where there is none.
     pub bar: String,
     /// Whether the bar is met, where there is one.
@@ -36,7 +35,7 @@ impl Row {
             work: work.to_owned(),
             atoll: seconds(atoll),
             rival: format!("{} {}", rival.0, seconds(rival.1)),
-            measure: format!("{ratio:.2} ×"),
+            ratio: format!("{ratio:.2} ×"),
             bar: bar.map(|bar| format!("≤ {bar:.1} ×")).unwrap_or_default(),
             met: bar.map(|bar| ratio <= bar),
         }
@@ -46,7 +45,7 @@ impl Row {
     pub fn figure(work: &str, atoll: String, rival: String, bar: String, met: bool) -> Self {
         Self {
             work: work.to_owned(),
-            measure: atoll.clone(),
+            ratio: String::new(),
             atoll,
             rival,
             bar,
@@ -61,7 +60,7 @@ impl Row {
             work: work.to_owned(),
             atoll,
             rival,
-            measure: none(),
+            ratio: none(),
             bar: none(),
             met: None,
         }
@@ -70,7 +69,7 @@ impl Row {
 
 /// The report of a run in Markdown.
 pub fn text(machine: &str, rounds: usize, rows: &[Row]) -> String {
-    let header = "| work | atoll | rival | measure | bar | |\n|---|---|---|---|---|---|\n";
+    let header = "| work | atoll | rival | ratio | bar | |\n|---|---|---|---|---|---|\n";
     let lines: String = rows
         .iter()
         .map(|row| {
@@ -81,7 +80,7 @@ pub fn text(machine: &str, rounds: usize, rows: &[Row]) -> String {
             };
             format!(
                 "| {} | {} | {} | {} | {} | {verdict} |\n",
-                row.work, row.atoll, row.rival, row.measure, row.bar
+                row.work, row.atoll, row.rival, row.ratio, row.bar
             )
         })
         .collect();

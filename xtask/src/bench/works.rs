@@ -154,13 +154,13 @@ pub fn delta(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 
     let copy = fresh(&top.join("b"))?;
     let node = Node::start(&bench.binary, &top.join("data"), &top.join("node.log"))?;
-    node.create_space(SPACE)?;
+    let space = node.create_space(SPACE)?;
     let (up, down) = (
         Counter::start(node.address())?,
         Counter::start(node.address())?,
     );
-    let first = node.folder_through(up.address(), "a", &source, SPACE, &top.join("a.log"));
-    let second = node.folder_through(down.address(), "b", &copy, SPACE, &top.join("b.log"));
+    let first = node.folder_through(up.address(), "a", &source, &space, &top.join("a.log"));
+    let second = node.folder_through(down.address(), "b", &copy, &space, &top.join("b.log"));
     let module = fresh(&top.join("module"))?;
     let daemon = Daemon::start(&top, &module)?;
     let rival = Counter::start(&format!("127.0.0.1:{}", daemon.port()))?;
@@ -258,10 +258,10 @@ fn rsync_round(bench: &Bench, source: &Path) -> anyhow::Result<Rival> {
 impl Stage {
     fn set(bench: &Bench, top: &Path, source: &Path) -> anyhow::Result<Self> {
         let node = Node::start(&bench.binary, &top.join("data"), &top.join("node.log"))?;
-        node.create_space(SPACE)?;
+        let space = node.create_space(SPACE)?;
         let copy = fresh(&top.join("b"))?;
-        let first = node.folder("a", source, SPACE, &top.join("a.log"));
-        let second = node.folder("b", &copy, SPACE, &top.join("b.log"));
+        let first = node.folder("a", source, &space, &top.join("a.log"));
+        let second = node.folder("b", &copy, &space, &top.join("b.log"));
         let mut watcher = second.watch()?;
         await_client(&mut watcher, &second)?;
         Ok(Self {
