@@ -8,6 +8,7 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -17,6 +18,13 @@ pub const IDLE: Duration = Duration::from_secs(30);
 
 /// A client may refuse to read an answer this long before it is cut off.
 const READER_IDLE: Duration = Duration::from_secs(60);
+
+/// Of a refused request's body, so much is read and dropped: what one stream of
+/// frames may have.
+const DISCARD_BYTES: u64 = 64 << 20;
+
+/// For dropping it, a client gets this long in all.
+const DISCARD_TIME: Duration = Duration::from_secs(10);
 
 /// Pieces of an answer that wait for a slow reader, each up to [`PIECE_BYTES`].
 const PIECES: usize = 2;
@@ -41,6 +49,19 @@ struct Streamed {
     pieces: mpsc::Receiver<Bytes>,
     /// What must arrive for the answer to be whole, if its length was announced.
     left: Option<u64>,
+}
+
+/// A request body that a handler reads and may leave before its end.
+struct Lent(Arc<Mutex<Shared>>);
+
+/// What a handler left of a request body.
+pub struct Rest(Arc<Mutex<Shared>>);
+
+struct Shared {
+    body: Body,
+    /// Whether anyone has read of it: the engine then invites a client that
+    /// waits with `Expect: 100-continue` to send.
+    begun: bool,
 }
 
 /// The client stopped reading.
@@ -80,11 +101,51 @@ impl Incoming {
             return Ok(Some(bytes));
         }
     }
+}
 
-    /// Reads and drops what is left, so that a client that is still writing
-    /// gets to read its answer instead of a reset connection.
-    pub async fn discard(&mut self) {
-        while let Ok(Some(_)) = self.next().await {}
+/// Lends `body` to a handler and keeps a hold of what it leaves unread.
+pub fn lend(body: Body) -> (Body, Rest) {
+    let shared = Arc::new(Mutex::new(Shared { body, begun: false }));
+    (Body::new(Lent(Arc::clone(&shared))), Rest(shared))
+}
+
+impl Rest {
+    /// Reads and drops what was left unread, for a while: a client that is
+    /// still writing then reads its answer instead of a reset connection. One
+    /// that `waits` to be invited is not.
+    pub async fn discard(self, waits: bool) {
+        let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).begun;
+        if waits && !begun {
+            return;
+        }
+        let mut body = Incoming::new(Body::new(Lent(self.0)), DISCARD_BYTES);
+        let drained = async { while let Ok(Some(_)) = body.next().await {} };
+        // Whoever still writes after that has to live with the reset.
+        let _ = tokio::time::timeout(DISCARD_TIME, drained).await;
+    }
+}
+
+impl http_body::Body for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.begun = true;
+        Pin::new(&mut shared.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.body.size_hint()
     }
 }
 

@@ -47,12 +47,20 @@ pub async fn list(
         .node
         .read(move |reader| {
             let space = caller.space(reader, &space, Role::Reader)?;
-            Ok(reader.conflicts(space.id, which.all.is_none(), since, limit)?)
+            let mut page = Vec::new();
+            for conflict in reader.conflicts(space.id, which.all.is_none(), since, limit)? {
+                let copy = conflict.copy.map(|copy| reader.path_of(copy)).transpose()?;
+                page.push((conflict, copy.flatten()));
+            }
+            Ok(page)
         })
         .await?;
-    let last = page.last().map(|conflict| conflict.id.to_string());
+    let last = page.last().map(|(conflict, _)| conflict.id.to_string());
     let next = last.filter(|_| page.len() == limit);
-    let items: Vec<_> = page.iter().map(conflict_json).collect();
+    let items: Vec<_> = page
+        .iter()
+        .map(|(conflict, copy)| conflict_json(conflict, copy.as_deref()))
+        .collect();
     Ok(axum::Json(json!({ "items": items, "next": next })))
 }
 
@@ -89,7 +97,7 @@ pub async fn resolve(
     spaces::done(&service.node.submit_once(caller.0, body).await?)
 }
 
-fn conflict_json(conflict: &Conflict) -> Value {
+fn conflict_json(conflict: &Conflict, copy_path: Option<&str>) -> Value {
     let kept = conflict.kept.map(|kept| match kept {
         Kept::Local => "local",
         Kept::Remote => "remote",
@@ -106,6 +114,7 @@ fn conflict_json(conflict: &Conflict) -> Value {
         "size": conflict.content.map(|(_, size)| size),
         "time": moment::format_millis(conflict.time),
         "copy": conflict.copy.map(|copy| copy.to_string()),
+        "copy_path": copy_path,
         "kept": kept,
     })
 }

@@ -3,6 +3,7 @@
 //! that do not exist.
 
 use super::Service;
+use super::body;
 use super::input;
 use crate::problem::Problem;
 use axum::extract::{Request, State};
@@ -36,7 +37,7 @@ pub async fn pass(State(service): State<Arc<Service>>, request: Request, next: N
     // own effect, which is applied before it is answered.
     let before = service.node.cursor();
     let mut response = match waited {
-        Ok(()) => next.run(request).await,
+        Ok(()) => answer(request, next).await,
         Err(problem) => problem.into_response(),
     };
     let cursor = if reads { before } else { service.node.cursor() };
@@ -51,6 +52,19 @@ pub async fn pass(State(service): State<Arc<Service>>, request: Request, next: N
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    response
+}
+
+/// The handler's answer. One that refuses may come before the client has sent
+/// all of its body.
+async fn answer(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let waits = parts.headers.contains_key(header::EXPECT);
+    let (body, rest) = body::lend(body);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        rest.discard(waits).await;
+    }
     response
 }
 

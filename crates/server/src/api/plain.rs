@@ -54,20 +54,6 @@ pub async fn put(
     request: Request,
 ) -> Result<Response, Problem> {
     let mut incoming = Incoming::new(request.into_body(), limits::FILE_BYTES);
-    let result = put_body(service, device, space, place, &mut incoming).await;
-    if result.is_err() {
-        incoming.discard().await;
-    }
-    result
-}
-
-async fn put_body(
-    service: &Arc<Service>,
-    device: DeviceId,
-    space: SpaceId,
-    place: Place,
-    incoming: &mut Incoming,
-) -> Result<Response, Problem> {
     let path = place.path.as_deref().unwrap_or_default();
     let names = input::path(path)?;
     let belief = match place.base.as_deref() {
@@ -79,7 +65,7 @@ async fn put_body(
     let now = Timestamp::new((service.node.now() / 1000) as i64, 0).unwrap_or_default();
     let modified = place.mtime.as_deref().map_or(Ok(now), entry::time)?;
 
-    let spool = spool(service, incoming).await?;
+    let spool = spool(service, &mut incoming).await?;
     let (hash, size) = store(service, device, spool).await?;
     let metadata = Metadata::file(hash, size, mode, modified)
         .map_err(|error| Problem::Malformed(error.to_string()))?;

@@ -88,11 +88,7 @@ async fn frames(
 ) -> Result<Response, Problem> {
     let mut incoming = Incoming::new(request.into_body(), STREAM_BYTES);
     let mut stream = Stream::new(Arc::clone(service), device, space);
-    let result = stream.run(&mut incoming).await;
-    if result.is_err() {
-        incoming.discard().await;
-    }
-    let answer = result?;
+    let answer = stream.run(&mut incoming).await?;
     Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], answer).into_response())
 }
 

@@ -108,3 +108,35 @@ fn an_open_feed_does_not_hold_up_the_end() {
     let mut rest = Vec::new();
     let _ = std::io::Read::read_to_end(&mut response.into_body().into_reader(), &mut rest);
 }
+
+#[test]
+fn a_refused_upload_gets_its_answer() {
+    use std::io::{Read, Write};
+    let data = tempfile::tempdir().unwrap();
+    let server = start(data.path());
+    let mut socket = std::net::TcpStream::connect(server.address()).unwrap();
+    let length = 32 << 20;
+    let head = format!(
+        "POST /api/file/upload?space=s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Authorization: Bearer wrong\r\nContent-Length: {length}\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).unwrap();
+    // More than any socket's buffers hold: someone has to read it.
+    socket.write_all(&vec![0; length]).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert!(
+        answer.contains("urn:atoll:problem:unauthorized"),
+        "{answer}"
+    );
+
+    // One that waits to be invited is refused without being invited.
+    let mut socket = std::net::TcpStream::connect(server.address()).unwrap();
+    let head = head.replace("Connection", "Expect: 100-continue\r\nConnection");
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    server.stop();
+}
