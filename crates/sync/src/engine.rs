@@ -509,7 +509,11 @@ fn connect(
         match node.start(&space) {
             // The device was revoked, or the site is another: the given token
             // may still do.
-            Err(error) if error.is_status(401) && settings.token.is_some() => {}
+            Err(error)
+                if [401, 403, 404]
+                    .into_iter()
+                    .any(|status| error.is_status(status))
+                    && settings.token.is_some() => {}
             session => {
                 let session = session?;
                 return Ok((node, session));
@@ -519,7 +523,7 @@ fn connect(
     let token = settings.token.as_deref().ok_or(EngineError::NoToken)?;
     let mut node = Node::new(server, token);
     let mut space = wanted;
-    if token.starts_with(JOIN_PREFIX) {
+    if token.starts_with(JOIN_PREFIX) || token.starts_with(ADMIN_PREFIX) {
         let registration = node.register(&settings.device_name)?;
         node = node.with_token(&registration.token);
         marker::keep_token(folder, &registration.token)?;
@@ -535,6 +539,7 @@ fn connect(
 }
 
 /// Tokens say what they are for.
+const ADMIN_PREFIX: &str = "adm_";
 const JOIN_PREFIX: &str = "join_";
 const DEVICE_PREFIX: &str = "dev_";
 

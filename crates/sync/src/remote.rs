@@ -133,6 +133,11 @@ impl RemoteError {
         }
     }
 
+    /// Whether the node refused with this kind of problem.
+    pub fn is_kind(&self, wanted: &str) -> bool {
+        matches!(self, Self::Refused { kind, .. } if kind == wanted)
+    }
+
     /// Whether the node refused with this status.
     pub fn is_status(&self, wanted: u16) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == wanted)
@@ -491,11 +496,6 @@ impl Frames {
             _ => self.node.nonsense(&self.what, &error.to_string()),
         }
     }
-}
-
-/// The content that a refusal to commit named as missing, if it was that.
-pub fn missing_content(error: &RemoteError) -> bool {
-    matches!(error, RemoteError::Refused { kind, .. } if kind == "upload-again")
 }
 
 /// The temporary name of a partial download of `hash`.

@@ -12,7 +12,7 @@ use crate::chunk::{Cut, cut, runs};
 use crate::folder::{
     Directory, Folder, Observation, ObservedKind, RelativePath, is_link, now, observe_open,
 };
-use crate::remote::{Node, RemoteError, missing_content};
+use crate::remote::{Node, RemoteError};
 use crate::wire::{CHUNKS_PER_FRAME, Frame, Open, encode_blob, encode_chunk};
 use base::{Hash, ItemId, Name, SpaceId, VersionId, limits};
 use meta::{Kind, Metadata};
@@ -242,11 +242,12 @@ fn commit_all(
         return Ok(Vec::new());
     }
     let changes = || ready.iter().map(change).collect();
-    let content = send_content(outlet, ready, false)?;
-    match outlet.commit(content, changes()) {
+    let sent =
+        send_content(outlet, ready, false).and_then(|content| outlet.commit(content, changes()));
+    match sent {
         // The node does not have, or may not assume, bytes that we thought both
         // agree on: send everything.
-        Err(error) if missing_content(&error) => {
+        Err(error) if error.is_kind("upload-again") || error.is_kind("no-base") => {
             let mut content = send_content(outlet, ready, true)?;
             resend_agreed(folder, ready, &mut content);
             outlet.commit(content, changes())

@@ -84,7 +84,7 @@ impl Round<'_> {
             }
             // A chunk that does not hash to its name, or content that is gone
             // again: what was sent changed meanwhile, and the next look sees how.
-            error if error.is_status(422) || error.is_status(409) => Ok(()),
+            error if error.is_kind("frames") || error.is_status(409) => Ok(()),
             error => Err(error.into()),
         }
     }
