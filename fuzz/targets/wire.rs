@@ -20,12 +20,18 @@ fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, String) {
             }
         }
     }
-    let end = decoder.end().err().map(|error| error.to_string()).unwrap_or_default();
+    let end = decoder
+        .end()
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default();
     (frames, end)
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&size, stream)) = input.split_first() else { return };
+    let Some((&size, stream)) = input.split_first() else {
+        return;
+    };
     let whole = decode(std::iter::once(stream));
     let pieces = decode(stream.chunks(usize::from(size).max(1)));
     assert_eq!(whole, pieces, "pieces of {size} bytes");

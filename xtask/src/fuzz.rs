@@ -100,13 +100,21 @@ fn run_target(target: &str, time: Duration) -> anyhow::Result<()> {
         .arg(corpus)
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .arg(format!("-max_total_time={}", time.as_secs().max(1)))
-        .args([
-            "-rss_limit_mb=2048",
-            "-timeout=10",
-            "-print_final_stats=1",
-            "-verbosity=0",
-        ]);
-    shell::run(&mut command)
+        .args(["-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=1"]);
+    let output = command
+        .output()
+        .with_context(|| format!("{target} does not run"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!("{target} found something: {}\n{said}", output.status);
+    }
+    for line in said
+        .lines()
+        .filter(|line| line.starts_with("stat::number_of_executed"))
+    {
+        eprintln!("{target}: {line}");
+    }
+    Ok(())
 }
 
 /// The names of the files in `fuzz/targets`, sorted.
