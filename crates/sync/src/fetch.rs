@@ -5,6 +5,7 @@
 //! earlier attempt broke off. Every byte is verified against the version's hash
 //! before it may land ([`crate::land`]). Runs on worker threads.
 
+use crate::chunk::cut;
 use crate::folder::{Folder, Observation, Temporary, observe_open};
 use crate::land::{Landed, Lander, Want};
 use crate::remote::{Node, RemoteError, partial_name};
@@ -124,9 +125,9 @@ pub fn fetch_large(
     let (mut done, mut maps) = (Vec::new(), Vec::new());
     for (want, standing) in wants {
         match bring(folder, inlet, &want, standing.as_ref()) {
-            Ok(temporary) => {
-                maps.extend(kept_map(inlet, &want));
-                lander.stage(want, temporary)?;
+            Ok(mut brought) => {
+                maps.extend(kept_map(inlet, &want, &mut brought));
+                lander.stage(want, brought.temporary)?;
             }
             Err(FetchError::Remote(error)) if error.is_status(404) || error.is_status(410) => {
                 done.push((want, Landed::Superseded));
@@ -145,14 +146,27 @@ pub type LandedLarge = (Vec<(Want, Landed)>, Vec<KeptMap>);
 /// The encoded block map of some content.
 pub type KeptMap = (Hash, Vec<u8>);
 
-fn kept_map(inlet: &Inlet, want: &Want) -> Option<KeptMap> {
+/// The map of what was brought. After a delta it is cut from the bytes that are
+/// here now: fetching it would cost more than the delta did.
+fn kept_map(inlet: &Inlet, want: &Want, brought: &mut Brought) -> Option<KeptMap> {
     let (hash, size) = want.metadata.content()?;
     if size < MAP_KEPT_FROM {
         return None;
     }
     // Without the map the next edit travels whole: slower, not wrong.
-    let map = inlet.node.map(inlet.space, want.version).ok()?;
+    let map = if brought.by_delta {
+        brought.temporary.file.seek(SeekFrom::Start(0)).ok()?;
+        cut(&mut brought.temporary.file).ok()?.map
+    } else {
+        inlet.node.map(inlet.space, want.version).ok()?
+    };
     Some((hash, map.encode()))
+}
+
+/// A complete and verified file.
+struct Brought {
+    temporary: Temporary,
+    by_delta: bool,
 }
 
 fn bring(
@@ -160,7 +174,7 @@ fn bring(
     inlet: &Inlet,
     want: &Want,
     standing: Option<&Standing>,
-) -> Result<Temporary, FetchError> {
+) -> Result<Brought, FetchError> {
     let (hash, size) = want
         .metadata
         .content()
@@ -168,7 +182,10 @@ fn bring(
     if let Some(standing) = standing
         && let Some(temporary) = bring_delta(folder, inlet, want, standing, hash)?
     {
-        return Ok(temporary);
+        return Ok(Brought {
+            temporary,
+            by_delta: true,
+        });
     }
     let mut partial = folder.partial(&partial_name(&hash))?;
     let (mut hasher, start) = rehash(&partial.file, size)?;
@@ -205,7 +222,10 @@ fn bring(
         });
     }
     partial.file.set_len(size)?;
-    Ok(partial)
+    Ok(Brought {
+        temporary: partial,
+        by_delta: false,
+    })
 }
 
 fn cut_off(inlet: &Inlet, error: &io::Error) -> FetchError {
