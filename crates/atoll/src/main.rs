@@ -5,6 +5,7 @@
 
 mod client;
 mod commands;
+mod output;
 mod place;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::nobody_reads(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // The whole chain of causes on one line: `a: b: c`.
             eprintln!("atoll: {error:#}");

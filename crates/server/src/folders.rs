@@ -78,7 +78,7 @@ impl Folders {
         wanted: Option<String>,
     ) -> Result<Space, Problem> {
         let _one_at_a_time = self.adding.lock().await;
-        let path = self.node.blocking(move || prepare(&path)).await?;
+        let path = self.node.store(move || prepare(&path)).await?;
         if let Some(space) = self.check_place(&path)? {
             return Ok(space);
         }

@@ -3,6 +3,7 @@
 //! client brings it to the node; the node only records it.
 
 use crate::client::{Client, encode};
+use crate::output::line;
 use crate::place::{self, Synced};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
@@ -50,16 +51,16 @@ fn list(dir: &Path, as_json: bool) -> Result<()> {
     let place = place::synced(dir)?;
     for conflict in open_conflicts(&place)? {
         if as_json {
-            println!("{conflict}");
+            line(format_args!("{conflict}"))?;
             continue;
         }
         let text = |name: &str| conflict[name].as_str().unwrap_or("-");
-        println!(
+        line(format_args!(
             "{}  {}  (copy: {})",
             text("time"),
             text("path"),
             text("copy_path")
-        );
+        ))?;
     }
     Ok(())
 }

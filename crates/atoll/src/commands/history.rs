@@ -1,6 +1,7 @@
 //! `atoll history PATH`: the versions of a file in a synced folder.
 
 use crate::client::{Client, encode};
+use crate::output::line;
 use crate::place;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         encode(&place.path)
     ))?;
     if arguments.json {
-        println!("{answer}");
+        line(format_args!("{answer}"))?;
         return Ok(());
     }
     for version in answer["items"].as_array().into_iter().flatten() {
@@ -31,12 +32,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let size = version["size"]
             .as_u64()
             .map_or(String::new(), |size| format!("{size} bytes"));
-        println!(
+        line(format_args!(
             "{}  {:>10}  {:<9}  {size}",
             text("time"),
             text("version"),
             text("kind")
-        );
+        ))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `atoll invite`: a token for another device, or a link for a browser.
 
+use crate::output::line;
 use crate::place::Reach;
 use anyhow::Result;
 use clap::ValueEnum;
@@ -40,18 +41,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let wanted = json!({ "space": arguments.space, "role": role, "kind": kind });
     let answer = arguments.reach.client()?.post("/api/invites", &wanted)?;
     if arguments.json {
-        println!("{answer}");
+        line(format_args!("{answer}"))?;
         return Ok(());
     }
-    let line = if arguments.link {
+    let shown = if arguments.link {
         &answer["url"]
     } else {
         &answer["join"]
     };
-    println!("{}", line.as_str().unwrap_or_default());
-    println!(
+    line(format_args!("{}", shown.as_str().unwrap_or_default()))?;
+    line(format_args!(
         "  works until {}",
         answer["expires"].as_str().unwrap_or("?")
-    );
+    ))?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! node writes a new version; the folder's client brings it.
 
 use crate::client::Client;
+use crate::output::line;
 use crate::place;
 use anyhow::Result;
 use serde_json::json;
@@ -34,13 +35,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let answer = client.post("/api/restore", &wanted)?;
     if arguments.json {
-        println!("{answer}");
+        line(format_args!("{answer}"))?;
     } else {
-        println!(
+        line(format_args!(
             "restored {} to version {}",
             place.root.join(&place.path).display(),
             answer["restored"].as_str().unwrap_or("?")
-        );
+        ))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `atoll scrub`: reads every stored byte of a node and verifies its hash. On a
 //! data directory without a node it works alone; otherwise the node does it.
 
+use crate::output::line;
 use crate::place::Reach;
 use anyhow::{Result, bail};
 use base::{Clock, SystemClock, SystemRandom};
@@ -35,9 +36,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let damaged = report["damaged"].as_array().map_or(0, Vec::len);
     if arguments.json {
-        println!("{report}");
+        line(format_args!("{report}"))?;
     } else {
-        print(&report);
+        print(&report)?;
     }
     if damaged > 0 {
         bail!("{damaged} places are damaged: restore these blobs from a backup or another node");
@@ -56,19 +57,20 @@ fn scrub_alone(data: &Path) -> Result<Value> {
     Ok(server::scrub::run(data, &blobs)?)
 }
 
-fn print(report: &Value) {
-    println!(
+fn print(report: &Value) -> Result<()> {
+    line(format_args!(
         "{} blobs, {} bytes verified",
         report["blobs"], report["bytes"]
-    );
+    ))?;
     for damage in report["damaged"].as_array().into_iter().flatten() {
         let text = |name: &str| damage[name].as_str().unwrap_or("unknown");
-        println!(
+        line(format_args!(
             "damaged: {} in {} at byte {}: {}",
             text("hash"),
             text("path"),
             damage["offset"],
             text("what")
-        );
+        ))?;
     }
+    Ok(())
 }

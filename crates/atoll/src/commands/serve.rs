@@ -1,6 +1,7 @@
 //! `atoll serve`: a node in the foreground.
 
 use crate::client::Client;
+use crate::output::line;
 use crate::place::Data;
 use anyhow::{Context, Result, bail};
 use base::{SystemClock, SystemRandom};
@@ -38,12 +39,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         arguments.listen,
         arguments.plain,
     )?;
-    println!(
-        "atoll: node `{}` listens on {}",
-        server.node().identity().name,
-        server.url()
-    );
-    println!("       data {}", server.node().data().display());
+    let node = server.node();
+    // The node serves whether or not anyone reads this.
+    let _ = line(format_args!(
+        "atoll: node `{}` listens on {}\n       data {}",
+        node.identity().name,
+        server.url(),
+        node.data().display()
+    ));
     until_stopped(server)
 }
 
@@ -86,6 +89,6 @@ fn self_test() -> Result<()> {
     if !found {
         bail!("the node does not show the space it made");
     }
-    println!("self-test: ok");
+    line(format_args!("self-test: ok"))?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `atoll status`: how a node is, and what its folders do.
 
+use crate::output::line;
 use crate::place::Reach;
 use anyhow::Result;
 use serde_json::Value;
@@ -19,38 +20,41 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let spaces = client.get("/api/spaces")?;
     if arguments.json {
         status["spaces"] = spaces["items"].clone();
-        println!("{status}");
+        line(format_args!("{status}"))?;
         return Ok(());
     }
     let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
-    println!(
+    line(format_args!(
         "node {} at {} ({})",
         word(&status["node"]),
         client.server(),
         word(&status["role"])
-    );
-    println!(
+    ))?;
+    line(format_args!(
         "  applied {} of {} log entries",
         status["applied"], status["committed"]
-    );
-    println!("  {} folders sync now", status["sync_sessions"]);
+    ))?;
+    line(format_args!(
+        "  {} folders sync now",
+        status["sync_sessions"]
+    ))?;
     for space in spaces["items"].as_array().into_iter().flatten() {
-        println!(
+        line(format_args!(
             "space {}: {} files, {} directories, {} bytes; your role: {}",
             word(&space["slug"]),
             space["files"],
             space["directories"],
             space["bytes"],
             word(&space["role"])
-        );
+        ))?;
     }
     for folder in status["folders"].as_array().into_iter().flatten() {
-        println!(
+        line(format_args!(
             "folder {}: space {}, {}",
             word(&folder["path"]),
             word(&folder["space"]),
             word(&folder["state"])
-        );
+        ))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `atoll sync`: keeps a folder equal to a space of a node.
 
+use crate::output::line;
 use anyhow::{Context, Result};
 use base::Slug;
 use clap::ValueEnum;
@@ -84,13 +85,12 @@ pub fn run(arguments: Arguments) -> Result<()> {
         },
     };
     let summary = sync::run(&settings, mode, &Stop::new(), observer)?;
-    print(&summary, mode, arguments.json);
-    Ok(())
+    print(&summary, mode, arguments.json)
 }
 
-fn print(summary: &Summary, mode: Mode, as_json: bool) {
+fn print(summary: &Summary, mode: Mode, as_json: bool) -> Result<()> {
     if as_json {
-        let line = json!({
+        let summary = json!({
             "space": summary.space,
             "uploaded": summary.uploaded,
             "fetched": summary.fetched,
@@ -99,15 +99,14 @@ fn print(summary: &Summary, mode: Mode, as_json: bool) {
             "conflicts": summary.conflicts,
             "problems": summary.problems,
         });
-        println!("{line}");
-        return;
+        return Ok(line(format_args!("{summary}"))?);
     }
     let verb = if mode == Mode::DryRun {
         "would be"
     } else {
         "were"
     };
-    println!(
+    line(format_args!(
         "space {}: {} {verb} sent, {} received, {} deleted there, {} removed here; \
          {} conflicts, {} skipped",
         summary.space,
@@ -117,7 +116,8 @@ fn print(summary: &Summary, mode: Mode, as_json: bool) {
         summary.removed,
         summary.conflicts,
         summary.problems
-    );
+    ))?;
+    Ok(())
 }
 
 /// The name in `/proc`, which every Linux has; elsewhere a word that fits.

@@ -5,11 +5,13 @@
 
 use super::serve;
 use crate::client::Client;
+use crate::output::line;
 use crate::place::Data;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use server::StartError;
 use server::node::{DirectoryError, NodeError};
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
@@ -60,7 +62,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let listens = server.address();
             match share(&client, &folder, public_url(listens)) {
                 Ok(invitation) => {
-                    announce(arguments, &folder, &invitation, listens.ip().is_loopback());
+                    // The node serves whether or not anyone reads this.
+                    let loopback = listens.ip().is_loopback();
+                    let _ = announce(arguments, &folder, &invitation, loopback);
                 }
                 Err(error) => {
                     server.stop();
@@ -93,8 +97,7 @@ fn add_to_running(arguments: &Arguments, folder: &Path, data: &Path) -> Result<(
             )
         })?;
     let invitation = share(&Client::new(&url, &token), folder, url.clone())?;
-    announce(arguments, folder, &invitation, true);
-    Ok(())
+    Ok(announce(arguments, folder, &invitation, true)?)
 }
 
 /// Gives the folder to the node and asks for what lets others in.
@@ -118,32 +121,37 @@ fn share(client: &Client, folder: &Path, server: String) -> Result<Invitation> {
     })
 }
 
-fn announce(arguments: &Arguments, folder: &Path, invitation: &Invitation, loopback: bool) {
+fn announce(
+    arguments: &Arguments,
+    folder: &Path,
+    invitation: &Invitation,
+    loopback: bool,
+) -> io::Result<()> {
     if arguments.json {
-        let line = json!({
+        let invitation = json!({
             "url": invitation.server,
             "link": invitation.link,
             "space": invitation.space,
             "token": invitation.token,
             "join": invitation.join,
         });
-        println!("{line}");
-        return;
+        return line(format_args!("{invitation}"));
     }
-    println!(
+    line(format_args!(
         "atoll: folder {} is space `{}`",
         folder.display(),
         invitation.space
-    );
-    println!("  open   {}", invitation.link);
-    println!("  join   {}", invitation.join);
+    ))?;
+    line(format_args!("  open   {}", invitation.link))?;
+    line(format_args!("  join   {}", invitation.join))?;
     if loopback {
         let port = invitation.server.rsplit(':').next().unwrap_or("8080");
-        println!(
+        line(format_args!(
             "         (reachable from this machine only; \
              --listen 0.0.0.0:{port} --plain opens it to your network)"
-        );
+        ))?;
     }
+    Ok(())
 }
 
 fn text(value: &Value) -> Result<String> {

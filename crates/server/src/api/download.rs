@@ -134,7 +134,7 @@ async fn open(service: &Arc<Service>, hash: Hash) -> Result<Arc<BlobReader>, Pro
     let node = Arc::clone(&service.node);
     service
         .node
-        .blocking(move || open_now(node.blobs(), &hash))
+        .fetch(move || open_now(node.blobs(), &hash))
         .await
 }
 
@@ -258,7 +258,7 @@ async fn block_map(service: &Arc<Service>, hash: Hash) -> Result<BlockMap, Probl
     let node = Arc::clone(&service.node);
     service
         .node
-        .blocking(move || node.blobs().block_map(&hash)?.ok_or(Problem::NoBase(hash)))
+        .fetch(move || node.blobs().block_map(&hash)?.ok_or(Problem::NoBase(hash)))
         .await
 }
 
@@ -285,11 +285,8 @@ async fn many(service: Arc<Service>, caller: Caller, which: Which) -> Result<Res
         let (count, mut sent, mut rest) = (wanted.len() as u64, 0, wanted);
         while !rest.is_empty() {
             let node = Arc::clone(&service.node);
-            let piece = service
-                .node
-                .start_blocking(move || gather(node.blobs(), rest))
-                .map_err(|_| Gone)?;
-            let (bytes, left) = piece.wait().await.map_err(|_| Gone)?;
+            let piece = service.node.fetch(move || Ok(gather(node.blobs(), rest)));
+            let (bytes, left) = piece.await.map_err(|_| Gone)?;
             sent += bytes.len() as u64;
             outgoing.send(bytes).await?;
             rest = left;
@@ -387,7 +384,7 @@ async fn read_piece(
         }
         Ok(bytes)
     };
-    service.node.blocking(job).await.map_err(|problem| {
+    service.node.fetch(job).await.map_err(|problem| {
         tracing::error!("a download broke off: {problem}");
         Gone
     })

@@ -122,7 +122,7 @@ async fn spool(service: &Arc<Service>, incoming: &mut Incoming) -> Result<File, 
     let directory = service.node.data().to_owned();
     let mut file = service
         .node
-        .blocking(move || tempfile::tempfile_in(directory).map_err(|error| spool_failed(&error)))
+        .store(move || tempfile::tempfile_in(directory).map_err(|error| spool_failed(&error)))
         .await?;
     let mut piece = Vec::with_capacity(PIECE_BYTES);
     loop {
@@ -133,7 +133,7 @@ async fn spool(service: &Arc<Service>, incoming: &mut Incoming) -> Result<File, 
             let written = std::mem::replace(&mut piece, Vec::with_capacity(PIECE_BYTES));
             file = service
                 .node
-                .blocking(move || {
+                .store(move || {
                     file.write_all(&written)
                         .map_err(|error| spool_failed(&error))?;
                     Ok(file)
@@ -163,8 +163,7 @@ async fn store(
 ) -> Result<(Hash, u64), Problem> {
     let service = Arc::clone(service);
     let node = Arc::clone(&service.node);
-    node.blocking(move || store_now(&service, device, spool))
-        .await
+    node.store(move || store_now(&service, device, spool)).await
 }
 
 fn store_now(service: &Service, device: DeviceId, mut spool: File) -> Result<(Hash, u64), Problem> {

@@ -151,5 +151,5 @@ pub async fn scrub(
         let _one_at_a_time = one_at_a_time;
         scrub::run(node.data(), node.blobs()).map_err(|error| Problem::Internal(error.to_string()))
     };
-    Ok(axum::Json(service.node.blocking(job).await?))
+    Ok(axum::Json(service.node.store(job).await?))
 }

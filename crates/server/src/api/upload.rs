@@ -330,7 +330,7 @@ impl Stream {
         let service = Arc::clone(&self.service);
         self.service
             .node
-            .blocking(move || {
+            .fetch(move || {
                 let (blobs, now) = (service.node.blobs(), service.node.now());
                 for (hash, size, in_space) in unproven {
                     let allowed = in_space || blobs.has_lease(device, now, &hash)?;
@@ -358,7 +358,7 @@ impl Stream {
             let node = &service.node;
             Ok(node.blobs().has_lease(device, node.now(), &hash)?)
         };
-        self.service.node.blocking(leased).await
+        self.service.node.fetch(leased).await
     }
 
     fn start(
@@ -366,7 +366,7 @@ impl Stream {
         job: impl FnOnce() -> Result<Worked, Problem> + Send + 'static,
     ) -> Result<(), Problem> {
         self.steps
-            .push(Step::Working(self.service.node.start_blocking(job)?));
+            .push(Step::Working(self.service.node.start_storing(job)?));
         Ok(())
     }
 

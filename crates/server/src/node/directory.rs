@@ -249,12 +249,26 @@ fn read_bounded(path: &Path) -> io::Result<String> {
     fs::read_to_string(path)
 }
 
+/// Makes a directory that only its owner enters, and makes it stay: a power cut
+/// must not take the place of what is acknowledged in it.
 fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
+    if path.is_dir() {
+        return Ok(());
+    }
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(path)
+        .create(path)?;
+    let path = std::path::absolute(path)?;
+    for above in path.ancestors().skip(1) {
+        match File::open(above) {
+            // One that may be entered but not read was there before.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            opened => opened?.sync_all()?,
+        }
+    }
+    Ok(())
 }
 
 /// Creates `path` anew (mode 0600) and returns once it is durable.

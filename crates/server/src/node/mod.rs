@@ -2,8 +2,8 @@
 //! one data directory and kept consistent with each other.
 //!
 //! Commands enter by [`Node::propose`] and are answered once they are durable
-//! and applied. Reads go through [`Node::read`], bytes through [`Node::blocking`]
-//! and [`Node::blobs`]. Nothing here knows HTTP: that is [`crate::api`].
+//! and applied. Reads go through [`Node::read`], bytes through [`Node::store`]
+//! and [`Node::fetch`]. Nothing here knows HTTP: that is [`crate::api`].
 
 mod apply;
 mod directory;
@@ -28,10 +28,15 @@ use tokio::sync::{oneshot, watch};
 
 pub use directory::{Directory, DirectoryError, Folder, Identity, running_node};
 
-/// Threads that write and read blobs: enough that many wait for one fsync.
-const BLOB_THREADS: usize = 16;
+/// Threads that store blobs: enough that many wait for one fsync.
+const STORE_THREADS: usize = 16;
 
-/// Blob jobs that may wait; upload streams hold at most a few each.
+/// Threads that fetch blobs: apart from the others, so that readers do not wait
+/// for anyone's fsync.
+const FETCH_THREADS: usize = 8;
+
+/// Blob jobs that may wait; upload streams hold at most a few each, downloads
+/// one.
 const BLOB_QUEUE: usize = 1024;
 
 /// Threads that read the database, each with its own connection.
@@ -90,7 +95,8 @@ pub struct Node {
     log: Arc<EmbeddedLog>,
     blobs: Arc<BlobStore>,
     readers: Pool<Reader>,
-    workers: Pool<()>,
+    storers: Pool<()>,
+    fetchers: Pool<()>,
     waiters: Arc<Waiters>,
     applied: watch::Receiver<u64>,
     failure: watch::Receiver<Option<String>>,
@@ -134,8 +140,10 @@ impl Node {
             .collect::<Result<Vec<_>, _>>()?;
         let readers = Pool::start("database reads wait", connections, READ_QUEUE)
             .map_err(NodeError::Thread)?;
-        let workers = Pool::start("blob work waits", vec![(); BLOB_THREADS], BLOB_QUEUE)
-            .map_err(NodeError::Thread)?;
+        let threads =
+            |name, count| Pool::start(name, vec![(); count], BLOB_QUEUE).map_err(NodeError::Thread);
+        let storers = threads("uploads wait for the disk", STORE_THREADS)?;
+        let fetchers = threads("downloads wait for the disk", FETCH_THREADS)?;
 
         let (applied, applied_now) = watch::channel(recovered.projection.applied());
         let (failure, failed) = watch::channel(None);
@@ -149,7 +157,8 @@ impl Node {
             log,
             blobs: Arc::new(blobs),
             readers,
-            workers,
+            storers,
+            fetchers,
             clock,
             random,
             admin_token,
@@ -222,7 +231,8 @@ impl Node {
         &*self.random
     }
 
-    /// The blob store. Its calls block: use them inside [`Node::blocking`].
+    /// The blob store. Its calls block: use them inside [`Node::store`] and
+    /// [`Node::fetch`].
     pub fn blobs(&self) -> &Arc<BlobStore> {
         &self.blobs
     }
@@ -297,26 +307,37 @@ impl Node {
         self.readers.run(job).await?
     }
 
-    /// Runs blocking work on blobs.
+    /// Stores blobs, or does other work that waits for the disk.
     ///
     /// # Errors
     /// As [`Node::read`].
-    pub async fn blocking<T: Send + 'static>(
+    pub async fn store<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        self.start_blocking(job)?.wait().await?
+        self.start_storing(job)?.wait().await?
     }
 
-    /// Begins blocking work on blobs without waiting for it.
+    /// Begins to store without waiting for it.
     ///
     /// # Errors
-    /// [`Problem::Busy`] when too many wait.
-    pub fn start_blocking<T: Send + 'static>(
+    /// [`Problem::Busy`] when too much waits.
+    pub fn start_storing<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Running<T>, Problem> {
-        self.workers.submit(move |()| job())
+        self.storers.submit(move |()| job())
+    }
+
+    /// Reads blobs, or looks them up.
+    ///
+    /// # Errors
+    /// As [`Node::read`].
+    pub async fn fetch<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.fetchers.run(move |()| job()).await?
     }
 
     /// Waits until `cursor` is applied here.
