@@ -427,3 +427,28 @@ fn remove_unfinished(fs: &dyn FileSystem, directory: &Path) -> Result<(), BlobEr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::SimulatedFileSystem;
+    use base::SeededRandom;
+
+    #[test]
+    fn the_index_is_told_only_of_what_was_noted() {
+        let fs = Arc::new(SimulatedFileSystem::new());
+        let directory = Path::new("segments");
+        let random = SeededRandom::new(1);
+        let small = SmallBlobs::open(fs, directory, 1 << 20, &random).unwrap();
+        let append = |bytes: &[u8]| small.append(&[(Hash::of(bytes), bytes)]).unwrap();
+        let start = small.noted_through();
+        let (first, second) = (append(b"first"), append(b"second"));
+        assert_eq!(small.noted_through(), start);
+        small.wait_durable(&second).unwrap();
+        assert_eq!(small.durable(), second.end);
+        small.noted(&second);
+        assert_eq!(small.noted_through(), start);
+        small.noted(&first);
+        assert_eq!(small.noted_through(), second.end);
+    }
+}

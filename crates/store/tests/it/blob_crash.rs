@@ -164,7 +164,7 @@ fn a_large_blob_whose_sync_failed_is_not_stored() {
 #[test]
 fn what_is_found_at_opening_is_durable_afterwards() {
     let disk = SimulatedFileSystem::new();
-    let blobs: Vec<_> = (0..5).map(|n| bytes(n, 900)).collect();
+    let mut blobs: Vec<_> = (0..5).map(|n| bytes(n, 900)).collect();
     put(&open_simulated(&disk).unwrap(), &blobs).unwrap();
     // As if the node had been killed before it could sync.
     let path = Path::new("blobs/segments/0000000000000001.blobs");
@@ -174,6 +174,15 @@ fn what_is_found_at_opening_is_durable_afterwards() {
     file.set_len(64).unwrap();
     file.sync_data().unwrap();
     file.write_all_at(&records, 64).unwrap();
+    let large = Large::numbered(7);
+    large.upload(&open_simulated(&disk).unwrap()).unwrap();
+    let name = large.hash.to_hex();
+    let shelf = Path::new("blobs/large").join(&name[..1]);
+    let (there, away) = (shelf.join(&name), Path::new("away"));
+    disk.rename(&there, away).unwrap();
+    disk.sync_dir(&shelf).unwrap();
+    disk.rename(away, &there).unwrap();
+    blobs.push(large.bytes);
 
     check_all(&open_simulated(&disk).unwrap(), &blobs, "after the restart");
     for seed in 0..8 {

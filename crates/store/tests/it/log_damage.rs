@@ -127,13 +127,14 @@ fn nothing_behind_a_torn_record_comes_back() {
     let disk = SimulatedFileSystem::new();
     let open = || {
         let fs = Arc::new(disk.clone());
-        Segments::open(fs, Path::new("log"), 10_000, &SeededRandom::new(1)).unwrap()
+        Segments::open(fs, Path::new("log"), 1 << 20, &SeededRandom::new(1)).unwrap()
     };
     let entry = |index, byte| Entry {
         index,
         term: 1,
         kind: 0,
-        bytes: [byte; 16].into(),
+        // Longer than what is written with zeros behind it.
+        bytes: vec![byte; 70_000].into(),
     };
     let mut log = open();
     log.append(&[entry(1, b'a'), entry(2, b'b')]).unwrap();
@@ -146,7 +147,7 @@ fn nothing_behind_a_torn_record_comes_back() {
     log.sync().unwrap();
     drop(log);
     let log = open();
-    assert_eq!(log.reader().read(1, 9, 1000).unwrap(), [entry(1, b'c')]);
+    assert_eq!(log.reader().read(1, 9, 1 << 20).unwrap(), [entry(1, b'c')]);
 }
 
 #[test]
