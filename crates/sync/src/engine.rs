@@ -18,7 +18,7 @@ use crate::upload::Outlet;
 use crate::watch::{Heard, Watch};
 use crate::wire::Frame;
 use crate::{Mode, Settings, Stop, Summary};
-use base::{Clock, Cursor, ItemId, LogId, Random, SpaceId, SystemClock, SystemRandom};
+use base::{Clock, Cursor, DeviceId, ItemId, LogId, Random, SpaceId, SystemClock, SystemRandom};
 use state::Version;
 use std::collections::HashSet;
 use std::io;
@@ -66,6 +66,7 @@ pub struct Engine {
     pub(crate) root: ItemId,
     pub(crate) strategy: Strategy,
     pub(crate) device_name: String,
+    device: DeviceId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) dry_run: bool,
@@ -171,6 +172,7 @@ impl Engine {
         let (node, session) = connect(settings, &folder, marker.as_ref())?;
         let space = session.space_id().map_err(EngineError::Nonsense)?;
         let now = session.cursor().map_err(EngineError::Nonsense)?;
+        let device = session.device().map_err(EngineError::Nonsense)?;
         if let Some(marker) = &marker
             && (marker.site != now.log.to_string() || marker.space != space.to_string())
         {
@@ -196,8 +198,9 @@ impl Engine {
         if marker.as_ref() != Some(&fresh) {
             marker::write(&folder, &fresh)?;
         }
-        let trees = Trees::open(&folder.corner("state.db"))?;
+        let mut trees = Trees::open(&folder.corner("state.db"))?;
         let cursor = begin(&trees, space, now.log)?;
+        trees.recall(device)?;
         let stream = SystemRandom.next_u64() >> 1;
         let outlet = Arc::new(Outlet::new(node.clone(), space, stream));
         let inlet = Inlet {
@@ -219,6 +222,7 @@ impl Engine {
             outlet,
             root: ItemId::root_of(space),
             strategy: settings.strategy,
+            device,
             device_name: settings.device_name.clone(),
             clock: Arc::new(SystemClock),
             observer,
@@ -394,7 +398,14 @@ impl Engine {
 
     fn round(&mut self, scope: Scope) -> Result<Report, EngineError> {
         self.has_news = self.trees.counts()?.1 > 0;
+        let whole = matches!(scope, Scope::Everything);
         let report = Round::new(self).run(scope)?;
+        if report.interrupted.is_some() {
+            // An answer may have been lost, as if this process had been killed.
+            self.trees.recall(self.device)?;
+        } else if whole && report.again.is_empty() && !report.more_news && !self.dry_run {
+            self.trees.settle_offers()?;
+        }
         self.summary.add(&report);
         for (path, reason) in &report.problems {
             // Found again by every look; told once.

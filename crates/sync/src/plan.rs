@@ -15,6 +15,8 @@
 //!    files that meet for the first time are a conflict.
 //! 6. Mode and time alone never conflict: the remote's win, since the log has
 //!    already ordered them.
+//! 7. What the node has from this folder, by a commit whose answer was lost, is
+//!    an ancestor of what stands here, as if it had been noted.
 
 use crate::folder::{Observation, ObservedKind};
 use base::VersionId;
@@ -41,6 +43,9 @@ pub struct Remote {
     pub version: VersionId,
     /// Its state.
     pub metadata: Metadata,
+    /// Whether it is what this folder gave the node in a commit whose answer it
+    /// never heard: then what stands here was made from it.
+    pub own: bool,
 }
 
 /// One name in three trees; `None` where a tree does not have it.
@@ -108,6 +113,7 @@ pub fn decide(sight: Sight<'_>) -> Step {
     match (local, synced, remote) {
         (None, None, None) => Step::Nothing,
         (Some(_), None, None) => Step::Create,
+        (None, None, Some(remote)) if remote.own => Step::DeleteRemote,
         (None, None, Some(_)) => Step::Fetch,
         (Some(local), None, Some(remote)) => meet(local, remote),
         (local, Some(synced), remote) => match (look(local, synced), news(synced, remote)) {
@@ -115,6 +121,9 @@ pub fn decide(sight: Sight<'_>) -> Step {
             (Look::Gone, News::Same) => Step::DeleteRemote,
             // A directory's mode or time is no edit of what is in it.
             (Look::Gone, News::Dressed) => Step::DeleteRemote,
+            (Look::Gone, News::Changed) if remote.is_some_and(|remote| remote.own) => {
+                Step::DeleteRemote
+            }
             (Look::Gone, News::Changed | News::Other) => Step::Fetch,
             (Look::Same, News::Same) => Step::Nothing,
             (Look::Same, News::Gone) => Step::RemoveLocal,
@@ -137,13 +146,14 @@ pub fn decide(sight: Sight<'_>) -> Step {
 
 /// Decides what [`Step::Compare`] left open. `local` is the local metadata with
 /// its hash or target read.
-pub fn settle(local: &Metadata, synced: Option<&Metadata>, remote: &Metadata) -> Settlement {
-    if local.same_content(remote) {
+pub fn settle(local: &Metadata, synced: Option<&Metadata>, remote: &Remote) -> Settlement {
+    if local.same_content(&remote.metadata) {
         return Settlement::Adopt;
     }
     match synced {
+        _ if remote.own => Settlement::UpdateOnRemote,
         Some(synced) if local.same_content(synced) => Settlement::Fetch,
-        Some(synced) if remote.same_content(synced) => Settlement::UpdateOnRemote,
+        Some(synced) if remote.metadata.same_content(synced) => Settlement::UpdateOnRemote,
         Some(_) | None => Settlement::Conflict,
     }
 }
@@ -282,22 +292,27 @@ mod tests {
         let theirs = match (remote, synced) {
             ('-', _) => None,
             ('=', _) => agreed.clone().map(|s| Remote {
+                own: false,
                 version: s.version,
                 metadata: s.metadata,
             }),
             ('+', 'd') => Some(Remote {
+                own: false,
                 version: version(1, 2),
                 metadata: newer(),
             }),
             ('+', _) => Some(Remote {
+                own: false,
                 version: version(1, 2),
                 metadata: file("y"),
             }),
             ('D', _) => Some(Remote {
+                own: false,
                 version: version(2, 1),
                 metadata: directory(),
             }),
             _ => Some(Remote {
+                own: false,
                 version: version(2, 1),
                 metadata: file("z"),
             }),
@@ -358,7 +373,20 @@ mod tests {
             (&x, Some(&y), &z, Settlement::Conflict),
             (&x, None, &y, Settlement::Conflict),
         ] {
-            assert_eq!(settle(local, synced, remote), expected);
+            let remote = |own| Remote {
+                version: version(1, 2),
+                metadata: remote.clone(),
+                own,
+            };
+            assert_eq!(settle(local, synced, &remote(false)), expected);
+            // From a lost answer: never a conflict, never overwritten.
+            let adopted = expected == Settlement::Adopt;
+            let own = if adopted {
+                expected
+            } else {
+                Settlement::UpdateOnRemote
+            };
+            assert_eq!(settle(local, synced, &remote(true)), own);
         }
     }
 
@@ -371,6 +399,7 @@ mod tests {
             racy: false,
         };
         let remote = Remote {
+            own: false,
             version: version(1, 1),
             metadata: file("x"),
         };

@@ -27,8 +27,8 @@ const JOBS_PER_JUDGEMENT: u32 = 8;
 /// Content to move.
 #[derive(Debug)]
 pub enum Job {
-    /// To the node, in one commit.
-    Upload(Vec<Candidate>),
+    /// To the node, in one commit, with the number of its offer.
+    Upload(i64, Vec<Candidate>),
     /// Small files and links from the node.
     FetchSmall(Vec<Want>),
     /// Large files from the node.
@@ -38,8 +38,8 @@ pub enum Job {
 /// What came of a job.
 #[derive(Debug)]
 pub enum Done {
-    /// Of an upload.
-    Uploaded(Vec<(Candidate, Uploaded)>),
+    /// Of an upload, with the number of its offer.
+    Uploaded(i64, Vec<(Candidate, Uploaded)>),
     /// Of a fetch, with block maps to keep.
     Landed(Vec<(Want, Landed)>, Vec<KeptMap>),
     /// Nothing is known of these.
@@ -154,8 +154,8 @@ impl Work {
     fn run(&self, job: Job) -> (Done, u64) {
         let (weight, paths) = (job.weight(), job.paths());
         let done = match job {
-            Job::Upload(candidates) => upload(&self.folder, &self.outlet, candidates)
-                .map(Done::Uploaded)
+            Job::Upload(offer, candidates) => upload(&self.folder, &self.outlet, candidates)
+                .map(|uploaded| Done::Uploaded(offer, uploaded))
                 .map_err(FetchError::from),
             Job::FetchSmall(wants) => fetch_small(&self.folder, &self.inlet, wants)
                 .map(|landed| Done::Landed(landed, Vec::new())),
@@ -173,7 +173,7 @@ impl Job {
     fn paths(&self) -> Vec<RelativePath> {
         let path = |directory: &RelativePath, name: &base::Name| directory.child(name.as_str());
         match self {
-            Self::Upload(candidates) => candidates
+            Self::Upload(_, candidates) => candidates
                 .iter()
                 .map(|c| path(&c.directory, &c.name))
                 .collect(),
@@ -192,7 +192,7 @@ impl Job {
     fn weight(&self) -> u64 {
         const PER_FILE: u64 = 4096;
         match self {
-            Self::Upload(candidates) => candidates.iter().map(|c| c.seen.size + PER_FILE).sum(),
+            Self::Upload(_, candidates) => candidates.iter().map(|c| c.seen.size + PER_FILE).sum(),
             Self::FetchSmall(wants) => wants.iter().map(|want| weight_of(want) + PER_FILE).sum(),
             Self::FetchLarge(wants) => wants
                 .iter()

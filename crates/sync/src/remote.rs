@@ -5,7 +5,7 @@
 //! again can help. The endpoints are described in `docs/protocol.md`.
 
 use crate::wire::{Decoder, Frame, MEDIA_TYPE, WireError};
-use base::{Cursor, Hash, LogId, Slug, SpaceId, VersionId};
+use base::{Cursor, DeviceId, Hash, LogId, Slug, SpaceId, VersionId};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub struct Session {
     cursor_text: String,
     /// Merkle hash of the whole tree at that cursor.
     pub root_hash: String,
+    #[serde(rename = "device")]
+    device_text: String,
 }
 
 /// A space by both its names.
@@ -151,6 +153,14 @@ impl Session {
     /// A reason when the node sent none.
     pub fn space_id(&self) -> Result<SpaceId, String> {
         self.space.id().ok_or_else(|| "no space id".to_owned())
+    }
+
+    /// The device that this client is.
+    ///
+    /// # Errors
+    /// A reason when the node sent none.
+    pub fn device(&self) -> Result<DeviceId, String> {
+        self.device_text.parse().map_err(|error| format!("{error}"))
     }
 
     /// Where the feed stands.

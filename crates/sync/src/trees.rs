@@ -9,10 +9,11 @@
 
 use crate::folder::{Observation, ObservedKind};
 use crate::plan::{Remote, Synced};
-use base::{Cursor, Hash, ItemId, LogId, SpaceId, VersionId};
+use base::{Cursor, DeviceId, Hash, ItemId, LogId, SpaceId, VersionId};
 use meta::{Kind, Metadata, Mode, Target, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use state::Version;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Format of the database; another one is rebuilt from nothing.
@@ -26,6 +27,9 @@ const NOWHERE: i64 = 0;
 pub struct Trees {
     connection: Connection,
     path: PathBuf,
+    /// This client, and what it gave the node without having heard an answer.
+    device: Option<DeviceId>,
+    unheard: HashSet<(ItemId, String)>,
 }
 
 /// One row of the synced tree.
@@ -80,6 +84,7 @@ CREATE TABLE news (
 ) STRICT;
 CREATE INDEX news_place ON news (parent, name);
 CREATE TABLE maps (hash BLOB PRIMARY KEY, map BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE offers (number INTEGER PRIMARY KEY, places BLOB NOT NULL) STRICT;
 CREATE TABLE copies (
     parent INTEGER NOT NULL, name TEXT NOT NULL, item INTEGER NOT NULL, counter INTEGER NOT NULL,
     PRIMARY KEY (parent, name)
@@ -135,6 +140,8 @@ impl Trees {
         Ok(Self {
             connection,
             path: path.to_owned(),
+            device: None,
+            unheard: HashSet::new(),
         })
     }
 
@@ -467,6 +474,7 @@ impl Trees {
             Some(Remote {
                 version: version.id,
                 metadata,
+                own: self.is_own(version),
             })
         });
         let Some(row) = synced else { return Ok(alive) };
@@ -477,6 +485,7 @@ impl Trees {
         Ok(Some(Remote {
             version: row.synced.version,
             metadata: row.synced.metadata.clone(),
+            own: false,
         }))
     }
 
@@ -552,6 +561,83 @@ impl Trees {
             .map_err(self.error())
     }
 
+    /// Notes, before they are sent, that the entries at `places` are given to the
+    /// node. Kept at once: the next process must know of it. Returns the number
+    /// under which to [`Trees::heard`] the answer.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn offer(&self, places: &[(ItemId, &str)]) -> Result<i64, TreesError> {
+        let mut bytes = Vec::new();
+        for (parent, name) in places {
+            bytes.extend_from_slice(&parent.to_u64().to_le_bytes());
+            // A name has at most 255 bytes.
+            bytes.push(name.len() as u8);
+            bytes.extend_from_slice(name.as_bytes());
+        }
+        self.connection
+            .prepare_cached("INSERT INTO offers (places) VALUES (?)")
+            .and_then(|mut insert| insert.insert([bytes]))
+            .map_err(self.error())
+    }
+
+    /// Forgets an offer: what came of it is noted in the same transaction.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn heard(&self, number: i64) -> Result<(), TreesError> {
+        self.connection
+            .prepare_cached("DELETE FROM offers WHERE number = ?")
+            .and_then(|mut delete| delete.execute([number]))
+            .map(drop)
+            .map_err(self.error())
+    }
+
+    /// Remembers the offers of `device` whose answers were never heard: news of
+    /// these places that `device` made are its own ([`Remote::own`]).
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn recall(&mut self, device: DeviceId) -> Result<(), TreesError> {
+        self.device = Some(device);
+        let mut offers = Vec::new();
+        {
+            let mut statement = self
+                .connection
+                .prepare_cached("SELECT places FROM offers")
+                .map_err(self.error())?;
+            let rows = statement
+                .query_map([], |row| row.get::<_, Vec<u8>>(0))
+                .map_err(self.error())?;
+            for row in rows {
+                offers.push(row.map_err(self.error())?);
+            }
+        }
+        self.unheard = offers.iter().flat_map(|bytes| places_of(bytes)).collect();
+        Ok(())
+    }
+
+    /// Forgets all unheard offers: everything was looked at since.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn settle_offers(&mut self) -> Result<(), TreesError> {
+        self.unheard.clear();
+        self.connection
+            .execute("DELETE FROM offers", [])
+            .map(drop)
+            .map_err(self.error())
+    }
+
+    fn is_own(&self, version: &Version) -> bool {
+        // The admin is nobody in particular: several folders may be.
+        self.device == Some(version.device)
+            && version.device != DeviceId::ADMIN
+            && self
+                .unheard
+                .contains(&(version.parent, version.name.as_str().to_owned()))
+    }
+
     /// The version beside which `name` was kept, if it is a conflict copy.
     ///
     /// # Errors
@@ -571,6 +657,24 @@ impl Trees {
             })
             .map_err(self.error())
     }
+}
+
+/// Reads what [`Trees::offer`] wrote; stops where it is damaged.
+fn places_of(mut bytes: &[u8]) -> Vec<(ItemId, String)> {
+    let mut places = Vec::new();
+    while let Some((head, rest)) = bytes.split_first_chunk::<9>() {
+        let mut parent = [0; 8];
+        parent.copy_from_slice(&head[..8]);
+        let (Some(parent), Some(name)) = (
+            ItemId::from_u64(u64::from_le_bytes(parent)),
+            rest.get(..usize::from(head[8])),
+        ) else {
+            break;
+        };
+        places.push((parent, String::from_utf8_lossy(name).into_owned()));
+        bytes = &rest[name.len()..];
+    }
+    places
 }
 
 /// The root directory is filed under [`NOWHERE`] with an empty name.
@@ -677,7 +781,7 @@ fn version_row(row: &Row<'_>) -> Result<Version, rusqlite::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::{DeviceId, Name};
+    use base::Name;
 
     fn trees() -> (tempfile::TempDir, Trees) {
         let disk = tempfile::tempdir().unwrap();
@@ -804,6 +908,41 @@ mod tests {
         let old = trees.remote_child(item(1), "a", Some(&row)).unwrap();
         let new = trees.remote_child(item(1), "b", None).unwrap();
         assert_eq!((old, new.unwrap().version.counter), (None, 2));
+    }
+
+    #[test]
+    fn an_unheard_offer_makes_news_own() {
+        let (_disk, mut trees) = trees();
+        let me = DeviceId::new(4, 0);
+        let mine = Version {
+            device: me,
+            ..version(2, 1, "a", Some(file("x")))
+        };
+        let number = trees.offer(&[(item(1), "a"), (item(1), "b")]).unwrap();
+        let own = |trees: &Trees, version: &Version| {
+            trees
+                .overlay(None, std::slice::from_ref(version))
+                .unwrap()
+                .unwrap()
+                .own
+        };
+        assert!(!own(&trees, &mine), "the answer may still come");
+        trees.recall(me).unwrap();
+        assert!(own(&trees, &mine));
+        assert!(
+            !own(&trees, &version(2, 1, "a", Some(file("x")))),
+            "made by another"
+        );
+        assert!(!own(
+            &trees,
+            &Version {
+                device: me,
+                ..version(2, 1, "c", Some(file("x")))
+            }
+        ));
+        trees.heard(number).unwrap();
+        trees.recall(me).unwrap();
+        assert!(!own(&trees, &mine));
     }
 
     #[test]

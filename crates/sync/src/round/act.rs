@@ -77,7 +77,9 @@ impl Round<'_> {
             (Step::Compare, Some(_), synced, Some(remote)) => {
                 self.compare(place, synced, &remote)?;
             }
-            (Step::DeleteRemote, _, Some(row), _) => self.set_aside_deletion(place, row)?,
+            (Step::DeleteRemote, _, synced, remote) => {
+                self.delete_remote(place, synced, remote)?;
+            }
             (Step::ReplaceRemote, _, Some(row), _) => {
                 self.report
                     .again
@@ -388,7 +390,7 @@ impl Round<'_> {
                 }
             };
         let agreed = synced.as_ref().map(|row| &row.synced.metadata);
-        match settle(&local, agreed, &remote.metadata) {
+        match settle(&local, agreed, remote) {
             Settlement::Adopt if local == remote.metadata => {
                 self.agree(
                     Some(place.parent),
@@ -497,6 +499,34 @@ impl Round<'_> {
         }))
     }
 
+    /// Deletes the synced item, or the own version that was never noted.
+    fn delete_remote(
+        &mut self,
+        place: &Place<'_>,
+        synced: Option<SyncedRow>,
+        remote: Option<Remote>,
+    ) -> Result<(), EngineError> {
+        let row = match (synced, remote.filter(|remote| remote.own)) {
+            (Some(mut row), Some(remote)) => {
+                row.synced.version = remote.version;
+                row
+            }
+            (Some(row), None) => row,
+            (None, Some(remote)) => SyncedRow {
+                parent: Some(place.parent),
+                name: place.name.as_str().to_owned(),
+                synced: Synced {
+                    version: remote.version,
+                    metadata: remote.metadata,
+                    seen: place.handle.observe_self()?,
+                    racy: true,
+                },
+            },
+            (None, None) => return Ok(()),
+        };
+        self.set_aside_deletion(place, row)
+    }
+
     /// Sets aside the deletion of an item and, if a directory, of what was in
     /// it; what changed at the node meanwhile survives.
     fn set_aside_deletion(&mut self, place: &Place<'_>, row: SyncedRow) -> Result<(), EngineError> {
@@ -535,7 +565,7 @@ impl Round<'_> {
         if batch.is_empty() {
             Ok(())
         } else {
-            self.give_out(Job::Upload(batch))
+            self.give_out_offers(batch)
         }
     }
 
@@ -545,7 +575,7 @@ impl Round<'_> {
         if batch.is_empty() {
             Ok(())
         } else {
-            self.give_out(Job::Upload(batch))
+            self.give_out_offers(batch)
         }
     }
 

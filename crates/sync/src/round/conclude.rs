@@ -35,6 +35,18 @@ impl Round<'_> {
         Ok(())
     }
 
+    /// Gives out an upload, noted before it is sent: a process that is killed
+    /// before the answer leaves the next one that note.
+    pub(super) fn give_out_offers(&mut self, batch: Vec<Candidate>) -> Result<(), EngineError> {
+        let places: Vec<(ItemId, &str)> = batch
+            .iter()
+            .map(|candidate| (candidate.parent, candidate.name.as_str()))
+            .collect();
+        let offer = self.engine.trees.offer(&places)?;
+        self.checkpoint()?;
+        self.give_out(Job::Upload(offer, batch))
+    }
+
     /// Sends what is set aside and waits for everything under way.
     pub(super) fn drain(&mut self) -> Result<(), EngineError> {
         self.send_small()?;
@@ -49,9 +61,12 @@ impl Round<'_> {
 
     fn conclude(&mut self, done: Done) -> Result<(), EngineError> {
         match done {
-            Done::Uploaded(results) => results
-                .into_iter()
-                .try_for_each(|(candidate, uploaded)| self.uploaded(&candidate, uploaded)),
+            Done::Uploaded(offer, results) => {
+                for (candidate, uploaded) in results {
+                    self.uploaded(&candidate, uploaded)?;
+                }
+                Ok(self.engine.trees.heard(offer)?)
+            }
             Done::Landed(results, maps) => {
                 for (hash, map) in maps {
                     self.engine.trees.keep_map(&hash, &map)?;
@@ -429,6 +444,7 @@ impl Round<'_> {
             .directory(path)
             .and_then(|handle| handle.observe_self());
         let remote = Remote {
+            own: false,
             version: row.synced.version,
             metadata: row.synced.metadata.clone(),
         };

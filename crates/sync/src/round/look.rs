@@ -47,6 +47,7 @@ impl Round<'_> {
                 local: Some(&seen),
                 synced: Some(&row.synced),
                 remote: Some(&Remote {
+                    own: false,
                     version: row.synced.version,
                     metadata: row.synced.metadata.clone(),
                 }),
@@ -244,6 +245,7 @@ impl Round<'_> {
             };
             let remote = match (&row, told.is_empty(), self.engine.has_news) {
                 (Some(row), true, false) => Some(Remote {
+                    own: false,
                     version: row.synced.version,
                     metadata: row.synced.metadata.clone(),
                 }),
@@ -418,6 +420,7 @@ impl Round<'_> {
 
 fn remote_of(version: Version) -> Option<Remote> {
     Some(Remote {
+        own: false,
         version: version.id,
         metadata: version.state?,
     })

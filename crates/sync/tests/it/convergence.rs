@@ -162,6 +162,7 @@ impl World {
                 (at == name && fresh(item, *counter)).then(|| {
                     (
                         Remote {
+                            own: false,
                             version,
                             metadata: metadata(content),
                         },
@@ -185,6 +186,7 @@ impl World {
                     .find_map(|(.., c)| c.filter(|c| metadata(*c).same_content(&s.metadata)));
                 Some((
                     Remote {
+                        own: false,
                         version: s.version,
                         metadata: s.metadata.clone(),
                     },
@@ -239,7 +241,7 @@ impl World {
         remote: (Remote, Content),
     ) {
         let ours = metadata(local.0);
-        match settle(&ours, synced.map(|s| &s.metadata), &remote.0.metadata) {
+        match settle(&ours, synced.map(|s| &s.metadata), &remote.0) {
             Settlement::Adopt => self.agree(who, name, remote.0.version, local),
             Settlement::Fetch => self.fetch(who, name, remote),
             Settlement::UpdateOnRemote => self.offer(who, name, Some(remote.0.version), local),
