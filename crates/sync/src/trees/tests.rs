@@ -1,0 +1,197 @@
+//! Tests of [`super`]: what is remembered, and what is lost when it is not kept.
+
+use super::*;
+use base::Name;
+
+fn trees() -> (tempfile::TempDir, Trees) {
+    let disk = tempfile::tempdir().unwrap();
+    let trees = Trees::open(&disk.path().join("state.db")).unwrap();
+    (disk, trees)
+}
+
+fn file(content: &str) -> Metadata {
+    Metadata::file(
+        Hash::of(content.as_bytes()),
+        content.len() as u64,
+        Mode::FILE,
+        Timestamp::default(),
+    )
+    .unwrap()
+}
+
+fn item(n: u64) -> ItemId {
+    ItemId::new(n, 0)
+}
+
+fn row(n: u64, counter: u64, name: &str) -> SyncedRow {
+    let seen = Observation {
+        kind: ObservedKind::File,
+        size: 1,
+        mode: Mode::FILE,
+        modified: Timestamp::new(-5, 7).unwrap(),
+        changed: Timestamp::new(9, 9).unwrap(),
+        inode: u64::MAX,
+    };
+    let version = VersionId {
+        item: item(n),
+        counter,
+    };
+    let metadata = Metadata::file(Hash::of(b"x"), 1, Mode::FILE, Timestamp::default()).unwrap();
+    SyncedRow {
+        parent: Some(item(1)),
+        name: name.to_owned(),
+        synced: Synced {
+            version,
+            metadata,
+            seen,
+            racy: true,
+        },
+    }
+}
+
+fn version(n: u64, counter: u64, name: &str, state: Option<Metadata>) -> Version {
+    Version {
+        id: VersionId {
+            item: item(n),
+            counter,
+        },
+        parent: item(1),
+        name: Name::new(name).unwrap(),
+        state,
+        device: DeviceId::ADMIN,
+        time: 0,
+        index: 5,
+        ordinal: 0,
+    }
+}
+
+#[test]
+fn rows_round_trip_in_byte_order() {
+    let (_disk, trees) = trees();
+    for (n, name) in [(2, "b"), (3, "ü"), (4, "B"), (5, "a.b"), (6, "a")] {
+        trees.agree(&row(n, 1, name)).unwrap();
+    }
+    let names: Vec<_> = trees
+        .synced_children(item(1))
+        .unwrap()
+        .into_iter()
+        .map(|row| row.name)
+        .collect();
+    assert_eq!(names, ["B", "a", "a.b", "b", "ü"]);
+    assert_eq!(
+        trees.synced_child(item(1), "ü").unwrap(),
+        Some(row(3, 1, "ü"))
+    );
+    assert_eq!(trees.synced_item(item(4)).unwrap(), Some(row(4, 1, "B")));
+}
+
+#[test]
+fn news_lie_over_the_synced_tree() {
+    let (_disk, trees) = trees();
+    let row = row(2, 1, "a");
+    trees.agree(&row).unwrap();
+    let remote = |name: &str| {
+        let row = trees.synced_child(item(1), name).unwrap();
+        trees
+            .remote_child(item(1), name, row.as_ref())
+            .unwrap()
+            .map(|remote| remote.version)
+    };
+    assert_eq!(remote("a"), Some(row.synced.version));
+    // Old news are none; newer ones replace; a deletion and a move empty the place.
+    assert!(!trees.learn(&version(2, 1, "a", Some(file("x")))).unwrap());
+    assert!(trees.learn(&version(2, 2, "a", Some(file("y")))).unwrap());
+    assert_eq!(remote("a").unwrap().counter, 2);
+    trees.learn(&version(2, 3, "a", None)).unwrap();
+    assert_eq!(remote("a"), None);
+    // Another item takes the name.
+    trees.learn(&version(3, 1, "a", Some(file("z")))).unwrap();
+    assert_eq!(remote("a").unwrap().item, item(3));
+    // Agreeing on it leaves no news of it, and the old row is gone.
+    let mut agreed = row;
+    agreed.synced.version = VersionId {
+        item: item(3),
+        counter: 1,
+    };
+    trees.agree(&agreed).unwrap();
+    assert_eq!(trees.news_of(item(3)).unwrap(), None);
+    assert_eq!(trees.synced_item(item(2)).unwrap(), None);
+    assert!(trees.knows_content(&Hash::of(b"x")).unwrap());
+}
+
+#[test]
+fn a_moved_item_leaves_its_old_place() {
+    let (_disk, trees) = trees();
+    let row = row(2, 1, "a");
+    trees.agree(&row).unwrap();
+    trees.learn(&version(2, 2, "b", Some(file("x")))).unwrap();
+    let old = trees.remote_child(item(1), "a", Some(&row)).unwrap();
+    let new = trees.remote_child(item(1), "b", None).unwrap();
+    assert_eq!((old, new.unwrap().version.counter), (None, 2));
+}
+
+#[test]
+fn an_unheard_offer_makes_news_own() {
+    let (_disk, mut trees) = trees();
+    let me = DeviceId::new(4, 0);
+    let mine = Version {
+        device: me,
+        ..version(2, 1, "a", Some(file("x")))
+    };
+    let number = trees.offer(&[(item(1), "a"), (item(1), "b")]).unwrap();
+    let own = |trees: &Trees, version: &Version| {
+        trees
+            .overlay(None, std::slice::from_ref(version))
+            .unwrap()
+            .unwrap()
+            .own
+    };
+    assert!(!own(&trees, &mine), "the answer may still come");
+    trees.recall(me).unwrap();
+    assert!(own(&trees, &mine));
+    assert!(
+        !own(&trees, &version(2, 1, "a", Some(file("x")))),
+        "made by another"
+    );
+    assert!(!own(
+        &trees,
+        &Version {
+            device: me,
+            ..version(2, 1, "c", Some(file("x")))
+        }
+    ));
+    trees.heard(number).unwrap();
+    trees.recall(me).unwrap();
+    assert!(!own(&trees, &mine));
+}
+
+#[test]
+fn what_was_not_committed_is_not_kept() {
+    let disk = tempfile::tempdir().unwrap();
+    let path = disk.path().join("state.db");
+    let place = Place {
+        space: SpaceId::new(1, 0),
+        cursor: Cursor::after(LogId::from_u64(u64::MAX), 7),
+    };
+    {
+        let trees = Trees::open(&path).unwrap();
+        trees.restart(place).unwrap();
+        trees.commit().unwrap();
+        trees.agree(&row(2, 1, "a")).unwrap();
+    }
+    let trees = Trees::open(&path).unwrap();
+    assert_eq!(trees.place().unwrap(), Some(place));
+    assert_eq!(trees.counts().unwrap(), (0, 0));
+}
+
+#[test]
+fn a_damaged_file_is_begun_anew() {
+    let disk = tempfile::tempdir().unwrap();
+    let path = disk.path().join("state.db");
+    std::fs::write(
+        &path,
+        b"no database at all, but long enough to be looked at as one",
+    )
+    .unwrap();
+    assert_eq!(Trees::open(&path).unwrap().place().unwrap(), None);
+}
