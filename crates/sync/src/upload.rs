@@ -125,7 +125,7 @@ impl Outlet {
     /// Sends `content` (encoded frames) and then commits `changes`.
     ///
     /// # Errors
-    /// [`RemoteError`] after [`ATTEMPTS`] passing ones.
+    /// [`RemoteError`] after `ATTEMPTS` passing ones.
     pub fn commit(
         &self,
         mut content: Vec<u8>,

@@ -437,6 +437,19 @@ impl Round<'_> {
         Ok(())
     }
 
+    /// Remembers a directory whose mode or time a person moved, to give them to
+    /// the node. One that looks as agreed is left alone: it was not this round
+    /// that put something there, so a time that moves after this look is a
+    /// person's, and must not be set back.
+    pub(super) fn notice(&mut self, item: ItemId, path: &RelativePath) -> Result<(), EngineError> {
+        let row = self.engine.trees.synced_item(item)?;
+        let is_agreed = row.is_some_and(|row| self.looks_as_agreed(path, &row));
+        if !is_agreed && !self.touched.contains_key(&item) {
+            self.touched.insert(item, (path.clone(), None));
+        }
+        Ok(())
+    }
+
     fn looks_as_agreed(&self, path: &RelativePath, row: &SyncedRow) -> bool {
         let seen = self
             .engine

@@ -68,7 +68,7 @@ impl Round<'_> {
             };
             if let Some(parent) = self.item_at(&directory)? {
                 // Whatever happened to an entry may have moved its directory's time.
-                self.touch(parent, &directory)?;
+                self.notice(parent, &directory)?;
                 return self.look_at(parent, &directory, name);
             }
             path = directory;
