@@ -269,6 +269,8 @@ impl Engine {
                 return Err(error);
             }
             self.catch_up()?;
+            // What was read of the feed need not be read by the next run.
+            self.trees.commit()?;
             let (_, news) = self.trees.counts()?;
             let unfinished = !report.again.is_empty()
                 || report.more_news
