@@ -24,7 +24,7 @@ const SMALL_BATCH_FILES: usize = 512;
 const SMALL_BATCH_BYTES: u64 = 4 << 20;
 /// Bytes of large files in one job, unless one alone is larger: what is landed,
 /// or committed, together.
-const LARGE_BATCH_BYTES: u64 = 16 << 20;
+const LARGE_BATCH_BYTES: u64 = 8 << 20;
 
 impl Round<'_> {
     /// Decides about one name and does it, or sets it aside to be done.
@@ -506,11 +506,8 @@ impl Round<'_> {
         synced: Option<SyncedRow>,
         remote: Option<Remote>,
     ) -> Result<(), EngineError> {
-        let row = match (synced, remote.filter(|remote| remote.own)) {
-            (Some(mut row), Some(remote)) => {
-                row.synced.version = remote.version;
-                row
-            }
+        let row = match (synced, remote) {
+            (Some(row), Some(remote)) => on_top_of(row, &remote),
             (Some(row), None) => row,
             (None, Some(remote)) => SyncedRow {
                 parent: Some(place.parent),
@@ -548,6 +545,10 @@ impl Round<'_> {
                     });
                     if step == Step::DeleteRemote {
                         let path = path.child(&child.name);
+                        let child = match &remote {
+                            Some(remote) => on_top_of(child, remote),
+                            None => child,
+                        };
                         rows.push((child, path));
                     }
                 }
@@ -654,4 +655,11 @@ impl Round<'_> {
         self.walk.push_back((version.item, directory.path.clone()));
         Ok(())
     }
+}
+
+/// The synced row as what a deletion stands on: the node's newest version, once
+/// `decide` found that what is new there does not outweigh the deletion.
+fn on_top_of(mut row: SyncedRow, remote: &Remote) -> SyncedRow {
+    row.synced.version = remote.version;
+    row
 }

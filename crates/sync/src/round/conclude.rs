@@ -333,6 +333,7 @@ impl Round<'_> {
                 current: Some(current),
             } => {
                 self.engine.trees.learn(&current)?;
+                self.report.more_news = true;
             }
             Outcome::Refused(Refusal::NotEmpty) => {
                 // Something new is in it at the node, so it comes back.
