@@ -25,8 +25,8 @@ use std::time::Duration;
 use store::blob::{BlockMap, Run};
 
 /// Chunk bytes sent in one request: large enough to amortise it, small enough
-/// that a broken connection costs little.
-const REQUEST_BYTES: usize = 16 << 20;
+/// that a broken connection costs little and eight streams hold 64 MiB.
+const REQUEST_BYTES: usize = 8 << 20;
 
 /// A commit without an answer is repeated so often before the whole round is
 /// given up; the pauses double from the first.
