@@ -47,6 +47,10 @@ struct Stage {
 /// What a first sync took, and the one after it.
 #[derive(Clone, Copy)]
 struct First {
+    /// With no second folder attached: the same work that rsync does.
+    alone: Duration,
+    alone_cpu: Duration,
+    /// With the second folder following meanwhile, as the rest.
     until_node: Duration,
     until_second: Duration,
     cpu: Duration,
@@ -211,11 +215,18 @@ fn rounds(bench: &Bench, source: &Path) -> anyhow::Result<(Vec<First>, Vec<Rival
 
 fn atoll_round(bench: &Bench, source: &Path) -> anyhow::Result<First> {
     let top = fresh(&bench.folder.join("atoll"))?;
+    let (alone, alone_cpu) = alone(bench, &top, source)?;
+    let top = fresh(&top)?;
     let stage = Stage::set(bench, &top, source)?;
     settle();
-    let first = stage.first_sync()?;
+    let first = First {
+        alone,
+        alone_cpu,
+        ..stage.first_sync()?
+    };
     eprintln!(
-        "  atoll: node {}, second folder {}, again {}",
+        "  atoll: node alone {}, node {}, second folder {}, again {}",
+        seconds(alone),
         seconds(first.until_node),
         seconds(first.until_second),
         seconds(first.unchanged)
@@ -225,6 +236,20 @@ fn atoll_round(bench: &Bench, source: &Path) -> anyhow::Result<First> {
     fs::remove_dir_all(&top)?;
     fs::remove_dir_all(source.join(".atoll"))?;
     Ok(first)
+}
+
+/// The first sync into a node that no other folder follows.
+fn alone(bench: &Bench, top: &Path, source: &Path) -> anyhow::Result<(Duration, Duration)> {
+    let node = Node::start(&bench.binary, &top.join("data"), &top.join("node.log"))?;
+    let space = node.create_space(SPACE)?;
+    let folder = node.folder("a", source, &space, &top.join("a.log"));
+    settle();
+    let before = node.process.usage()?.cpu;
+    let client = folder.once(LIMIT)?;
+    let cpu = (node.process.usage()?.cpu + client.usage.cpu).saturating_sub(before);
+    node.stop()?;
+    fs::remove_dir_all(source.join(".atoll"))?;
+    Ok((client.wall, cpu))
 }
 
 fn rsync_round(bench: &Bench, source: &Path) -> anyhow::Result<Rival> {
@@ -292,6 +317,8 @@ impl Stage {
         let (node, watcher) = (self.node.process.usage()?, self.watcher.usage()?);
         settle();
         Ok(First {
+            alone: Duration::ZERO,
+            alone_cpu: Duration::ZERO,
             unchanged: self.first.once(LIMIT)?.wall,
             until_node: client.wall,
             until_second,
@@ -380,7 +407,13 @@ fn first_rows(
     );
     vec![
         Row::ratio(
-            &format!("{work}, until the node has it"),
+            &format!("{work}, until the node has it, no second folder yet"),
+            ours(|first| first.alone),
+            durable,
+            node_bar,
+        ),
+        Row::ratio(
+            &format!("{work}, until the node has it, the second folder following meanwhile"),
             node,
             durable,
             node_bar,
@@ -391,7 +424,12 @@ fn first_rows(
             durable,
             Some(second_bar),
         ),
-        Row::ratio(&format!("{work}, until the node has it"), node, plain, None),
+        Row::ratio(
+            &format!("{work}, until the node has it, no second folder yet"),
+            ours(|first| first.alone),
+            plain,
+            None,
+        ),
         Row::ratio(
             &format!("{work}, until the second folder has it"),
             second,
@@ -400,7 +438,11 @@ fn first_rows(
         ),
         Row::note(
             &format!("{work}, CPU of all processes"),
-            format!("{} (two copies)", seconds(ours(|first| first.cpu))),
+            format!(
+                "{} (one copy), {} (two copies)",
+                seconds(ours(|first| first.alone_cpu)),
+                seconds(ours(|first| first.cpu))
+            ),
             format!(
                 "rsync --fsync {} (one copy)",
                 seconds(theirs(|rival| rival.durable.cpu))
