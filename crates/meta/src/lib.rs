@@ -96,6 +96,12 @@ impl Mode {
     pub const fn bits(self) -> u32 {
         self.0 as u32
     }
+
+    /// This mode with more permissions; bits beyond `0o7777` are dropped.
+    #[must_use]
+    pub const fn with(self, bits: u32) -> Self {
+        Self(self.0 | (bits & 0o7777) as u16)
+    }
 }
 
 impl Timestamp {

@@ -90,6 +90,9 @@ impl Folders {
             Some(name) => self.find_space(name).await?,
             None => self.make_space(service, &path).await?,
         };
+        // Marked before it is remembered: a remembered folder without its marker
+        // is a drive that is not mounted.
+        self.mark(&path, &space)?;
         let folder = node::Folder {
             path: path.clone(),
             space: space.id.to_u64(),
@@ -186,6 +189,28 @@ impl Folders {
         }
     }
 
+    fn mark(&self, path: &Path, space: &Space) -> Result<(), Problem> {
+        let failed = |error| {
+            Problem::Refused(format!(
+                "cannot write the marker into {}/.atoll: {error}",
+                path.display()
+            ))
+        };
+        if sync::marker::read(path).map_err(failed)?.is_some() {
+            return Ok(());
+        }
+        let marker = sync::marker::Marker {
+            site: self.node.log_id().to_string(),
+            node: self.node.identity().name,
+            space: space.id.to_string(),
+            slug: space.slug.to_string(),
+            server: self.lock().server.clone().unwrap_or_default(),
+        };
+        sync::folder::Folder::open(path)
+            .and_then(|folder| sync::marker::write(&folder, &marker))
+            .map_err(failed)
+    }
+
     async fn find_space(&self, name: String) -> Result<Space, Problem> {
         let admin = Caller(DeviceId::ADMIN);
         self.node
@@ -217,6 +242,7 @@ impl Folders {
             token: Some(token),
             device_name: self.node.identity().name,
             strategy: Strategy::KeepBoth,
+            joined: true,
         };
         let (state, stop) = (Arc::new(Mutex::new("starting".to_owned())), Stop::new());
         let thread = std::thread::Builder::new()

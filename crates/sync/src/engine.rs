@@ -24,6 +24,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -113,6 +114,9 @@ pub enum EngineError {
         /// That node's address.
         server: String,
     },
+    /// What was done in it cannot be made durable.
+    #[error("the folder cannot be made durable: {0}")]
+    NotDurable(io::Error),
     /// The marker is gone while the client runs.
     #[error(
         "folder {0} has lost its .atoll/marker.json: is the drive mounted? nothing was deleted"
@@ -169,6 +173,12 @@ impl Engine {
             io::ErrorKind::WouldBlock => EngineError::Locked(folder.path().to_owned()),
             _ => open(error),
         })?;
+        // What was agreed, without the marker: not the folder it was, or it was
+        // tampered with. A folder that must have been joined cannot be empty.
+        let was_joined = settings.joined || folder.corner("state.db").exists();
+        if marker.is_none() && was_joined {
+            return Err(EngineError::MarkerGone(folder.path().to_owned()));
+        }
         let (node, session) = connect(settings, &folder, marker.as_ref())?;
         let space = session.space_id().map_err(EngineError::Nonsense)?;
         let now = session.cursor().map_err(EngineError::Nonsense)?;
@@ -299,8 +309,9 @@ impl Engine {
             self.problem(&RelativePath::root(), &error.to_string());
         }
         let watch = watch.ok();
+        let mut deaf = watch.is_none();
         self.catch_up_patiently(stop)?;
-        self.spawn_feed(sender);
+        let _following = self.spawn_feed(sender);
         let mut report = self.round(Scope::Everything)?;
         let mut retry = Retry::new();
         while !stop.is_stopped() {
@@ -310,9 +321,9 @@ impl Engine {
                 self.observer.event(&Event::Quiet);
                 retry.reset();
             }
-            let wait = match (&report, &watch) {
-                (report, _) if report.more_news => Duration::ZERO,
-                (_, None) if quiet => LOOK_EVERY,
+            let wait = match &report {
+                report if report.more_news => Duration::ZERO,
+                _ if deaf && quiet => LOOK_EVERY,
                 _ if quiet => Duration::MAX,
                 _ => retry.next(),
             };
@@ -322,23 +333,16 @@ impl Engine {
                 });
             }
             let woken = self.wait(&signals, wait, stop)?;
-            let mut heard = watch.as_ref().map_or_else(
-                || Heard {
-                    everything: !woken,
-                    ..Heard::default()
-                },
-                |watch| {
-                    let mut heard = watch.take();
-                    if !heard.is_empty() {
-                        // The rest of the same save; not a wait for anything.
-                        std::thread::park_timeout(SETTLE);
-                        let more = watch.take();
-                        heard.everything |= more.everything;
-                        heard.names.extend(more.names);
-                    }
-                    heard
-                },
-            );
+            let mut heard = watch.as_ref().map(listen).unwrap_or_default();
+            if let Some(reason) = heard.deaf.take() {
+                deaf = true;
+                let reason = format!(
+                    "not all of the folder can be watched ({reason}); raise \
+                     fs.inotify.max_user_watches, until then it is looked through every few seconds"
+                );
+                self.problem(&RelativePath::root(), &reason);
+            }
+            heard.everything |= deaf && !woken;
             // What an interrupted round had set aside is not named anywhere.
             heard.everything |= report.interrupted.is_some();
             heard.names.append(&mut report.again);
@@ -486,10 +490,13 @@ impl Engine {
         Ok(())
     }
 
-    fn spawn_feed(&self, signals: SyncSender<Signal>) {
+    fn spawn_feed(&self, signals: SyncSender<Signal>) -> Following {
         let (node, space, cursor) = (self.node.clone(), self.space, self.cursor);
-        // Ends when the engine is gone; a blocked read ends with its timeout.
-        std::thread::spawn(move || follow(&node, space, cursor, &signals));
+        let following = Following::default();
+        let ended = Arc::clone(&following.ended);
+        // Not waited for: it notices with the next frame, 15 s at most.
+        std::thread::spawn(move || follow(&node, space, cursor, &signals, &ended));
+        following
     }
 
     /// Proves that the folder is the one that was synced.
@@ -499,6 +506,20 @@ impl Engine {
             _ => Err(EngineError::MarkerGone(self.folder.path().to_owned())),
         }
     }
+}
+
+/// What the watcher heard, with the rest of the same save.
+fn listen(watch: &Watch) -> Heard {
+    let mut heard = watch.take();
+    if !heard.is_empty() {
+        // Not a wait for anything: what comes later is heard later.
+        std::thread::park_timeout(SETTLE);
+        let more = watch.take();
+        heard.everything |= more.everything;
+        heard.names.extend(more.names);
+        heard.deaf = heard.deaf.or(more.deaf);
+    }
+    heard
 }
 
 /// Registers if need be, and begins a session.
@@ -573,10 +594,16 @@ fn decode(bytes: &[u8]) -> Result<Version, EngineError> {
 }
 
 /// The feed thread: reads for ever, from where it broke off.
-fn follow(node: &Node, space: SpaceId, mut cursor: Cursor, signals: &SyncSender<Signal>) {
+fn follow(
+    node: &Node,
+    space: SpaceId,
+    mut cursor: Cursor,
+    signals: &SyncSender<Signal>,
+    ended: &AtomicBool,
+) {
     let mut retry = Retry::new();
-    loop {
-        match follow_once(node, space, &mut cursor, signals, &mut retry) {
+    while !ended.load(Ordering::Relaxed) {
+        match follow_once(node, space, &mut cursor, signals, &mut retry, ended) {
             Ok(()) => {}
             Err(Followed::Abandoned) => return,
             Err(Followed::Broken(error)) => {
@@ -586,6 +613,18 @@ fn follow(node: &Node, space: SpaceId, mut cursor: Cursor, signals: &SyncSender<
             }
         }
         std::thread::park_timeout(retry.next());
+    }
+}
+
+/// Ends the feed thread when it is dropped.
+#[derive(Debug, Default)]
+struct Following {
+    ended: Arc<AtomicBool>,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 }
 
@@ -606,10 +645,14 @@ fn follow_once(
     cursor: &mut Cursor,
     signals: &SyncSender<Signal>,
     retry: &mut Retry,
+    ended: &AtomicBool,
 ) -> Result<(), Followed> {
     let mut frames = node.feed(space, *cursor, true)?;
     let mut versions = Vec::with_capacity(FEED_BATCH);
     while let Some(frame) = frames.next_frame()? {
+        if ended.load(Ordering::Relaxed) {
+            return Err(Followed::Abandoned);
+        }
         match frame {
             Frame::Version(bytes) => match Version::decode(&bytes) {
                 Ok(version) => versions.push(version),

@@ -8,7 +8,8 @@
 use crate::chunk::cut;
 use crate::folder::{Folder, Observation, Temporary, observe_open};
 use crate::land::{Landed, Lander, Want};
-use crate::remote::{Node, RemoteError, partial_name};
+use crate::leftovers::partial_name;
+use crate::remote::{Node, RemoteError};
 use crate::wire::Frame;
 use base::{Hash, Hasher, SpaceId, VersionId, limits};
 use std::collections::HashMap;
@@ -75,7 +76,9 @@ pub fn fetch_small(
                         continue;
                     };
                     if want.metadata.content() != Some((Hash::of(&bytes), bytes.len() as u64)) {
-                        return Err(FetchError::Damaged { version });
+                        let error = io::Error::other(FetchError::Damaged { version });
+                        done.push((want, Landed::Failed(error)));
+                        continue;
                     }
                     match write_small(folder, &bytes) {
                         Ok(temporary) => lander.stage(want, temporary)?,
@@ -133,6 +136,9 @@ pub fn fetch_large(
                 done.push((want, Landed::Superseded));
             }
             Err(FetchError::Local(error)) => done.push((want, Landed::Failed(error))),
+            Err(error @ FetchError::Damaged { .. }) => {
+                done.push((want, Landed::Failed(io::Error::other(error))));
+            }
             Err(error) => return Err(error),
         }
     }
@@ -187,7 +193,7 @@ fn bring(
             by_delta: true,
         });
     }
-    let mut partial = folder.partial(&partial_name(&hash))?;
+    let mut partial = folder.partial(&partial_name(want.version))?;
     let (mut hasher, start) = rehash(&partial.file, size)?;
     if start == 0 {
         // Space is claimed at once: a full disk is found before the transfer.

@@ -16,6 +16,7 @@
 use crate::folder::{
     Directory, Folder, Observation, ObservedKind, RelativePath, Temporary, dress, observe_open,
 };
+use crate::leftovers::is_partial;
 use base::{ItemId, Name, VersionId};
 use meta::{Kind, Metadata};
 use std::collections::BTreeMap;
@@ -146,7 +147,7 @@ impl<'a> Lander<'a> {
     /// # Errors
     /// When nothing can be made durable: then nothing was placed that the
     /// caller may rely on.
-    pub fn finish(self) -> io::Result<Vec<(Want, Landed)>> {
+    pub fn finish(mut self) -> io::Result<Vec<(Want, Landed)>> {
         let many = self.is_many();
         if many {
             self.folder.sync_all()?;
@@ -156,7 +157,7 @@ impl<'a> Lander<'a> {
         }
         let mut directories = BTreeMap::new();
         let mut landed = Vec::with_capacity(self.staged.len());
-        for mut staged in self.staged {
+        for mut staged in std::mem::take(&mut self.staged) {
             let outcome =
                 place(self.folder, &mut directories, &mut staged).unwrap_or_else(Landed::Failed);
             if !matches!(outcome, Landed::Placed(_)) {
@@ -170,6 +171,20 @@ impl<'a> Lander<'a> {
             directories.values().try_for_each(Directory::sync)?;
         }
         Ok(landed)
+    }
+}
+
+impl Drop for Lander<'_> {
+    /// What was not placed is not left lying, but for downloads that can go on.
+    fn drop(&mut self) {
+        for staged in self
+            .staged
+            .iter()
+            .filter(|staged| !is_partial(&staged.temporary))
+        {
+            // What cannot be removed now is at the next start.
+            let _ = self.folder.discard(&staged.temporary);
+        }
     }
 }
 

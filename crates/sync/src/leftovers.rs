@@ -4,7 +4,7 @@
 
 use crate::folder::{Folder, RelativePath, holds_an_entry, observe_open};
 use crate::trees::{Trees, TreesError};
-use base::Hasher;
+use base::{Hasher, VersionId};
 use std::io::{self, Read};
 
 /// Where an entry that came back is put: in the root, under a name that says so.
@@ -17,7 +17,11 @@ const RETURNED: &str = "recovered";
 pub fn clear(folder: &Folder, trees: &Trees) -> Result<Vec<String>, LeftoverError> {
     let mut returned = Vec::new();
     for name in folder.temporaries()? {
-        if name.ends_with(".part") {
+        if let Some(version) = version_of(&name)
+            && trees
+                .news_of(version.item)?
+                .is_some_and(|news| news.id == version)
+        {
             continue;
         }
         if holds_an_entry(&name) && !is_known(folder, trees, &name)? {
@@ -27,6 +31,23 @@ pub fn clear(folder: &Folder, trees: &Trees) -> Result<Vec<String>, LeftoverErro
         }
     }
     Ok(returned)
+}
+
+/// The temporary name of the partial download of `version`: each has its own,
+/// so that two files of equal content never share one.
+pub fn partial_name(version: VersionId) -> String {
+    format!("{version}{PARTIAL}")
+}
+
+/// Whether a temporary is a download that can go on.
+pub fn is_partial(name: &str) -> bool {
+    name.ends_with(PARTIAL)
+}
+
+const PARTIAL: &str = ".part";
+
+fn version_of(name: &str) -> Option<VersionId> {
+    name.strip_suffix(PARTIAL)?.parse().ok()
 }
 
 /// Whether the node has these bytes: then the place they stood in tells the rest.

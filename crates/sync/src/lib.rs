@@ -52,6 +52,9 @@ pub struct Settings {
     pub device_name: String,
     /// What happens to files that both sides changed.
     pub strategy: Strategy,
+    /// Whether the folder was joined before, and so must have its marker: one
+    /// without is a drive that is not mounted.
+    pub joined: bool,
 }
 
 /// How long to sync.

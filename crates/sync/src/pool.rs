@@ -8,6 +8,7 @@ use crate::fetch::{FetchError, Inlet, KeptMap, Standing, fetch_large, fetch_smal
 use crate::folder::{Folder, RelativePath};
 use crate::land::{Landed, Want};
 use crate::upload::{Candidate, Outlet, Uploaded, upload};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -132,7 +133,11 @@ impl Pool {
             loop {
                 let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok(job) = job else { return };
-                if report.send(work.run(job)).is_err() {
+                let paths = job.paths();
+                // A worker that dies silently would be waited for without end.
+                let done = catch_unwind(AssertUnwindSafe(|| work.run(job)))
+                    .unwrap_or_else(|_| (Done::Failed(paths, panicked()), 0));
+                if report.send(done).is_err() {
                     return;
                 }
             }
@@ -200,6 +205,12 @@ impl Job {
                 .sum(),
         }
     }
+}
+
+fn panicked() -> FetchError {
+    FetchError::Local(std::io::Error::other(
+        "a worker thread panicked; its message is above",
+    ))
 }
 
 fn weight_of(want: &Want) -> u64 {

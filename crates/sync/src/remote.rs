@@ -5,7 +5,7 @@
 //! again can help. The endpoints are described in `docs/protocol.md`.
 
 use crate::wire::{Decoder, Frame, MEDIA_TYPE, WireError};
-use base::{Cursor, DeviceId, Hash, LogId, Slug, SpaceId, VersionId};
+use base::{Cursor, DeviceId, LogId, Slug, SpaceId, VersionId};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::time::Duration;
@@ -506,9 +506,4 @@ impl Frames {
             _ => self.node.nonsense(&self.what, &error.to_string()),
         }
     }
-}
-
-/// The temporary name of a partial download of `hash`.
-pub fn partial_name(hash: &Hash) -> String {
-    format!("{}.part", hash.to_hex())
 }

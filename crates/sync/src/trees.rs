@@ -106,8 +106,9 @@ impl Trees {
             source,
         };
         match Self::try_open(path) {
-            Ok(trees) => Ok(trees),
-            Err(_) => {
+            // Only what can never be read again is begun anew: to forget what was
+            // agreed for a full disk would undo deletions.
+            Err(failure) if is_useless(&failure) => {
                 for suffix in ["", "-wal", "-shm"] {
                     let mut file = path.as_os_str().to_owned();
                     file.push(suffix);
@@ -116,6 +117,7 @@ impl Trees {
                 }
                 Self::try_open(path).map_err(error)
             }
+            result => result.map_err(error),
         }
     }
 
@@ -437,6 +439,28 @@ impl Trees {
         rows.and_then(Iterator::collect).map_err(self.error())
     }
 
+    /// Items that the node has at another place than the synced one, each with
+    /// its synced state and its news.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn moved(&self) -> Result<Vec<(SyncedRow, Version)>, TreesError> {
+        let query = "SELECT news.version FROM news JOIN synced ON synced.item = news.item \
+            WHERE news.parent <> synced.parent OR news.name <> synced.name ORDER BY news.item";
+        let news: Vec<Version> = self
+            .connection
+            .prepare_cached(query)
+            .and_then(|mut statement| statement.query_map([], version_row)?.collect())
+            .map_err(self.error())?;
+        let mut moved = Vec::new();
+        for version in news.into_iter().filter(|version| version.state.is_some()) {
+            if let Some(row) = self.synced_item(version.id.item)? {
+                moved.push((row, version));
+            }
+        }
+        Ok(moved)
+    }
+
     /// What the node says stands at `name` of `parent`: the news of this place,
     /// else the synced item unless there is news that it went elsewhere.
     ///
@@ -656,6 +680,18 @@ impl Trees {
                     .optional()
             })
             .map_err(self.error())
+    }
+}
+
+fn is_useless(failure: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    match failure {
+        // An older format, by `try_open`.
+        rusqlite::Error::InvalidQuery => true,
+        failure => matches!(
+            failure.sqlite_error_code(),
+            Some(DatabaseCorrupt | NotADatabase)
+        ),
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Heard {
     pub names: BTreeSet<RelativePath>,
     /// Whether anything may have changed.
     pub everything: bool,
+    /// Why not everything is heard from now on, if so.
+    pub deaf: Option<String>,
 }
 
 impl Heard {
@@ -39,9 +41,13 @@ impl Heard {
     }
 
     fn hear(&mut self, folder: &Path, event: &notify::Result<notify::Event>) {
-        let Ok(event) = event else {
-            self.everything = true;
-            return;
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                self.everything = true;
+                self.deaf = Some(error.to_string());
+                return;
+            }
         };
         let wanted = match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,

@@ -83,6 +83,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
             Conflicts::KeepBoth => Strategy::KeepBoth,
             Conflicts::LastWriteWins => Strategy::LastWriteWins,
         },
+        joined: false,
     };
     let summary = sync::run(&settings, mode, &Stop::new(), observer)?;
     print(&summary, mode, arguments.json)

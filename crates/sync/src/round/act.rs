@@ -13,7 +13,7 @@ use crate::plan::{Remote, Settlement, Sight, Step, Synced, decide, settle};
 use crate::pool::Job;
 use crate::trees::SyncedRow;
 use crate::upload::{Candidate, DeltaBase, examine};
-use base::{VersionId, limits};
+use base::{ItemId, VersionId, limits};
 use meta::{Kind, Metadata};
 use state::{Base, Change, Outcome, Parent};
 use std::io;
@@ -27,8 +27,26 @@ const SMALL_BATCH_BYTES: u64 = 4 << 20;
 const LARGE_BATCH_BYTES: u64 = 8 << 20;
 
 impl Round<'_> {
-    /// Decides about one name and does it, or sets it aside to be done.
+    /// Decides about one name and does it, or sets it aside to be done. What the
+    /// operating system refuses about this one name is told, not the end.
     pub(super) fn act(
+        &mut self,
+        place: &Place<'_>,
+        local: Option<Observation>,
+        synced: Option<SyncedRow>,
+        remote: Option<Remote>,
+    ) -> Result<Step, EngineError> {
+        match self.act_now(place, local, synced, remote) {
+            Err(EngineError::Folder(error)) => {
+                self.problem(place.directory.child(place.name.as_str()), &error);
+                Ok(Step::Ignore)
+            }
+            result => result,
+        }
+    }
+
+    /// See [`Round::act`].
+    fn act_now(
         &mut self,
         place: &Place<'_>,
         local: Option<Observation>,
@@ -42,6 +60,12 @@ impl Round<'_> {
         });
         if step == Step::Nothing {
             return Ok(step);
+        }
+        if self.engine.has_news && self.is_elsewhere(place, synced.as_ref(), remote.as_ref())? {
+            self.report
+                .again
+                .insert(place.directory.child(place.name.as_str()));
+            return Ok(Step::Ignore);
         }
         if self.engine.dry_run {
             let path = place.directory.child(place.name.as_str());
@@ -72,7 +96,7 @@ impl Round<'_> {
                 self.fetch(place, local, synced, remote)?;
             }
             (Step::AdoptDirectory, Some(local), _, Some(remote)) => {
-                self.adopt_directory(place, local, remote)?;
+                self.adopt_directory(place, local, &remote)?;
             }
             (Step::Compare, Some(_), synced, Some(remote)) => {
                 self.compare(place, synced, &remote)?;
@@ -108,6 +132,28 @@ impl Round<'_> {
             _ => {}
         }
         Ok(step)
+    }
+
+    /// Whether the item that was or shall be here has its other end at a place
+    /// it could not be moved to or from yet ([`Round::relocate_moved`]).
+    fn is_elsewhere(
+        &self,
+        place: &Place<'_>,
+        synced: Option<&SyncedRow>,
+        remote: Option<&Remote>,
+    ) -> Result<bool, EngineError> {
+        if let (Some(row), None) = (synced, remote)
+            && let Some(news) = self.engine.trees.news_of(row.synced.version.item)?
+            && news.state.is_some()
+        {
+            return Ok(true);
+        }
+        let Some(remote) = remote.filter(|_| synced.is_none()) else {
+            return Ok(false);
+        };
+        let row = self.engine.trees.synced_item(remote.version.item)?;
+        Ok(row
+            .is_some_and(|row| row.parent != Some(place.parent) || row.name != place.name.as_str()))
     }
 
     fn create(
@@ -268,7 +314,7 @@ impl Round<'_> {
         let name = place.name.as_str();
         match local {
             Some(local) if local.kind == ObservedKind::Directory => {
-                return self.adopt_directory(place, local, remote);
+                return self.adopt_directory(place, local, &remote);
             }
             Some(local) => {
                 // A synced file made way for a directory.
@@ -295,7 +341,7 @@ impl Round<'_> {
         }
         self.report.fetched += 1;
         match place.handle.observe(name)? {
-            Some(local) => self.adopt_directory(place, local, remote),
+            Some(local) => self.adopt_directory(place, local, &remote),
             None => Ok(()),
         }
     }
@@ -305,19 +351,32 @@ impl Round<'_> {
         &mut self,
         place: &Place<'_>,
         local: Observation,
-        remote: Remote,
+        remote: &Remote,
     ) -> Result<(), EngineError> {
         let (item, metadata) = (remote.version.item, remote.metadata.clone());
         let path = place.directory.child(place.name.as_str());
+        // One that this client gave itself has the local mode and time: it has
+        // agreed on what it gave, and what moved since is given at the end.
+        let (seen, wanted) = match remote.own {
+            true => (
+                Observation {
+                    mode: metadata.mode,
+                    modified: metadata.modified,
+                    ..local
+                },
+                None,
+            ),
+            false => (local, Some(metadata.clone())),
+        };
         self.agree(
             Some(place.parent),
             place.name.as_str(),
             remote.version,
-            remote.metadata,
-            local,
+            metadata,
+            seen,
             false,
         )?;
-        self.touched.insert(item, (path.clone(), Some(metadata)));
+        self.touched.insert(item, (path.clone(), wanted));
         self.paths.insert(item, path.clone());
         self.walk.push_back((item, path));
         Ok(())
@@ -533,29 +592,55 @@ impl Round<'_> {
                 continue;
             }
             if row.synced.metadata.is_directory() {
-                for child in self.engine.trees.synced_children(row.synced.version.item)? {
-                    let remote = self.engine.trees.overlay(
-                        Some(&child),
-                        &Vec::from_iter(self.engine.trees.news_of(child.synced.version.item)?),
-                    )?;
-                    let step = decide(Sight {
-                        local: None,
-                        synced: Some(&child.synced),
-                        remote: remote.as_ref(),
-                    });
-                    if step == Step::DeleteRemote {
-                        let path = path.child(&child.name);
-                        let child = match &remote {
-                            Some(remote) => on_top_of(child, remote),
-                            None => child,
-                        };
-                        rows.push((child, path));
-                    }
+                for child in self.deletable_children(&row)? {
+                    let path = path.child(&child.name);
+                    rows.push((child, path));
                 }
             }
             self.deletions.push(Deletion { row, path });
         }
         Ok(())
+    }
+
+    /// What goes with a directory that is deleted: its entries that are deleted
+    /// at the node when they are absent here, each on its newest version.
+    fn deletable_children(&self, directory: &SyncedRow) -> Result<Vec<SyncedRow>, EngineError> {
+        let trees = &self.engine.trees;
+        let parent = directory.synced.version.item;
+        let mut children = Vec::new();
+        for child in trees.synced_children(parent)? {
+            let news = Vec::from_iter(trees.news_of(child.synced.version.item)?);
+            let remote = trees.overlay(Some(&child), &news)?;
+            let step = decide(Sight {
+                local: None,
+                synced: Some(&child.synced),
+                remote: remote.as_ref(),
+            });
+            if step == Step::DeleteRemote {
+                children.push(match &remote {
+                    Some(remote) => on_top_of(child, remote),
+                    None => child,
+                });
+            }
+        }
+        // What this client gave without hearing the answer has no synced row.
+        for version in trees.news_children(parent)? {
+            let is_synced = trees.synced_item(version.id.item)?.is_some();
+            let remote = trees.overlay(None, std::slice::from_ref(&version))?;
+            if let Some(remote) = remote.filter(|remote| remote.own && !is_synced) {
+                children.push(SyncedRow {
+                    parent: Some(parent),
+                    name: version.name.as_str().to_owned(),
+                    synced: Synced {
+                        version: remote.version,
+                        metadata: remote.metadata,
+                        seen: directory.synced.seen,
+                        racy: true,
+                    },
+                });
+            }
+        }
+        Ok(children)
     }
 
     // ---- batches -------------------------------------------------------
@@ -612,12 +697,19 @@ impl Round<'_> {
                 metadata: directory.metadata.clone(),
                 conflict_of: None,
             });
+            let places: Vec<(ItemId, &str)> = batch
+                .iter()
+                .map(|directory| (directory.parent, directory.name.as_str()))
+                .collect();
+            let offer = self.engine.trees.offer(&places)?;
+            self.checkpoint()?;
             let Some(outcomes) = self.commit(changes.collect())? else {
                 return Ok(());
             };
             for (directory, outcome) in batch.iter().zip(outcomes) {
                 self.created(directory, outcome)?;
             }
+            self.engine.trees.heard(offer)?;
         }
         Ok(())
     }

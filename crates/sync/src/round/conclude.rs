@@ -1,6 +1,7 @@
 //! Taking in what came of jobs and commits, and the end of a round: deletions
 //! on both sides, the times of directories, and the notes in the trees.
 
+use super::look::is_gone;
 use super::{Deletion, Removal, Round};
 use crate::engine::EngineError;
 use crate::fetch::{FetchError, MAP_KEPT_FROM};
@@ -19,6 +20,9 @@ use std::io;
 
 /// Notes kept in one transaction of the trees.
 const NOTES_PER_COMMIT: usize = 4096;
+
+/// What a directory's mode must allow to place and remove entries in it.
+const OWNER_MAY_CHANGE: u32 = 0o300;
 
 impl Round<'_> {
     /// Gives out a job as soon as there is room for it.
@@ -114,7 +118,7 @@ impl Round<'_> {
             self.report.interrupted = Some(error.into());
             return Ok(());
         }
-        Err(error.into())
+        Err(EngineError::NotDurable(error))
     }
 
     /// Commits `changes`; `None` when the node is away.
@@ -256,8 +260,12 @@ impl Round<'_> {
 
     /// Makes the folder durable, then the notes about it.
     pub(super) fn checkpoint(&mut self) -> Result<(), EngineError> {
-        if std::mem::take(&mut self.unsynced) {
-            self.engine.folder.sync_all()?;
+        if self.unsynced {
+            self.engine
+                .folder
+                .sync_all()
+                .map_err(EngineError::NotDurable)?;
+            self.unsynced = false;
         }
         self.notes = 0;
         Ok(self.engine.trees.commit()?)
@@ -302,10 +310,7 @@ impl Round<'_> {
             .and_then(|handle| handle.observe(name));
         match now {
             Ok(None) => true,
-            Err(error) => matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ),
+            Err(error) => is_gone(&error),
             // Replaced by another kind: that is why it is deleted.
             Ok(Some(now)) if (now.kind == ObservedKind::Directory) != directory_kind => true,
             Ok(Some(_)) => {
@@ -405,8 +410,13 @@ impl Round<'_> {
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
                 ) => {}
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                // Something in it is only here: it begins anew at the node.
                 self.report.again.insert(removal.path.clone());
+                // Entries that both sides agreed on leave by their own news, in
+                // this round or a later one, and the directory after them.
+                if !self.engine.trees.synced_children(item)?.is_empty() {
+                    return Ok(());
+                }
+                // Something in it is only here: it begins anew at the node.
             }
             Err(error) => {
                 self.problem(removal.path.clone(), &error);
@@ -434,6 +444,13 @@ impl Round<'_> {
             Some(row) if self.looks_as_agreed(path, &row) => Some(row.synced.metadata),
             _ => None,
         };
+        if let Some(metadata) = &wanted
+            && metadata.mode.bits() & OWNER_MAY_CHANGE != OWNER_MAY_CHANGE
+        {
+            // Given its mode back with its time, at the end of the round.
+            let open = Metadata::directory(metadata.mode.with(OWNER_MAY_CHANGE), metadata.modified);
+            self.dress(path, &open)?;
+        }
         self.touched.insert(item, (path.clone(), wanted));
         Ok(())
     }

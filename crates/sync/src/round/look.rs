@@ -136,7 +136,14 @@ impl Round<'_> {
                 return Ok(());
             }
         };
-        let local = handle.observe(name.as_str())?;
+        let local = match handle.observe(name.as_str()) {
+            Ok(local) => local,
+            // Not to be seen is not to be gone.
+            Err(error) => {
+                self.problem(directory.child(name.as_str()), &error);
+                return Ok(());
+            }
+        };
         let synced = self.engine.trees.synced_child(parent, name.as_str())?;
         let remote = self
             .engine
@@ -238,10 +245,16 @@ impl Round<'_> {
             if self.syncable(path, name.as_str().as_bytes()).is_none() {
                 continue;
             }
-            let look = if here {
-                handle.observe(name.as_str())?
+            let look = match if here {
+                handle.observe(name.as_str())
             } else {
-                None
+                Ok(None)
+            } {
+                Ok(look) => look,
+                Err(error) => {
+                    self.problem(path.child(name.as_str()), &error);
+                    continue;
+                }
             };
             let remote = match (&row, told.is_empty(), self.engine.has_news) {
                 (Some(row), true, false) => Some(Remote {
@@ -334,6 +347,15 @@ impl Round<'_> {
         Ok(true)
     }
 
+    /// Moves what the node moved, before names are looked at: each place then
+    /// shows the item that belongs there.
+    pub(super) fn relocate_moved(&mut self) -> Result<(), EngineError> {
+        for (row, version) in self.engine.trees.moved()? {
+            self.relocate(&row, &version)?;
+        }
+        Ok(())
+    }
+
     /// Moves the local entry of a synced item to where the node says it is.
     /// `false` when it cannot be moved yet.
     fn relocate(&mut self, row: &SyncedRow, version: &Version) -> Result<bool, EngineError> {
@@ -376,7 +398,7 @@ impl Round<'_> {
         let mut moved = row.clone();
         moved.parent = Some(version.parent);
         version.name.as_str().clone_into(&mut moved.name);
-        if let Some(now) = to.observe(version.name.as_str())?
+        if let Ok(Some(now)) = to.observe(version.name.as_str())
             && now.modified == moved.synced.seen.modified
             && now.size == moved.synced.seen.size
         {
@@ -426,7 +448,7 @@ fn remote_of(version: Version) -> Option<Remote> {
     })
 }
 
-fn is_gone(error: &io::Error) -> bool {
+pub(super) fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory

@@ -145,6 +145,9 @@ impl<'e> Round<'e> {
     pub fn run(mut self, scope: Scope) -> Result<Report, EngineError> {
         self.paths.insert(self.engine.root, RelativePath::root());
         self.look_at_root()?;
+        if self.engine.has_news && !self.engine.dry_run {
+            self.relocate_moved()?;
+        }
         match scope {
             Scope::Everything => self
                 .walk
