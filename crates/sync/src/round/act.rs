@@ -252,7 +252,7 @@ impl Round<'_> {
         remote: Remote,
     ) -> Result<(), EngineError> {
         if remote.metadata.is_directory() {
-            return self.fetch_directory(place, local, remote);
+            return self.fetch_directory(place, local, &remote);
         }
         let path = place.directory.child(place.name.as_str());
         if self.given_out.contains(&path) {
@@ -309,12 +309,12 @@ impl Round<'_> {
         &mut self,
         place: &Place<'_>,
         local: Option<Observation>,
-        remote: Remote,
+        remote: &Remote,
     ) -> Result<(), EngineError> {
         let name = place.name.as_str();
         match local {
             Some(local) if local.kind == ObservedKind::Directory => {
-                return self.adopt_directory(place, local, &remote);
+                return self.adopt_directory(place, local, remote);
             }
             Some(local) => {
                 // A synced file made way for a directory.
@@ -341,7 +341,7 @@ impl Round<'_> {
         }
         self.report.fetched += 1;
         match place.handle.observe(name)? {
-            Some(local) => self.adopt_directory(place, local, &remote),
+            Some(local) => self.adopt_directory(place, local, remote),
             None => Ok(()),
         }
     }
