@@ -81,6 +81,9 @@ pub enum Step {
     RemoveLocal,
     /// Both are directories: agree on the item, then look at mode and time.
     AdoptDirectory,
+    /// Give the directory the agreed mode and time: the round that agreed on
+    /// them did not come to it.
+    Dress,
     /// The local bytes decide; read them and ask [`settle`].
     Compare,
     /// The local entry is nothing that can be synced.
@@ -126,8 +129,11 @@ pub fn decide(sight: Sight<'_>) -> Step {
             }
             (Look::Gone, News::Changed | News::Other) => Step::Fetch,
             (Look::Same, News::Same) => Step::Nothing,
-            (Look::Same, News::Gone) => Step::RemoveLocal,
-            (Look::Same, News::Dressed | News::Changed | News::Other) => Step::Fetch,
+            (Look::Undressed, News::Same) => Step::Dress,
+            (Look::Same | Look::Undressed, News::Gone) => Step::RemoveLocal,
+            (Look::Same | Look::Undressed, News::Dressed | News::Changed | News::Other) => {
+                Step::Fetch
+            }
             (Look::Dressed, News::Gone) => Step::RemoveLocal,
             (Look::Dressed, News::Same) => Step::Update,
             (Look::Dressed, News::Dressed) => Step::Fetch,
@@ -165,6 +171,8 @@ enum Look {
     Same,
     /// A directory with another mode or time.
     Dressed,
+    /// A directory as it was found when it was agreed upon, not as agreed.
+    Undressed,
     /// Perhaps other bytes, of the same or a compatible kind.
     Touched,
     /// A directory where a file or link was, or the reverse.
@@ -181,9 +189,14 @@ fn look(local: Option<&Observation>, synced: &Synced) -> Look {
     }
     if directory {
         let metadata = &synced.metadata;
-        let same = (local.mode, local.modified) == (metadata.mode, metadata.modified)
-            || (local.mode, local.modified) == (synced.seen.mode, synced.seen.modified);
-        return if same { Look::Same } else { Look::Dressed };
+        let is = |mode, modified| (local.mode, local.modified) == (mode, modified);
+        return if is(metadata.mode, metadata.modified) {
+            Look::Same
+        } else if is(synced.seen.mode, synced.seen.modified) {
+            Look::Undressed
+        } else {
+            Look::Dressed
+        };
     }
     if local.same_file(&synced.seen) && !synced.racy {
         Look::Same

@@ -83,6 +83,12 @@ impl Round<'_> {
                     .entry(row.synced.version.item)
                     .or_insert((path, None));
             }
+            (Step::Dress, Some(_), Some(row), _) => {
+                let path = place.directory.child(place.name.as_str());
+                self.touched
+                    .entry(row.synced.version.item)
+                    .or_insert((path, Some(row.synced.metadata)));
+            }
             (Step::Update, Some(local), Some(row), _) => {
                 self.offer(
                     place,
@@ -376,6 +382,9 @@ impl Round<'_> {
             seen,
             false,
         )?;
+        if let Some(metadata) = &wanted {
+            self.open_for_changes(&path, metadata)?;
+        }
         self.touched.insert(item, (path.clone(), wanted));
         self.paths.insert(item, path.clone());
         self.walk.push_back((item, path));

@@ -444,12 +444,8 @@ impl Round<'_> {
             Some(row) if self.looks_as_agreed(path, &row) => Some(row.synced.metadata),
             _ => None,
         };
-        if let Some(metadata) = &wanted
-            && metadata.mode.bits() & OWNER_MAY_CHANGE != OWNER_MAY_CHANGE
-        {
-            // Given its mode back with its time, at the end of the round.
-            let open = Metadata::directory(metadata.mode.with(OWNER_MAY_CHANGE), metadata.modified);
-            self.dress(path, &open)?;
+        if let Some(metadata) = &wanted {
+            self.open_for_changes(path, metadata)?;
         }
         self.touched.insert(item, (path.clone(), wanted));
         Ok(())
@@ -466,6 +462,20 @@ impl Round<'_> {
             self.touched.insert(item, (path.clone(), None));
         }
         Ok(())
+    }
+
+    /// Lets entries be placed in a directory whose mode forbids it; it gets that
+    /// mode back with its time, at the end of the round.
+    pub(super) fn open_for_changes(
+        &mut self,
+        path: &RelativePath,
+        metadata: &Metadata,
+    ) -> Result<(), EngineError> {
+        if metadata.mode.bits() & OWNER_MAY_CHANGE == OWNER_MAY_CHANGE {
+            return Ok(());
+        }
+        let mode = metadata.mode.with(OWNER_MAY_CHANGE);
+        self.dress(path, &Metadata::directory(mode, metadata.modified))
     }
 
     fn looks_as_agreed(&self, path: &RelativePath, row: &SyncedRow) -> bool {
@@ -485,7 +495,7 @@ impl Round<'_> {
                 synced: Some(&row.synced),
                 remote: Some(&remote),
             };
-            decide(sight) == Step::Nothing
+            matches!(decide(sight), Step::Nothing | Step::Dress)
         })
     }
 

@@ -157,7 +157,7 @@ impl Round<'_> {
         };
         let step = self.act(&place, local, synced.clone(), remote)?;
         // A directory that both sides have may hold names not heard of.
-        if step == Step::Nothing
+        if matches!(step, Step::Nothing | Step::Dress)
             && local.is_some_and(|local| local.kind == ObservedKind::Directory)
             && let Some(row) = synced
             && row.synced.seen.inode != local.map_or(0, |local| local.inode)
@@ -276,7 +276,7 @@ impl Round<'_> {
             };
             let step = self.act(&place, look, row, remote)?;
             let directory = look.is_some_and(|look| look.kind == ObservedKind::Directory);
-            if let (Some(child), true, Step::Nothing | Step::Update | Step::Fetch) =
+            if let (Some(child), true, Step::Nothing | Step::Dress | Step::Update | Step::Fetch) =
                 (descend, directory, step)
             {
                 self.walk.push_back((child, path.child(name.as_str())));
