@@ -592,20 +592,10 @@ impl Round<'_> {
         self.set_aside_deletion(place, row)
     }
 
-    /// Sets aside the deletion of an item and, if a directory, of what was in
-    /// it; what changed at the node meanwhile survives.
+    /// Sets aside the deletion of an item; what is in it follows at the end.
     fn set_aside_deletion(&mut self, place: &Place<'_>, row: SyncedRow) -> Result<(), EngineError> {
-        let mut rows = vec![(row, place.directory.child(place.name.as_str()))];
-        while let Some((row, path)) = rows.pop() {
-            if !self.given_out.insert(path.clone()) {
-                continue;
-            }
-            if row.synced.metadata.is_directory() {
-                for child in self.deletable_children(&row)? {
-                    let path = path.child(&child.name);
-                    rows.push((child, path));
-                }
-            }
+        let path = place.directory.child(place.name.as_str());
+        if self.given_out.insert(path.clone()) {
             self.deletions.push(Deletion { row, path });
         }
         Ok(())
@@ -613,7 +603,10 @@ impl Round<'_> {
 
     /// What goes with a directory that is deleted: its entries that are deleted
     /// at the node when they are absent here, each on its newest version.
-    fn deletable_children(&self, directory: &SyncedRow) -> Result<Vec<SyncedRow>, EngineError> {
+    pub(super) fn deletable_children(
+        &self,
+        directory: &SyncedRow,
+    ) -> Result<Vec<SyncedRow>, EngineError> {
         let trees = &self.engine.trees;
         let parent = directory.synced.version.item;
         let mut children = Vec::new();

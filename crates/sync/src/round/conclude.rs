@@ -16,6 +16,7 @@ use crate::{RemoteError, conflict};
 use base::{DeviceId, ItemId, Name, VersionId, limits};
 use meta::Metadata;
 use state::{Base, Change, Outcome, Refusal, Version};
+use std::collections::HashSet;
 use std::io;
 
 /// Notes kept in one transaction of the trees.
@@ -275,7 +276,8 @@ impl Round<'_> {
 
     /// Deletes at the node what was deleted here, children first.
     pub(super) fn delete_at_node(&mut self) -> Result<(), EngineError> {
-        let mut deletions = std::mem::take(&mut self.deletions);
+        let deletions = std::mem::take(&mut self.deletions);
+        let mut deletions = self.with_children(deletions)?;
         // A row for each file of a large tree is moved once, not compared often.
         deletions.sort_by_cached_key(|deletion| std::cmp::Reverse(deletion.path.depth()));
         deletions.retain(|deletion| self.is_still_gone(deletion));
@@ -295,6 +297,28 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds what is in deleted directories. Only now, when everything given out
+    /// has been answered: an entry whose answer came in this round would else
+    /// stay behind, look like news, and bring its directory back.
+    fn with_children(&self, deletions: Vec<Deletion>) -> Result<Vec<Deletion>, EngineError> {
+        let mut waiting = deletions;
+        let mut seen = HashSet::new();
+        let mut all = Vec::with_capacity(waiting.len());
+        while let Some(deletion) = waiting.pop() {
+            if !seen.insert(deletion.row.synced.version.item) {
+                continue;
+            }
+            if deletion.row.synced.metadata.is_directory() {
+                for row in self.deletable_children(&deletion.row)? {
+                    let path = deletion.path.child(&row.name);
+                    waiting.push(Deletion { row, path });
+                }
+            }
+            all.push(deletion);
+        }
+        Ok(all)
     }
 
     /// Editors delete and write anew within a moment.
