@@ -247,11 +247,22 @@ async fn a_hash_is_no_key() {
     site.upload(&token, space, &[claim])
         .await
         .assert_problem(409, "upload-again");
+    // Nor is ending an upload that never began.
+    let finish = Frame::Finish(vec![cut.hash]);
+    let claim = site.commit(space, vec![new_file(space, "stolen", &secret)]);
+    for frames in [vec![finish.clone()], vec![finish.clone(), claim]] {
+        site.upload(&token, space, &frames)
+            .await
+            .assert_problem(409, "upload-again");
+    }
+    let claim = site.commit(space, vec![new_file(space, "stolen", &secret)]);
+    site.upload(&token, space, &[claim])
+        .await
+        .assert_problem(409, "upload-again");
     assert_eq!(
         needed(&site.upload(&token, space, &[open_whole(&cut)]).await),
         [(0, cut.size())]
     );
-    let finish = Frame::Finish(vec![cut.hash]);
     site.upload(&token, space, std::slice::from_ref(&finish))
         .await
         .assert_problem(409, "upload-again");

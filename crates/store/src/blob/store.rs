@@ -179,8 +179,8 @@ impl BlobStore {
     }
 
     /// Ends uploads whose chunks have all come. On return the blobs are
-    /// verified, durable and leased to `owner`. Blobs already stored count as
-    /// finished, so this may be repeated.
+    /// verified, durable and leased to `owner`. Blobs already leased to it count
+    /// as finished, so this may be repeated.
     ///
     /// # Errors
     /// The first of [`BlobError::NotBegun`], [`BlobError::Incomplete`] (begin
@@ -219,22 +219,19 @@ impl BlobStore {
     }
 
     /// Moves a finished upload to its place and returns its length; `None` when
-    /// the blob was there already.
+    /// the blob is there and already leased to `owner`. That others have stored
+    /// it is not enough: a hash alone would then open their bytes.
     fn put_in_place(
         &self,
         owner: DeviceId,
         now: Millis,
         hash: &Hash,
     ) -> Result<Option<u64>, BlobError> {
-        if self.lease(owner, now, hash)? {
-            self.uploads.discard((owner, *hash))?;
-            return Ok(None);
-        }
         let target = large::path(&self.parts.large, hash);
         match self.uploads.finish((owner, *hash), &target)? {
             Some(length) => Ok(Some(length)),
-            // Another call may have finished it meanwhile.
-            None if self.lease(owner, now, hash)? => Ok(None),
+            // This call is repeated, or another one of `owner` finished it.
+            None if self.has_lease(owner, now, hash)? && self.lease(owner, now, hash)? => Ok(None),
             None => Err(BlobError::NotBegun { hash: *hash, owner }),
         }
     }

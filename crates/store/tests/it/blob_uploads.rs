@@ -91,6 +91,44 @@ fn chunks_may_come_in_any_order_and_twice() {
 }
 
 #[test]
+fn what_others_stored_cannot_be_finished() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    let large = Large::numbered(1);
+    large.upload(&store).unwrap();
+    let other = DeviceId::new(8, 0);
+    let refused = store.finish(other, NOW, &[large.hash]);
+    assert!(
+        matches!(refused, Err(BlobError::NotBegun { .. })),
+        "{refused:?}"
+    );
+    assert!(!store.has_lease(other, NOW, &large.hash).unwrap());
+    store.finish(OWNER, NOW, &[large.hash]).unwrap();
+    let lapsed = NOW + limits::LEASE_MILLIS;
+    assert!(store.finish(OWNER, lapsed, &[large.hash]).is_err());
+}
+
+#[test]
+fn two_devices_may_send_the_same_blob() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    let (large, other) = (Large::numbered(1), DeviceId::new(8, 0));
+    let runs = [Run::Insert(large.chunks.clone())];
+    let size = large.bytes.len() as u64;
+    store
+        .begin(other, NOW, large.hash, size, None, &runs)
+        .unwrap();
+    large.upload(&store).unwrap();
+    for (number, bytes) in large.bytes.chunks(CHUNK).enumerate() {
+        let offset = (number * CHUNK) as u64;
+        store.write(other, large.hash, offset, bytes).unwrap();
+    }
+    store.finish(other, NOW, &[large.hash]).unwrap();
+    assert!(store.has_lease(other, NOW, &large.hash).unwrap());
+    large.check_stored(&store);
+}
+
+#[test]
 fn an_upload_goes_on_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let open = || open_at(Arc::new(RealFileSystem), directory.path(), IndexPlace::File);
