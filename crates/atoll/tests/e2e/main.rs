@@ -2,11 +2,12 @@
 //!
 //! Run by `cargo xtask test` on the release build; what single parts do is
 //! tested beside their code. [`follow`]: two folders and a node, edited and
-//! killed. [`share`]: `atoll up` and joining. [`keep`]: conflicts, old versions
+//! killed. [`shapes`]: trees that change shape. [`share`]: `atoll up` and joining. [`keep`]: conflicts, old versions
 //! and damage.
 
 mod follow;
 mod keep;
+mod shapes;
 mod share;
 
 use std::ffi::OsStr;
