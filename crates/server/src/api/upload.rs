@@ -36,6 +36,14 @@ pub const STREAM_BYTES: u64 = 64 << 20;
 /// Frames are gathered to about this many bytes before a worker gets them.
 const GATHER_BYTES: usize = 1 << 20;
 
+/// Runs of one opening: as many as a whole stream of copies and inserts in turn
+/// holds, which stand for half a million separate edits. 64 MiB of memory.
+const RUNS: usize = 1 << 21;
+
+/// Frames of runs behind one opening. A client fills frames, and some hundred
+/// full ones reach [`STREAM_BYTES`].
+const CONTINUED: u32 = 4096;
+
 /// Pieces of one stream that workers may have at once.
 const UNDER_WAY: usize = 4;
 
@@ -170,6 +178,11 @@ impl Stream {
             Frame::Blob { hash, bytes } => self.take_blob(hash, bytes).await,
             Frame::Open(open) => {
                 let continued = open.continued;
+                if continued > CONTINUED {
+                    return Err(Problem::Frames(format!(
+                        "{continued} frames of runs are announced; the limit is {CONTINUED}"
+                    )));
+                }
                 self.opening = Some((open, continued));
                 self.open_when_complete().await
             }
@@ -179,6 +192,11 @@ impl Stream {
                         "runs came that no `open` announced".to_owned(),
                     ));
                 };
+                if open.runs.len() + runs.len() > RUNS {
+                    return Err(Problem::Frames(format!(
+                        "more than {RUNS} runs for one file: send it whole"
+                    )));
+                }
                 open.runs.extend(runs);
                 *left -= 1;
                 self.open_when_complete().await

@@ -215,6 +215,37 @@ async fn a_new_version_costs_only_its_new_chunks() {
 }
 
 #[tokio::test]
+async fn the_runs_of_one_file_are_bounded() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let token = site.device("s", "editor").await;
+    let cut = cut_bytes(&noise(5, 500_000)).unwrap();
+    let opening = |continued| {
+        Frame::Open(Open {
+            file: cut.hash,
+            size: cut.size(),
+            base: None,
+            runs: vec![],
+            continued,
+        })
+    };
+    let check = async |frames: &[Frame], expected: &str| {
+        let answer = site.upload(&token, space, frames).await;
+        answer.assert_problem(400, "frames");
+        assert!(answer.text().contains(expected), "{}", answer.text());
+    };
+    check(&[opening(4097)], "4097 frames of runs").await;
+    let copy = Run::Copy {
+        first_chunk: 0,
+        count: 1,
+    };
+    let mut frames = vec![opening(33)];
+    frames.extend(vec![Frame::Runs(vec![copy; 65_536]); 33]);
+    check(&frames, "more than 2097152 runs").await;
+}
+
+#[tokio::test]
 async fn a_base_of_another_space_is_no_base() {
     let data = tempfile::tempdir().unwrap();
     let site = Site::open(data.path());

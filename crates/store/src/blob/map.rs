@@ -71,6 +71,12 @@ pub enum MapError {
     /// Encoded bytes that are no whole number of chunks.
     #[error("{0} bytes are no block map: expected a multiple of {CHUNK_ENCODED_BYTES}")]
     Encoding(usize),
+    /// Chunks beyond the end of the blob.
+    #[error("the chunks have more bytes together than the blob's {blob}")]
+    TooLong {
+        /// Length of the blob.
+        blob: u64,
+    },
     /// The chunks are longer or shorter together than the blob.
     #[error("the chunks have {chunks} bytes together, the blob {blob}")]
     Total {
@@ -110,8 +116,24 @@ impl BlockMap {
     /// # Errors
     /// [`MapError`] says which rule they break.
     pub fn from_runs(base: Option<&Self>, runs: &[Run]) -> Result<Self, MapError> {
+        Self::from_runs_within(base, runs, u64::MAX)
+    }
+
+    /// [`BlockMap::from_runs`] for runs that a stranger wrote: they may name the
+    /// same chunks again and again, so no more chunks are taken than fit into
+    /// the `blob` bytes that they claim to describe.
+    ///
+    /// # Errors
+    /// [`MapError`] says which rule they break; [`MapError::TooLong`] as soon as
+    /// the chunks have more than `blob` bytes together.
+    pub fn from_runs_within(
+        base: Option<&Self>,
+        runs: &[Run],
+        blob: u64,
+    ) -> Result<Self, MapError> {
         let base = base.map_or(&[][..], Self::chunks);
         let mut chunks = Vec::new();
+        let mut left = blob;
         for run in runs {
             let piece = match run {
                 Run::Insert(chunks) => chunks,
@@ -128,6 +150,8 @@ impl BlockMap {
             if chunks.len() + piece.len() > MAP_CHUNKS {
                 return Err(MapError::TooManyChunks);
             }
+            let bytes = piece.iter().map(|chunk| u64::from(chunk.len)).sum();
+            left = left.checked_sub(bytes).ok_or(MapError::TooLong { blob })?;
             chunks.extend_from_slice(piece);
         }
         Self::new(chunks)
@@ -256,5 +280,24 @@ mod tests {
         check(&[copy(2, 2)], None);
         check(&[copy(u32::MAX, u32::MAX)], None);
         assert!(BlockMap::from_runs(None, &[copy(0, 1)]).is_err());
+    }
+
+    #[test]
+    fn runs_stop_at_the_end_of_the_blob() {
+        let base = BlockMap::new(vec![chunk(1, 10); 1000]).unwrap();
+        let check = |count: usize, blob: u64, expected: Result<u64, MapError>| {
+            let run = Run::Copy {
+                first_chunk: 0,
+                count: 1000,
+            };
+            let map = BlockMap::from_runs_within(Some(&base), &vec![run; count], blob);
+            assert_eq!(map.map(|map| map.total_len()), expected, "{count} {blob}");
+        };
+        check(2, 20_000, Ok(20_000));
+        check(2, 20_001, Ok(20_000));
+        check(2, 19_999, Err(MapError::TooLong { blob: 19_999 }));
+        // So many chunks that only their bytes can have ended it.
+        check(20_000, 20_000, Err(MapError::TooLong { blob: 20_000 }));
+        check(20_000, u64::MAX, Err(MapError::TooManyChunks));
     }
 }

@@ -139,8 +139,12 @@ impl BlobStore {
             return Ok(Begun::Have);
         }
         check_large(hash, size)?;
+        // Before memory is spent on it: what the disk has no room for.
+        if !self.uploads.has((owner, hash)) {
+            self.uploads.check_space(size)?;
+        }
         let base = base.map(|base| self.base(base)).transpose()?;
-        let map = BlockMap::from_runs(base.as_ref().map(|base| &base.map), runs)
+        let map = BlockMap::from_runs_within(base.as_ref().map(|base| &base.map), runs, size)
             .and_then(|map| map.check_total(size))
             .map_err(|source| BlobError::Map { hash, source })?;
         let footer = Footer {

@@ -270,6 +270,12 @@ impl Uploads {
         Ok(())
     }
 
+    /// Whether the upload has its file, and so its space.
+    pub(super) fn has(&self, key: Key) -> bool {
+        let table = lock(&self.table);
+        table.open.contains_key(&key) || table.dormant.contains_key(&key)
+    }
+
     /// Takes a chunk of an open upload.
     pub(super) fn write(&self, key: Key, offset: u64, bytes: &[u8]) -> Result<(), BlobError> {
         let (owner, hash) = key;

@@ -330,6 +330,32 @@ fn wrong_chunks_and_wrong_wholes_are_refused() {
 }
 
 #[test]
+fn a_disk_without_room_is_told_before_the_runs_are_read() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    let large = Large::numbered(1);
+    disk.set_capacity(disk.used_bytes() + 100_000);
+    let nonsense = [Run::Copy {
+        first_chunk: 0,
+        count: 9,
+    }];
+    let size = large.bytes.len() as u64;
+    let refused = store.begin(OWNER, NOW, large.hash, size, None, &nonsense);
+    assert!(
+        matches!(refused, Err(BlobError::Full { .. })),
+        "{refused:?}"
+    );
+
+    // What was begun has its space, however little is left.
+    disk.set_capacity(u64::MAX);
+    large.begin(&store).unwrap();
+    disk.set_capacity(disk.used_bytes());
+    assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![range(0..5)]));
+    store.suspend(OWNER);
+    assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![range(0..5)]));
+}
+
+#[test]
 fn a_device_has_a_bounded_number_of_uploads() {
     let disk = SimulatedFileSystem::new();
     let store = open_simulated(&disk).unwrap();
