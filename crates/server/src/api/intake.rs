@@ -29,10 +29,7 @@ pub fn put_blobs(
         .iter()
         .map(|(hash, bytes)| (*hash, bytes.as_slice()))
         .collect();
-    service
-        .node
-        .blobs()
-        .put_small(device, service.node.now(), &borrowed)?;
+    service.node.put_small(device, &borrowed)?;
     let stored = blobs
         .iter()
         .map(|(hash, bytes)| (*hash, bytes.len() as u64))

@@ -179,7 +179,7 @@ fn store_now(service: &Service, device: DeviceId, mut spool: File) -> Result<(Ha
         Ok::<_, Problem>(bytes)
     };
     if size <= limits::SMALL_FILE_BYTES {
-        blobs.put_small(device, now, &[(hash, &read(0, size)?)])?;
+        service.node.put_small(device, &[(hash, &read(0, size)?)])?;
         return Ok((hash, size));
     }
     let runs = [Run::Insert(cut.map.chunks().to_vec())];

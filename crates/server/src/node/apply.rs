@@ -4,6 +4,7 @@
 //! Answers are sent only for what is applied. When applying fails the node
 //! stops: it would answer from a state that the log has left behind.
 
+use super::failure::Failure;
 use crate::problem::Problem;
 use state::{Projection, Reply};
 use std::collections::HashMap;
@@ -29,7 +30,7 @@ pub struct Progress {
     /// Index of the last applied entry.
     pub applied: watch::Sender<u64>,
     /// Why the node cannot go on, once it cannot.
-    pub failure: watch::Sender<Option<String>>,
+    pub failure: Failure,
     /// Entries and bytes applied since the thread began, for snapshots.
     pub grown: watch::Sender<Growth>,
 }
@@ -41,6 +42,15 @@ pub struct Growth {
     pub entries: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.failure
+                .set("a fault of the node while it applied a command: see its log");
+        }
+    }
 }
 
 impl Waiters {
@@ -100,8 +110,7 @@ pub fn run(
     };
     waiters.stop(ended.as_deref().unwrap_or("the node is stopping"));
     if let Some(why) = ended {
-        tracing::error!("the node stops: {why}");
-        progress.failure.send_replace(Some(why));
+        progress.failure.set(&why);
     }
 }
 
@@ -169,7 +178,8 @@ mod tests {
         let waiters = Arc::new(Waiters::default());
         let (answer, reply) = oneshot::channel();
         waiters.register(1, answer);
-        let (failure, failed) = watch::channel(None);
+        let failure = Failure::default();
+        let failed = failure.watch();
         let progress = Progress {
             applied: watch::channel(0).0,
             failure,
@@ -197,8 +207,10 @@ mod tests {
     fn a_log_that_fails_or_was_cut_stops_the_node() {
         let (_, failure) = check(vec![Ok(Followed::Compacted { first: 9 })]);
         assert!(failure.unwrap().contains("starts at entry 9"));
-        let (_, failure) = check(vec![Err(LogError::Closed)]);
-        assert!(failure.is_some());
+        let source = Arc::new(std::io::Error::other("the disk is gone"));
+        let path = "log/1".into();
+        let (_, failure) = check(vec![Err(LogError::Poisoned { path, source })]);
+        assert!(failure.unwrap().contains("the disk is gone"));
     }
 
     #[test]

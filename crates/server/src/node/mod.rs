@@ -7,6 +7,7 @@
 
 mod apply;
 mod directory;
+mod failure;
 mod housekeeping;
 mod recovery;
 mod snapshots;
@@ -15,7 +16,8 @@ use crate::pool::{Pool, Running};
 use crate::problem::Problem;
 use crate::token;
 use apply::{Growth, Progress, Waiters};
-use base::{Clock, Cursor, DeviceId, LogId, Millis, Random};
+use base::{Clock, Cursor, DeviceId, Hash, LogId, Millis, Random};
+use failure::Failure;
 use state::{Body, Command, Reader, Reply, StateError, TokenHash};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -99,7 +101,7 @@ pub struct Node {
     fetchers: Pool<()>,
     waiters: Arc<Waiters>,
     applied: watch::Receiver<u64>,
-    failure: watch::Receiver<Option<String>>,
+    failure: Failure,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     admin_token: String,
@@ -146,13 +148,13 @@ impl Node {
         let fetchers = threads("downloads wait for the disk", FETCH_THREADS)?;
 
         let (applied, applied_now) = watch::channel(recovered.projection.applied());
-        let (failure, failed) = watch::channel(None);
+        let failure = Failure::default();
         let (grown, growth) = watch::channel(Growth::default());
         let node = Arc::new(Self {
             identity: Mutex::new(identity),
             waiters: Arc::default(),
             applied: applied_now,
-            failure: failed,
+            failure: failure.clone(),
             directory,
             log,
             blobs: Arc::new(blobs),
@@ -249,7 +251,7 @@ impl Node {
 
     /// Follows whether the node had to stop, and why.
     pub fn watch_failure(&self) -> watch::Receiver<Option<String>> {
-        self.failure.clone()
+        self.failure.watch()
     }
 
     /// Index of the last entry in the log.
@@ -316,6 +318,16 @@ impl Node {
         job: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         self.start_storing(job)?.wait().await?
+    }
+
+    /// Stores small blobs that `device` sent; durable on return. Blocks: call it
+    /// inside [`Node::store`]. The node stops when the store takes nothing more.
+    ///
+    /// # Errors
+    /// What the blob store says.
+    pub fn put_small(&self, device: DeviceId, blobs: &[(Hash, &[u8])]) -> Result<(), Problem> {
+        let stored = self.blobs.put_small(device, self.now(), blobs);
+        Ok(stored.inspect_err(|error| self.failure.note(error))?)
     }
 
     /// Begins to store without waiting for it.

@@ -94,6 +94,8 @@ struct Published {
     /// The last entries, without gaps, ending at `visible`.
     recent: VecDeque<Entry>,
     recent_bytes: usize,
+    /// Why nothing will be committed any more, once the disk has failed.
+    failed: Option<LogError>,
     closed: bool,
 }
 
@@ -144,6 +146,7 @@ impl EmbeddedLog {
                 visible: last,
                 recent: VecDeque::new(),
                 recent_bytes: 0,
+                failed: None,
                 closed: false,
             }),
             news: Condvar::new(),
@@ -280,6 +283,12 @@ impl Shared {
         self.news.notify_all();
     }
 
+    /// Tells followers, once they have seen what is committed, that no more comes.
+    fn fail(&self, error: LogError) {
+        self.published().failed.get_or_insert(error);
+        self.news.notify_all();
+    }
+
     /// Ends everything, whatever ended the writer.
     fn close(&self) {
         let mut queue = self.queue();
@@ -391,8 +400,10 @@ impl Writer {
                 Err(error) => Err(error.clone()),
             });
         }
-        if written.is_ok() {
-            self.shared.publish(entries);
+        match written {
+            Ok(()) => self.shared.publish(entries),
+            Err(error @ LogError::Poisoned { .. }) => self.shared.fail(error),
+            Err(_) => {}
         }
     }
 }
@@ -401,12 +412,12 @@ impl Follow for Follower {
     fn next(&mut self) -> Result<Followed, LogError> {
         let shared = Arc::clone(&self.shared);
         let mut published = shared.published();
-        while published.visible <= self.after && !published.closed {
+        while published.visible <= self.after && published.failed.is_none() && !published.closed {
             published = wait(&shared.news, published);
         }
         let visible = published.visible;
         if visible <= self.after {
-            return Ok(Followed::Closed);
+            return published.failed.clone().map_or(Ok(Followed::Closed), Err);
         }
         let recent = recent_entries(&published.recent, self.after);
         drop(published);

@@ -103,7 +103,8 @@ pub trait Follow: Send {
     /// answer holds at most a few MiB, or a single entry.
     ///
     /// # Errors
-    /// When the disk fails or holds something else than was written.
+    /// When the disk fails or holds something else than was written;
+    /// [`LogError::Poisoned`] behind the last entry of a log that takes no more.
     fn next(&mut self) -> Result<Followed, LogError>;
 }
 

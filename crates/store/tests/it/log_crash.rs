@@ -179,6 +179,9 @@ fn after_a_failed_sync_nothing_more_is_taken() {
     let error = propose(&log, vec![b"refused".to_vec()]).unwrap_err();
     assert!(matches!(error, LogError::Poisoned { .. }), "{error}");
     assert_eq!(entries(&log), [(1, b"safe".to_vec())]);
+    // Followers learn it without proposing anything.
+    let told = log.follow(1).unwrap().next();
+    assert!(matches!(told, Err(LogError::Poisoned { .. })), "{told:?}");
     drop(log);
     // A restart sees the lost bytes in the page cache. Once shown, they stay.
     let log = open(&disk).unwrap();
