@@ -10,7 +10,7 @@ use super::segments::Active;
 use super::{Entry, LogError, Position};
 use crate::fs::File;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Where the valid entries of one segment are.
@@ -138,24 +138,25 @@ impl Index {
         }
     }
 
-    /// Forgets the first segments that hold nothing above `through`, never the
-    /// last one. Returns their files, oldest first.
-    pub(super) fn purge(&mut self, through: u64) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        while self.segments.len() > 1 && self.segments[0].last() <= through {
-            let base = self.position(self.segments[0].last());
-            let segment = self.segments.pop_front().expect("there are two");
-            files.push(segment.path);
-            self.base = base.expect("a segment's last entry is in the log");
-            while self
-                .terms
-                .get(1)
-                .is_some_and(|next| next.index <= self.base.index + 1)
-            {
-                self.terms.pop_front();
-            }
+    /// The file of the first segment, if it holds nothing above `through` and is
+    /// not the last one.
+    pub(super) fn purgeable(&self, through: u64) -> Option<&Path> {
+        let first = self.segments.front()?;
+        (self.segments.len() > 1 && first.last() <= through).then_some(&first.path)
+    }
+
+    /// Forgets the first segment, which is not the last one.
+    pub(super) fn forget_first(&mut self) {
+        let base = self.position(self.segments[0].last());
+        self.segments.pop_front();
+        self.base = base.expect("a segment's last entry is in the log");
+        while self
+            .terms
+            .get(1)
+            .is_some_and(|next| next.index <= self.base.index + 1)
+        {
+            self.terms.pop_front();
         }
-        files
     }
 
     fn stretch(&self, from: u64, through: u64, bytes: usize) -> Option<Stretch> {

@@ -194,20 +194,31 @@ impl Segments {
     /// `through`.
     ///
     /// # Errors
-    /// What the disk says; the segments it is about are then removed later.
+    /// What the disk says. The segment it is about and those behind it stay, for
+    /// a log with a gap is refused at the next start.
     pub fn purge_prefix(&mut self, through: u64) -> Result<(), LogError> {
-        let removed = lock_for_writing(&self.index).purge(through);
-        for path in &removed {
-            self.fs
-                .remove_file(path)
-                .map_err(|error| LogError::io("remove", path, error))?;
+        let mut removed = false;
+        while let Some(path) = self.purgeable(through) {
+            match self.fs.remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(LogError::io("remove", &path, error));
+                }
+                _ => lock_for_writing(&self.index).forget_first(),
+            }
+            removed = true;
         }
-        if removed.is_empty() {
+        if !removed {
             return Ok(());
         }
         self.fs
             .sync_dir(&self.directory)
             .map_err(|error| LogError::io("sync", &self.directory, error))
+    }
+
+    /// The file of the oldest segment, if it can go.
+    fn purgeable(&self, through: u64) -> Option<PathBuf> {
+        let index = lock_for_writing(&self.index);
+        index.purgeable(through).map(Path::to_owned)
     }
 
     /// Whether the log takes nothing more until it is opened again.

@@ -97,6 +97,22 @@ fn a_missing_segment_is_refused() {
 }
 
 #[test]
+fn a_segment_that_cannot_be_removed_leaves_no_gap() {
+    for failing in 1..=3 {
+        let disk = filled();
+        let log = open(&disk).unwrap();
+        disk.fail_at(disk.operations() + failing, std::io::ErrorKind::Other);
+        let failed = log.compact(12);
+        assert!(matches!(failed, Err(LogError::Io { .. })), "{failed:?}");
+        log.compact(16).unwrap();
+        let first = log.first();
+        drop(log);
+        let log = open(&disk).unwrap();
+        assert_eq!((log.first(), log.committed()), (first, 20));
+    }
+}
+
+#[test]
 fn a_segment_of_another_log_is_refused() {
     let (disk, other) = (filled(), SimulatedFileSystem::new());
     let fs = Arc::new(other.clone());
