@@ -21,6 +21,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use state::{Reader, Role, Version};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use store::blob::{BlobReader, BlockMap};
 use sync::wire::{CHUNKS_PER_FRAME, Frame, MEDIA_TYPE};
 
@@ -284,8 +285,8 @@ async fn many(service: Arc<Service>, caller: Caller, which: Which) -> Result<Res
         let service = &sender;
         let (count, mut sent, mut rest) = (wanted.len() as u64, 0, wanted);
         while !rest.is_empty() {
-            let node = Arc::clone(&service.node);
-            let piece = service.node.fetch(move || Ok(gather(node.blobs(), rest)));
+            let reading = Arc::clone(service);
+            let piece = service.node.fetch(move || Ok(gather(&reading, rest)));
             let (bytes, left) = piece.await.map_err(|_| Gone)?;
             sent += bytes.len() as u64;
             outgoing.send(bytes).await?;
@@ -311,9 +312,11 @@ fn asked_versions(text: &str) -> Result<Vec<VersionId>, Problem> {
     Ok(asked)
 }
 
-/// Reads whole contents until a piece is full; the rest stays for the next.
+/// Reads whole contents until a piece is full; the rest stays for the next. One
+/// that this node cannot read is missing like one that is gone, so that the
+/// others go through; its operator is told.
 fn gather(
-    blobs: &store::blob::BlobStore,
+    service: &Service,
     wanted: Vec<(VersionId, Option<Hash>)>,
 ) -> (Vec<u8>, Vec<(VersionId, Option<Hash>)>) {
     let mut bytes = Vec::with_capacity(PIECE_BYTES);
@@ -321,12 +324,13 @@ fn gather(
     while bytes.len() < PIECE_BYTES
         && let Some((version, hash)) = wanted.next()
     {
-        let content = hash.and_then(|hash| match blobs.open_blob(&hash) {
-            Ok(reader) => reader?.read_all().ok(),
-            Err(error) => {
-                tracing::error!("cannot read content {hash}: {error}");
-                None
-            }
+        let content = hash.and_then(|hash| {
+            let read = read_whole(service.node.blobs(), &hash);
+            read.inspect_err(|problem| {
+                service.unreadable.fetch_add(1, Ordering::Relaxed);
+                tracing::error!("version {version} cannot be downloaded: {problem}");
+            })
+            .ok()
         });
         match content {
             Some(content) => Frame::Content {
@@ -338,6 +342,15 @@ fn gather(
         }
     }
     (bytes, wanted.collect())
+}
+
+fn read_whole(blobs: &store::blob::BlobStore, hash: &Hash) -> Result<Vec<u8>, Problem> {
+    let unreadable = |error| {
+        Problem::Internal(format!(
+            "content {hash} cannot be read on this node ({error}): scrub it"
+        ))
+    };
+    open_now(blobs, hash)?.read_all().map_err(unreadable)
 }
 
 async fn send_range(

@@ -63,6 +63,8 @@ pub struct Service {
     syncs: Syncs,
     /// Requests answered.
     requests: AtomicU64,
+    /// Contents that were asked for and could not be read.
+    unreadable: AtomicU64,
     /// Where the node listens; unset in tests.
     address: OnceLock<SocketAddr>,
     /// Holds true once the node is asked to stop: open streams then end.
@@ -83,6 +85,7 @@ impl Service {
             browsers: Browsers::default(),
             syncs: Syncs::default(),
             requests: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
             address: OnceLock::new(),
             stop,
             proofs: proof::Proofs::default(),

@@ -99,6 +99,12 @@ pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
             service.requests.load(Ordering::Relaxed),
         ),
         sample(
+            "atoll_unreadable_contents_total",
+            "counter",
+            "Contents asked for that are damaged or missing here; the log names them, POST /api/scrub finds all.",
+            service.unreadable.load(Ordering::Relaxed),
+        ),
+        sample(
             "atoll_log_applied_index",
             "gauge",
             "Last log entry applied.",

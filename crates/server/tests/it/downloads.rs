@@ -99,6 +99,44 @@ async fn many_at_once_in_the_order_asked_for() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_counted_and_the_rest_goes_through() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let mut versions = Vec::new();
+    for seed in 0..2 {
+        let bytes = noise(seed, 50_000);
+        versions.push(
+            site.put(&site.admin(), space, &seed.to_string(), &bytes)
+                .await,
+        );
+    }
+    // The end of the only segment is lost, and the second file with it.
+    let mut segments = std::fs::read_dir(data.path().join("blobs/segments")).unwrap();
+    let segment = segments.next().unwrap().unwrap().path();
+    let segment = std::fs::File::options().write(true).open(segment).unwrap();
+    segment.set_len(60_000).unwrap();
+    let path = format!(
+        "/api/file/download?space=s&items={},{}",
+        versions[1], versions[0]
+    );
+    let expected = [
+        Frame::Missing(versions[1]),
+        Frame::Content {
+            version: versions[0],
+            bytes: noise(0, 50_000),
+        },
+        Frame::End,
+    ];
+    assert!(site.get(&site.admin(), &path).await.frames() == expected);
+    let metrics = site.get("", "/metrics").await.text();
+    assert!(
+        metrics.contains("\natoll_unreadable_contents_total 1\n"),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
 async fn the_map_of_a_file() {
     let data = tempfile::tempdir().unwrap();
     let site = Site::open(data.path());
