@@ -8,13 +8,14 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A client gets this long to send a request's head, waiting between requests
@@ -32,7 +33,12 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections held at once; each costs a socket and some 20 KiB of buffers.
 const CONNECTIONS: usize = 4096;
 
-/// What a connection beyond [`CONNECTIONS`] is told, before a byte of it is read.
+/// Of those, what one address may hold before anyone has signed in: many clients
+/// behind one router, but never all connections. Loopback is exempt, for a
+/// reverse proxy on this machine speaks for everyone.
+const CONNECTIONS_PER_ADDRESS: usize = 512;
+
+/// What a connection beyond these is told, before a byte of it is read.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 
@@ -104,7 +110,7 @@ impl Bound {
         threads: usize,
         stop: &watch::Receiver<bool>,
     ) -> io::Result<Serving> {
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+        let slots = Arc::new(Slots::new(CONNECTIONS));
         let start = |number: usize| {
             let listener = self.listener.try_clone()?;
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -137,10 +143,83 @@ impl Serving {
     }
 }
 
+/// The connections that may be held, in all and by each address.
+struct Slots {
+    total: usize,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// One connection's place among them, until it is dropped.
+struct Slot {
+    slots: Arc<Slots>,
+    address: IpAddr,
+}
+
+impl Slots {
+    fn new(total: usize) -> Self {
+        Self {
+            total,
+            held: Mutex::default(),
+        }
+    }
+
+    /// A place for a connection from `address`, while there is one.
+    fn take(slots: &Arc<Self>, address: IpAddr) -> Option<Slot> {
+        let address = holder(address);
+        let mut held = slots.lock();
+        if held.all >= slots.total {
+            return None;
+        }
+        let of_address = held.by_address.get(&address).copied().unwrap_or(0);
+        if of_address >= CONNECTIONS_PER_ADDRESS && !address.is_loopback() {
+            return None;
+        }
+        held.all += 1;
+        held.by_address.insert(address, of_address + 1);
+        drop(held);
+        let slots = Arc::clone(slots);
+        Some(Slot { slots, address })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut held = self.slots.lock();
+        held.all -= 1;
+        if let Some(count) = held.by_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                held.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Whom an address counts for: one machine has a whole /64 of IPv6.
+fn holder(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) if !ip.is_loopback() => {
+            let prefix = u128::from(ip) >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from(prefix))
+        }
+        ip => ip,
+    }
+}
+
 /// What one runtime thread runs.
 struct Acceptor {
     router: Router,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
     stop: watch::Receiver<bool>,
 }
 
@@ -157,7 +236,7 @@ impl Acceptor {
                 () = stopped(stop.clone()) => break,
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.start(stream, &mut connections),
+                    Ok((stream, from)) => self.start(stream, from.ip(), &mut connections),
                     Err(error) => {
                         tracing::warn!("cannot accept a connection: {error}");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -175,8 +254,8 @@ impl Acceptor {
         }
     }
 
-    fn start(&self, stream: TcpStream, connections: &mut JoinSet<()>) {
-        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+    fn start(&self, stream: TcpStream, from: IpAddr, connections: &mut JoinSet<()>) {
+        let Some(slot) = Slots::take(&self.slots, from) else {
             // A fresh socket's buffer takes the line at once; there is nobody
             // else to tell when it does not.
             let _ = stream.try_write(FULL);
@@ -233,6 +312,34 @@ mod tests {
             Err(ListenError::NotLoopback(_))
         ));
         assert_ne!(Bound::new(any, true).unwrap().address().port(), 0);
+    }
+
+    #[test]
+    fn one_address_cannot_hold_all_connections() {
+        let slots = Arc::new(Slots::new(CONNECTIONS));
+        let take = |address: &str| Slots::take(&slots, address.parse().unwrap());
+        let mut held: Vec<_> = (0..CONNECTIONS_PER_ADDRESS)
+            .map(|_| take("192.0.2.1").unwrap())
+            .collect();
+        assert!(take("192.0.2.1").is_none());
+        assert!(take("::ffff:192.0.2.1").is_none(), "the same in IPv6");
+        assert!(take("192.0.2.2").is_some());
+        held.pop();
+        assert!(take("192.0.2.1").is_some());
+
+        let network: Vec<_> = (0..CONNECTIONS_PER_ADDRESS)
+            .map(|host| take(&format!("2001:db8::{host:x}")).unwrap())
+            .collect();
+        assert!(take("2001:db8::ffff").is_none(), "the same /64");
+        assert!(take("2001:db8:0:1::1").is_some());
+
+        let rest: Vec<_> = std::iter::from_fn(|| take("127.0.0.1")).collect();
+        assert!(rest.len() > CONNECTIONS_PER_ADDRESS, "a proxy for many");
+        assert!(take("192.0.2.9").is_none(), "there are no more in all");
+        drop((held, rest));
+        assert!(take("192.0.2.9").is_some());
+        drop(network);
+        assert!(slots.lock().by_address.is_empty());
     }
 
     #[test]

@@ -48,6 +48,10 @@ pub enum Problem {
     /// The client sent nothing for too long.
     #[error("the body stood still for {0} s")]
     Idle(u64),
+    /// The client sent too little for too long; the least is given, in bytes per
+    /// second.
+    #[error("the body came too slowly: at least {0} bytes per second are expected")]
+    Slow(u64),
     /// The request's body broke off.
     #[error("the body broke off: {0}")]
     Cut(String),
@@ -135,7 +139,9 @@ impl Problem {
                 "unsupported media type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ),
-            Self::Idle(_) => ("idle", "request timed out", StatusCode::REQUEST_TIMEOUT),
+            Self::Idle(_) | Self::Slow(_) => {
+                ("idle", "request timed out", StatusCode::REQUEST_TIMEOUT)
+            }
             Self::Cut(_) => ("cut", "request broke off", StatusCode::BAD_REQUEST),
             Self::CursorGone(_) => ("cursor-gone", "cursor cannot be followed", StatusCode::GONE),
             Self::Conflict { .. } => ("conflict", "changed meanwhile", StatusCode::CONFLICT),

@@ -12,9 +12,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// A request body may stand still this long.
 pub const IDLE: Duration = Duration::from_secs(30);
+
+/// Once a body has been waited for this long in all, it must have come at
+/// [`LEAST_RATE`] on average: a trickle would hold an upload's slot for days.
+const RATE_GRACE: Duration = Duration::from_secs(60);
+
+/// Bytes per second, a tenth of the slowest line worth having.
+const LEAST_RATE: u64 = 1024;
 
 /// A client may refuse to read an answer this long before it is cut off.
 const READER_IDLE: Duration = Duration::from_secs(60);
@@ -38,6 +46,8 @@ pub struct Incoming {
     body: Body,
     left: u64,
     limit: u64,
+    /// How long the client was waited for; what workers take does not count.
+    waited: Duration,
 }
 
 /// The sending half of a streamed answer.
@@ -75,16 +85,21 @@ impl Incoming {
             body,
             left: limit,
             limit,
+            waited: Duration::ZERO,
         }
     }
 
     /// The next piece; `None` at the end.
     ///
     /// # Errors
-    /// [`Problem::TooLong`], [`Problem::Idle`] or [`Problem::Cut`].
+    /// [`Problem::TooLong`], [`Problem::Idle`], [`Problem::Slow`] or
+    /// [`Problem::Cut`].
     pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
-            let frame = match tokio::time::timeout(IDLE, self.body.frame()).await {
+            let asked = Instant::now();
+            let frame = tokio::time::timeout(IDLE, self.body.frame()).await;
+            self.waited += asked.elapsed();
+            let frame = match frame {
                 Err(_) => return Err(Problem::Idle(IDLE.as_secs())),
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(error))) => return Err(Problem::Cut(error.to_string())),
@@ -98,8 +113,19 @@ impl Incoming {
                 return Err(Problem::TooLong(self.limit));
             };
             self.left = left;
+            self.check_rate()?;
             return Ok(Some(bytes));
         }
+    }
+}
+
+impl Incoming {
+    fn check_rate(&self) -> Result<(), Problem> {
+        let least = LEAST_RATE * self.waited.as_secs();
+        if self.waited > RATE_GRACE && self.limit - self.left < least {
+            return Err(Problem::Slow(LEAST_RATE));
+        }
+        Ok(())
     }
 }
 
@@ -231,6 +257,41 @@ mod tests {
         // The sender lives but sends nothing; the paused clock jumps ahead.
         assert!(matches!(incoming.next().await, Err(Problem::Idle(30))));
         drop(outgoing);
+    }
+
+    /// Sends `bytes` every 20 s, 20 times; whether all of them were taken.
+    async fn drips(bytes: usize) -> bool {
+        let (outgoing, body) = stream(None);
+        let client = async move {
+            for _ in 0..20 {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                if outgoing.send(vec![0; bytes]).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let node = async {
+            let mut incoming = Incoming::new(body, 1 << 30);
+            loop {
+                match incoming.next().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return true,
+                    Err(problem) => {
+                        assert!(matches!(problem, Problem::Slow(1024)), "{problem}");
+                        return false;
+                    }
+                }
+            }
+        };
+        // The half that is not read any more ends the client.
+        tokio::join!(client, async move { node.await }).1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trickle_is_cut_off() {
+        assert!(drips(20 * 1024 + 100).await);
+        assert!(!drips(20 * 1024 - 100).await);
+        assert!(!drips(1).await);
     }
 
     #[tokio::test(start_paused = true)]
