@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// After a change is heard, more of the same save usually follow at once.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -68,13 +68,15 @@ pub struct Engine {
     pub(crate) strategy: Strategy,
     pub(crate) device_name: String,
     device: DeviceId,
+    /// When the offers whose answers were never heard were last counted.
+    recalled: Instant,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) dry_run: bool,
     /// Whether the trees hold any news: a quiet walk need not ask about each.
     pub(crate) has_news: bool,
-    node: Node,
-    space: SpaceId,
+    pub(crate) node: Node,
+    pub(crate) space: SpaceId,
     /// Where the feed is read from next.
     cursor: Cursor,
     summary: Summary,
@@ -82,6 +84,11 @@ pub struct Engine {
     told: HashSet<(RelativePath, String)>,
     _lock: FolderLock,
 }
+
+/// A node may still decide what a killed process or a broken connection sent:
+/// it ends such a request when it stood still for 30 s. What comes of it is
+/// known for this client's own that long.
+const STRAGGLER: Duration = Duration::from_secs(60);
 
 /// A client cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -234,6 +241,7 @@ impl Engine {
             strategy: settings.strategy,
             device,
             device_name: settings.device_name.clone(),
+            recalled: Instant::now(),
             clock: Arc::new(SystemClock),
             observer,
             dry_run: false,
@@ -409,7 +417,13 @@ impl Engine {
         if report.interrupted.is_some() {
             // An answer may have been lost, as if this process had been killed.
             self.trees.recall(self.device)?;
-        } else if whole && report.again.is_empty() && !report.more_news && !self.dry_run {
+            self.recalled = Instant::now();
+        } else if self.recalled.elapsed() > STRAGGLER
+            && whole
+            && report.again.is_empty()
+            && !report.more_news
+            && !self.dry_run
+        {
             self.trees.settle_offers()?;
         }
         self.summary.add(&report);

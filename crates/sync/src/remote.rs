@@ -5,7 +5,7 @@
 //! again can help. The endpoints are described in `docs/protocol.md`.
 
 use crate::wire::{Decoder, Frame, MEDIA_TYPE, WireError};
-use base::{Cursor, DeviceId, LogId, Slug, SpaceId, VersionId};
+use base::{Cursor, DeviceId, Hash, ItemId, LogId, Slug, SpaceId, VersionId};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::time::Duration;
@@ -258,6 +258,32 @@ impl Node {
         )
     }
 
+    /// Whether `hash` is the content of a version of `item` later than number
+    /// `after`, as far back as the node lists in one answer.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn has_had(
+        &self,
+        space: SpaceId,
+        item: ItemId,
+        after: u64,
+        hash: &Hash,
+    ) -> Result<bool, RemoteError> {
+        let what = format!("/api/spaces/{space}/history?item={item}");
+        let history: History = self.get_json(&what)?;
+        let hash = hash.to_string();
+        Ok(history.items.iter().any(|version| {
+            let counter = version
+                .version
+                .rsplit('.')
+                .next()
+                .and_then(|text| text.parse().ok());
+            counter.is_some_and(|counter: u64| counter > after)
+                && version.hash.as_deref() == Some(hash.as_str())
+        }))
+    }
+
     /// The feed after `since`, newest versions only; it ends, or follows for
     /// ever.
     ///
@@ -366,14 +392,24 @@ impl Node {
     }
 
     fn get_frames(&self, what: &str) -> Result<Frames, RemoteError> {
+        Ok(self.frames(self.get(what, MEDIA_TYPE)?, what.to_owned()))
+    }
+
+    fn get_json<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T, RemoteError> {
+        let response = self.get(what, "application/json")?;
+        let answer = response.into_body().into_reader().take(ANSWER_BYTES);
+        serde_json::from_reader(answer).map_err(|error| self.nonsense(what, &error.to_string()))
+    }
+
+    fn get(&self, what: &str, media_type: &str) -> Result<Response<Body>, RemoteError> {
         let response = self
             .agent
             .get(format!("{}{what}", self.server))
             .header("authorization", format!("Bearer {}", self.token))
-            .header("accept", MEDIA_TYPE)
+            .header("accept", media_type)
             .call()
             .map_err(|error| self.unreachable(&error))?;
-        Ok(self.frames(self.accept(response, what)?, what.to_owned()))
+        self.accept(response, what)
     }
 
     fn post_json<T: serde::de::DeserializeOwned>(
@@ -456,6 +492,19 @@ impl Node {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// The versions of one item, newest first.
+#[derive(Deserialize)]
+struct History {
+    items: Vec<Past>,
+}
+
+/// One of them, as far as it matters here.
+#[derive(Deserialize)]
+struct Past {
+    version: String,
+    hash: Option<String>,
 }
 
 /// Frames as they arrive.

@@ -458,7 +458,13 @@ impl Round<'_> {
                 }
             };
         let agreed = synced.as_ref().map(|row| &row.synced.metadata);
-        match settle(&local, agreed, remote) {
+        let settlement = match settle(&local, agreed, remote) {
+            Settlement::Conflict if self.was_landed(&local, synced.as_ref(), remote)? => {
+                Settlement::Fetch
+            }
+            settlement => settlement,
+        };
+        match settlement {
             Settlement::Adopt if local == remote.metadata => {
                 self.agree(
                     Some(place.parent),
@@ -487,6 +493,25 @@ impl Round<'_> {
             Settlement::Conflict => self.conflict(place, seen, remote)?,
         }
         Ok(())
+    }
+
+    /// Whether the local bytes are a later version than the agreed one: brought
+    /// here by a process that died before it noted so, and nobody's edit.
+    fn was_landed(
+        &self,
+        local: &Metadata,
+        synced: Option<&SyncedRow>,
+        remote: &Remote,
+    ) -> Result<bool, EngineError> {
+        let Kind::File { hash, .. } = &local.kind else {
+            return Ok(false);
+        };
+        let item = remote.version.item;
+        let after = synced
+            .filter(|row| row.synced.version.item == item)
+            .map_or(0, |row| row.synced.version.counter);
+        let engine = &self.engine;
+        Ok(engine.node.has_had(engine.space, item, after, hash)?)
     }
 
     /// Different bytes on both sides: nothing is dropped. By default the local
