@@ -283,8 +283,7 @@ mod tests {
                 }
             }
         };
-        // The half that is not read any more ends the client.
-        tokio::join!(client, async move { node.await }).1
+        tokio::join!(client, node).1
     }
 
     #[tokio::test(start_paused = true)]
