@@ -154,7 +154,11 @@ pub fn decide(sight: Sight<'_>) -> Step {
 /// its hash or target read.
 pub fn settle(local: &Metadata, synced: Option<&Metadata>, remote: &Remote) -> Settlement {
     if local.same_content(&remote.metadata) {
-        return Settlement::Adopt;
+        // What moved since on top of this client's own version is a person's.
+        return match remote.own && *local != remote.metadata {
+            true => Settlement::UpdateOnRemote,
+            false => Settlement::Adopt,
+        };
     }
     match synced {
         _ if remote.own => Settlement::UpdateOnRemote,
