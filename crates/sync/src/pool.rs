@@ -175,6 +175,15 @@ impl Work {
 }
 
 impl Job {
+    /// Whether there is nothing to move.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Upload(_, candidates) => candidates.is_empty(),
+            Self::FetchSmall(wants) => wants.is_empty(),
+            Self::FetchLarge(wants) => wants.is_empty(),
+        }
+    }
+
     fn paths(&self) -> Vec<RelativePath> {
         let path = |directory: &RelativePath, name: &base::Name| directory.child(name.as_str());
         match self {

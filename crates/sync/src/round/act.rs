@@ -675,41 +675,25 @@ impl Round<'_> {
     pub(super) fn send_small(&mut self) -> Result<(), EngineError> {
         self.small_bytes = 0;
         let batch = std::mem::take(&mut self.small);
-        if batch.is_empty() {
-            Ok(())
-        } else {
-            self.give_out_offers(batch)
-        }
+        self.give_out_offers(batch)
     }
 
     pub(super) fn send_large(&mut self) -> Result<(), EngineError> {
         self.large_bytes = 0;
         let batch = std::mem::take(&mut self.large);
-        if batch.is_empty() {
-            Ok(())
-        } else {
-            self.give_out_offers(batch)
-        }
+        self.give_out_offers(batch)
     }
 
     pub(super) fn request_small(&mut self) -> Result<(), EngineError> {
         self.fetch_small_bytes = 0;
         let batch = std::mem::take(&mut self.fetch_small);
-        if batch.is_empty() {
-            Ok(())
-        } else {
-            self.give_out(Job::FetchSmall(batch))
-        }
+        self.give_out(Job::FetchSmall(batch))
     }
 
     pub(super) fn request_large(&mut self) -> Result<(), EngineError> {
         self.fetch_large_bytes = 0;
         let batch = std::mem::take(&mut self.fetch_large);
-        if batch.is_empty() {
-            Ok(())
-        } else {
-            self.give_out(Job::FetchLarge(batch))
-        }
+        self.give_out(Job::FetchLarge(batch))
     }
 
     /// Gives the node the new directories seen so far, and goes into them.

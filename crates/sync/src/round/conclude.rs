@@ -28,6 +28,9 @@ const OWNER_MAY_CHANGE: u32 = 0o300;
 impl Round<'_> {
     /// Gives out a job as soon as there is room for it.
     pub(super) fn give_out(&mut self, job: Job) -> Result<(), EngineError> {
+        if job.is_empty() {
+            return Ok(());
+        }
         while !self.engine.pool.has_room() {
             let Some(done) = self.engine.pool.next_done() else {
                 break;
@@ -43,6 +46,9 @@ impl Round<'_> {
     /// Gives out an upload, noted before it is sent: a process that is killed
     /// before the answer leaves the next one that note.
     pub(super) fn give_out_offers(&mut self, batch: Vec<Candidate>) -> Result<(), EngineError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let places: Vec<(ItemId, &str)> = batch
             .iter()
             .map(|candidate| (candidate.parent, candidate.name.as_str()))
