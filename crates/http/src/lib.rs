@@ -1,0 +1,13 @@
+//! A web server: the HTTP/1.1 core and everything that serves with it.
+//!
+//! It never names the product. The package is called `httpd` because `http` is
+//! the name of the types crate that everyone shares.
+//!
+//! Read on in [`h1`] (the protocol, without sockets), [`files`] (what a file
+//! becomes as an answer), [`limit`] (how often a client may ask) and [`log`]
+//! (what is written about it).
+
+pub mod files;
+pub mod h1;
+pub mod limit;
+pub mod log;

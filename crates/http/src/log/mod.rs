@@ -1,0 +1,1 @@
+//! Access and error logs: whole records through a bounded channel.
