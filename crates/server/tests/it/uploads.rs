@@ -3,10 +3,10 @@
 
 use crate::site::{Answer, Site, file, new_file, noise, request};
 use axum::body::Body;
-use base::{Hash, SpaceId};
+use base::{Hash, SpaceId, limits};
 use http::{Method, StatusCode};
 use state::{Base, Change, Outcome};
-use store::blob::Run;
+use store::blob::{ChunkRef, Run};
 use sync::chunk::{Cut, cut_bytes};
 use sync::wire::{Frame, Open};
 
@@ -243,6 +243,37 @@ async fn the_runs_of_one_file_are_bounded() {
     let mut frames = vec![opening(33)];
     frames.extend(vec![Frame::Runs(vec![copy; 65_536]); 33]);
     check(&frames, "more than 2097152 runs").await;
+}
+
+#[tokio::test]
+async fn only_the_last_chunk_may_be_short() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let token = site.device("s", "editor").await;
+    let bytes = noise(6, 300_000);
+    let opening = |chunk_bytes: usize| {
+        let chunks = bytes.chunks(chunk_bytes).map(|chunk| ChunkRef {
+            hash: Hash::of(chunk),
+            len: chunk.len() as u32,
+        });
+        Frame::Open(Open {
+            file: Hash::of(&bytes),
+            size: bytes.len() as u64,
+            base: None,
+            runs: vec![Run::Insert(chunks.collect())],
+            continued: 0,
+        })
+    };
+    for chunk_bytes in [100, limits::CHUNK_MIN_BYTES - 1] {
+        let answer = site.upload(&token, space, &[opening(chunk_bytes)]).await;
+        answer.assert_problem(400, "frames");
+        let told = format!("chunk 0 has {chunk_bytes} bytes and is not the last");
+        assert!(answer.text().contains(&told), "{}", answer.text());
+    }
+    let least = opening(limits::CHUNK_MIN_BYTES);
+    let ranges = needed(&site.upload(&token, space, &[least]).await);
+    assert_eq!(ranges, [(0, 300_000)]);
 }
 
 #[tokio::test]

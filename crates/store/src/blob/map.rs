@@ -55,6 +55,14 @@ pub enum MapError {
         /// Its length.
         len: u32,
     },
+    /// A chunk in the middle that no cut of ours makes.
+    #[error("chunk {chunk} has {len} bytes and is not the last; expected {least} at least", least = limits::CHUNK_MIN_BYTES)]
+    ShortChunk {
+        /// Its number.
+        chunk: usize,
+        /// Its length.
+        len: u32,
+    },
     /// More chunks than a map may have.
     #[error("a block map of more than {MAP_CHUNKS} chunks")]
     TooManyChunks,
@@ -116,21 +124,26 @@ impl BlockMap {
     /// # Errors
     /// [`MapError`] says which rule they break.
     pub fn from_runs(base: Option<&Self>, runs: &[Run]) -> Result<Self, MapError> {
-        Self::from_runs_within(base, runs, u64::MAX)
+        Self::build(base, runs, u64::MAX, 0)
     }
 
-    /// [`BlockMap::from_runs`] for runs that a stranger wrote: they may name the
+    /// [`BlockMap::from_runs`] for runs that a stranger wrote. They may name the
     /// same chunks again and again, so no more chunks are taken than fit into
-    /// the `blob` bytes that they claim to describe.
+    /// the `blob` bytes that they claim to describe; and all but the last have
+    /// [`limits::CHUNK_MIN_BYTES`], so that a map stays small beside its blob.
     ///
     /// # Errors
-    /// [`MapError`] says which rule they break; [`MapError::TooLong`] as soon as
-    /// the chunks have more than `blob` bytes together.
+    /// [`MapError`] says which rule they break; [`MapError::TooLong`] and
+    /// [`MapError::ShortChunk`] as soon as they do.
     pub fn from_runs_within(
         base: Option<&Self>,
         runs: &[Run],
         blob: u64,
     ) -> Result<Self, MapError> {
+        Self::build(base, runs, blob, limits::CHUNK_MIN_BYTES as u32)
+    }
+
+    fn build(base: Option<&Self>, runs: &[Run], blob: u64, least: u32) -> Result<Self, MapError> {
         let base = base.map_or(&[][..], Self::chunks);
         let mut chunks = Vec::new();
         let mut left = blob;
@@ -152,7 +165,10 @@ impl BlockMap {
             }
             let bytes = piece.iter().map(|chunk| u64::from(chunk.len)).sum();
             left = left.checked_sub(bytes).ok_or(MapError::TooLong { blob })?;
+            // The last of all may be short; what follows it shows that it is not.
+            let from = chunks.len().saturating_sub(1);
             chunks.extend_from_slice(piece);
+            check_inner(&chunks, from, least)?;
         }
         Self::new(chunks)
     }
@@ -216,6 +232,17 @@ impl BlockMap {
         }
         Self::new(encoded.iter().map(decode_chunk).collect())
     }
+}
+
+/// Refuses chunks from number `from` on that have less than `least` bytes, but
+/// for the last.
+fn check_inner(chunks: &[ChunkRef], from: usize, least: u32) -> Result<(), MapError> {
+    let inner = chunks.len().saturating_sub(1);
+    let short = (from..inner).find(|number| chunks[*number].len < least);
+    short.map_or(Ok(()), |chunk| {
+        let len = chunks[chunk].len;
+        Err(MapError::ShortChunk { chunk, len })
+    })
 }
 
 fn decode_chunk(bytes: &[u8; CHUNK_ENCODED_BYTES]) -> ChunkRef {
@@ -284,7 +311,8 @@ mod tests {
 
     #[test]
     fn runs_stop_at_the_end_of_the_blob() {
-        let base = BlockMap::new(vec![chunk(1, 10); 1000]).unwrap();
+        let long = limits::CHUNK_MAX_BYTES as u32;
+        let base = BlockMap::new(vec![chunk(1, long); 1000]).unwrap();
         let check = |count: usize, blob: u64, expected: Result<u64, MapError>| {
             let run = Run::Copy {
                 first_chunk: 0,
@@ -293,11 +321,38 @@ mod tests {
             let map = BlockMap::from_runs_within(Some(&base), &vec![run; count], blob);
             assert_eq!(map.map(|map| map.total_len()), expected, "{count} {blob}");
         };
-        check(2, 20_000, Ok(20_000));
-        check(2, 20_001, Ok(20_000));
-        check(2, 19_999, Err(MapError::TooLong { blob: 19_999 }));
+        let two = 2000 * u64::from(long);
+        check(2, two, Ok(two));
+        check(2, two + 1, Ok(two));
+        check(2, two - 1, Err(MapError::TooLong { blob: two - 1 }));
         // So many chunks that only their bytes can have ended it.
-        check(20_000, 20_000, Err(MapError::TooLong { blob: 20_000 }));
+        check(20_000, two, Err(MapError::TooLong { blob: two }));
         check(20_000, u64::MAX, Err(MapError::TooManyChunks));
+    }
+
+    #[test]
+    fn only_the_last_chunk_of_a_stranger_may_be_short() {
+        let least = limits::CHUNK_MIN_BYTES as u32;
+        let base = BlockMap::new(vec![chunk(1, least), chunk(2, least), chunk(3, 5)]).unwrap();
+        let check = |runs: &[Run], short: Option<usize>| {
+            let map = BlockMap::from_runs_within(Some(&base), runs, u64::MAX);
+            let found = match map {
+                Ok(_) => None,
+                Err(MapError::ShortChunk { chunk, .. }) => Some(chunk),
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(found, short, "{runs:?}");
+        };
+        let copy = |first_chunk, count| Run::Copy { first_chunk, count };
+        let insert =
+            |lengths: &[u32]| Run::Insert(lengths.iter().map(|length| chunk(9, *length)).collect());
+        check(&[insert(&[least, least, 1])], None);
+        check(&[insert(&[1])], None);
+        check(&[insert(&[least, least - 1, least])], Some(1));
+        check(&[insert(&[1]), insert(&[])], None);
+        check(&[insert(&[1]), insert(&[]), insert(&[1])], Some(0));
+        check(&[copy(0, 3)], None);
+        check(&[copy(0, 3), insert(&[least])], Some(2));
+        check(&[copy(2, 1), copy(2, 1)], Some(0));
     }
 }
