@@ -67,17 +67,9 @@ impl Snapshot {
     }
 
     /// The same without the folder's own mode and time, which joining a space
-    /// sets, and without the times of directories: a client that dies while it
-    /// places entries in one leaves it a time that it later takes for a user's.
-    pub fn without_directory_times(mut self) -> Self {
+    /// sets.
+    pub fn without_root(mut self) -> Self {
         self.0.remove(Path::new("."));
-        for entry in self
-            .0
-            .values_mut()
-            .filter(|entry| entry.content == Content::Directory)
-        {
-            entry.modified = (0, 0);
-        }
         self
     }
 

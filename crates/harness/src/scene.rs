@@ -104,7 +104,7 @@ impl Scene {
     /// When the limit passes, with what still differs; when a process has ended;
     /// when the first folder is not as its user left it.
     pub fn quiet(&mut self) -> anyhow::Result<()> {
-        let truth = Snapshot::take(self.edited(), Depth::Content)?.without_directory_times();
+        let truth = Snapshot::take(self.edited(), Depth::Content)?.without_root();
         let start = Instant::now();
         // Names, sizes and times are looked at until they agree; then the bytes.
         loop {
@@ -138,7 +138,7 @@ impl Scene {
     /// Names the invariant that does not hold.
     pub fn finish(mut self) -> anyhow::Result<()> {
         self.quiet()?;
-        let truth = Snapshot::take(self.edited(), Depth::Content)?.without_directory_times();
+        let truth = Snapshot::take(self.edited(), Depth::Content)?.without_root();
         let folders = [self.first.end(), self.second.end()];
         for folder in &folders {
             expect_idle(folder)?;
@@ -201,8 +201,7 @@ impl Client {
 }
 
 fn expect_equal(complaint: &str, truth: &Snapshot, folder: &Path) -> anyhow::Result<()> {
-    let differences =
-        truth.differences(&Snapshot::take(folder, Depth::Content)?.without_directory_times());
+    let differences = truth.differences(&Snapshot::take(folder, Depth::Content)?.without_root());
     ensure!(
         differences.is_empty(),
         "{complaint}:\n{}",

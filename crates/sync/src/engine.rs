@@ -7,6 +7,7 @@
 
 use crate::fetch::Inlet;
 use crate::folder::{Folder, RelativePath};
+use crate::intents::Intents;
 use crate::leftovers::{self, LeftoverError};
 use crate::marker::{self, FolderLock, Marker};
 use crate::observer::{Event, Observer};
@@ -45,6 +46,8 @@ const ROUNDS_ONCE: u32 = 10;
 /// bounds what a fast feed can pile up here.
 const FEED_BATCH: usize = 1024;
 const SIGNALS: usize = 8;
+/// The journal of what is about to be done, in the corner.
+const INTENTS: &str = "intents";
 /// Problems that are not told again; beyond it some are.
 const PROBLEMS_REMEMBERED: usize = 10_000;
 
@@ -62,6 +65,7 @@ pub enum Strategy {
 pub struct Engine {
     pub(crate) folder: Arc<Folder>,
     pub(crate) trees: Trees,
+    pub(crate) intents: Intents,
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) pool: Pool,
     pub(crate) root: ItemId,
@@ -225,15 +229,9 @@ impl Engine {
             space,
         };
         observer.event(&Event::Started { space: &slug });
-        for name in leftovers::clear(&folder, &trees)? {
-            let path = RelativePath::root().child(&name);
-            observer.event(&Event::Problem {
-                path: &path,
-                reason: "was taken out of its place when the client was killed",
-            });
-        }
         Ok(Self {
             pool: Pool::new(Arc::clone(&folder), Arc::clone(&outlet), inlet),
+            intents: Intents::new(folder.corner(INTENTS), 0),
             folder,
             trees,
             outlet,
@@ -279,7 +277,38 @@ impl Engine {
         Ok(self.summary)
     }
 
+    /// Takes in what a killed process left, before the feed says more.
+    fn recover(&mut self) -> Result<(), EngineError> {
+        let left = match self.trees.generation()? {
+            Some(generation) => Intents::left(&self.folder.corner(INTENTS), generation)?,
+            None => Vec::new(),
+        };
+        Round::new(self).recover(&left)
+    }
+
+    /// Begins to intend anew; [`Trees::commit`] makes it so.
+    pub(crate) fn begin_generation(&self) -> Result<u64, TreesError> {
+        let generation = SystemRandom.next_u64();
+        self.trees.begin_generation(generation)?;
+        Ok(generation)
+    }
+
+    /// Nothing is under way: what lies in the corner is of no use any more, but
+    /// for a download that can go on, and an entry that must come back.
+    fn clear_leftovers(&mut self) -> Result<(), EngineError> {
+        for name in leftovers::clear(&self.folder, &self.trees)? {
+            let path = RelativePath::root().child(&name);
+            self.problem(
+                &path,
+                "was taken out of its place when the client was killed",
+            );
+        }
+        Ok(())
+    }
+
     fn once(&mut self, stop: &Stop) -> Result<(), EngineError> {
+        self.recover()?;
+        self.clear_leftovers()?;
         self.catch_up()?;
         let mut report = self.round(Scope::Everything)?;
         for _ in 1..ROUNDS_ONCE {
@@ -301,6 +330,7 @@ impl Engine {
         for path in report.again {
             self.problem(&path, "it kept changing; sync again when it is quiet");
         }
+        self.clear_leftovers()?;
         self.observer.event(&Event::Quiet);
         Ok(())
     }
@@ -318,6 +348,8 @@ impl Engine {
         }
         let watch = watch.ok();
         let mut deaf = watch.is_none();
+        self.recover()?;
+        self.clear_leftovers()?;
         self.catch_up_patiently(stop)?;
         let _following = self.spawn_feed(sender);
         let mut report = self.round(Scope::Everything)?;
@@ -326,6 +358,7 @@ impl Engine {
             let quiet =
                 report.again.is_empty() && !report.more_news && report.interrupted.is_none();
             if quiet {
+                self.clear_leftovers()?;
                 self.observer.event(&Event::Quiet);
                 retry.reset();
             }

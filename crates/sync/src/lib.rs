@@ -4,6 +4,7 @@
 //! [`run`] is the way in. Inside, one direction at a time: [`plan`] decides (pure),
 //! [`engine`] goes round, `round` looks and acts, `upload` and `fetch` move
 //! content, [`land`] makes it stand durably, [`trees`] remembers what was agreed,
+//! [`intents`] what was about to be done,
 //! [`folder`] is the only one that touches the disk beneath the folder. The
 //! frames that travel are [`wire`]'s, which the node uses too. What a command
 //! means is `state`'s business, where bytes rest is `store`'s.
@@ -13,6 +14,7 @@ pub mod conflict;
 pub mod engine;
 pub mod fetch;
 pub mod folder;
+pub mod intents;
 pub mod land;
 pub mod leftovers;
 pub mod marker;

@@ -8,7 +8,8 @@
 //!
 //! The rules, from which the tables follow:
 //! 1. What changed on one side only travels to the other.
-//! 2. Delete against edit: the edit survives.
+//! 2. Delete against edit: the edit survives. Where a look alone says that there
+//!    was one, the bytes are read.
 //! 3. Changed on both sides to the same bytes: nothing to carry.
 //! 4. Changed on both sides to different bytes: a conflict; no byte is dropped.
 //! 5. No synced state is never an ancestor (syncthing #3876): two different
@@ -79,6 +80,9 @@ pub enum Step {
     Fetch,
     /// Remove the synced state here.
     RemoveLocal,
+    /// Gone at the node, and perhaps edited here: read the local bytes; the agreed
+    /// ones are removed, an edit begins anew.
+    Prove,
     /// Both are directories: agree on the item, then look at mode and time.
     AdoptDirectory,
     /// Give the directory the agreed mode and time: the round that agreed on
@@ -141,7 +145,8 @@ pub fn decide(sight: Sight<'_>) -> Step {
                 .zip(local)
                 .map_or(Step::Fetch, |(remote, local)| meet(local, remote)),
             (Look::Touched, News::Same) => Step::Update,
-            (Look::Touched | Look::Replaced, News::Gone) => Step::Create,
+            (Look::Touched, News::Gone) => Step::Prove,
+            (Look::Replaced, News::Gone) => Step::Create,
             (Look::Replaced, News::Same) => Step::ReplaceRemote,
             (Look::Touched | Look::Replaced, News::Dressed | News::Changed | News::Other) => remote
                 .zip(local)
@@ -365,7 +370,7 @@ mod tests {
             ('=', 'f', '+', Step::Fetch),
             ('=', 'f', 'o', Step::Fetch),
             ('*', 'f', '=', Step::Update),
-            ('*', 'f', '-', Step::Create),
+            ('*', 'f', '-', Step::Prove),
             ('*', 'f', '+', Step::Compare),
             ('d', 'f', '=', Step::ReplaceRemote),
             ('d', 'f', '+', Step::Compare),

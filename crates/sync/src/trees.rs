@@ -16,8 +16,10 @@ use state::Version;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+mod offers;
+
 /// Format of the database; another one is rebuilt from nothing.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// The parent under which the root directory is filed.
 const NOWHERE: i64 = 0;
@@ -84,6 +86,7 @@ CREATE TABLE news (
 ) STRICT;
 CREATE INDEX news_place ON news (parent, name);
 CREATE TABLE maps (hash BLOB PRIMARY KEY, map BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE generation (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL) STRICT;
 CREATE TABLE offers (number INTEGER PRIMARY KEY, places BLOB NOT NULL) STRICT;
 CREATE TABLE copies (
     parent INTEGER NOT NULL, name TEXT NOT NULL, item INTEGER NOT NULL, counter INTEGER NOT NULL,
@@ -176,13 +179,43 @@ impl Trees {
             .map_err(self.error())
     }
 
+    /// Which generation of [`crate::intents`] belongs to these trees; `None` when
+    /// none was begun.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn generation(&self) -> Result<Option<u64>, TreesError> {
+        self.connection
+            .query_row("SELECT number FROM generation", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .optional()
+            .map(|number| number.map(|number| number as u64))
+            .map_err(self.error())
+    }
+
+    /// Begins another generation: what came of everything intended before is
+    /// noted in the same transaction.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn begin_generation(&self, number: u64) -> Result<(), TreesError> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO generation VALUES (1, ?)")
+            .and_then(|mut insert| insert.execute([number as i64]))
+            .map(drop)
+            .map_err(self.error())
+    }
+
     /// Forgets every agreement and starts to describe `place`.
     ///
     /// # Errors
     /// [`TreesError`].
     pub fn restart(&self, place: Place) -> Result<(), TreesError> {
         self.connection
-            .execute_batch("DELETE FROM synced; DELETE FROM news; DELETE FROM copies;")
+            .execute_batch(
+                "DELETE FROM synced; DELETE FROM news; DELETE FROM copies; DELETE FROM generation;",
+            )
             .map_err(self.error())?;
         self.advance(place)
     }
@@ -352,7 +385,8 @@ impl Trees {
     pub fn learn(&self, version: &Version) -> Result<bool, TreesError> {
         let synced = self.synced_item(version.id.item)?;
         let known = synced.as_ref().map(|row| row.synced.version.counter);
-        let told = self.news_of(version.id.item)?.map(|news| news.id.counter);
+        let news = self.news_of(version.id.item)?;
+        let told = news.as_ref().map(|news| news.id.counter);
         if known
             .max(told)
             .is_some_and(|counter| counter >= version.id.counter)
@@ -360,9 +394,15 @@ impl Trees {
             return Ok(false);
         }
         if version.state.is_none() && synced.is_none() {
-            // Deleted before it ever came here.
-            self.drop_news(version.id.item)?;
-            return Ok(told.is_some());
+            match news.filter(|news| self.is_own(news)).and_then(unproven) {
+                // Deleted elsewhere after it was given from here.
+                Some(row) => self.agree(&row)?,
+                // Deleted before it ever came here.
+                None => {
+                    self.drop_news(version.id.item)?;
+                    return Ok(told.is_some());
+                }
+            }
         }
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO news VALUES (?, ?, ?, ?)")
@@ -585,83 +625,6 @@ impl Trees {
             .map_err(self.error())
     }
 
-    /// Notes, before they are sent, that the entries at `places` are given to the
-    /// node. Kept at once: the next process must know of it. Returns the number
-    /// under which to [`Trees::heard`] the answer.
-    ///
-    /// # Errors
-    /// [`TreesError`].
-    pub fn offer(&self, places: &[(ItemId, &str)]) -> Result<i64, TreesError> {
-        let mut bytes = Vec::new();
-        for (parent, name) in places {
-            bytes.extend_from_slice(&parent.to_u64().to_le_bytes());
-            // A name has at most 255 bytes.
-            bytes.push(name.len() as u8);
-            bytes.extend_from_slice(name.as_bytes());
-        }
-        self.connection
-            .prepare_cached("INSERT INTO offers (places) VALUES (?)")
-            .and_then(|mut insert| insert.insert([bytes]))
-            .map_err(self.error())
-    }
-
-    /// Forgets an offer: what came of it is noted in the same transaction.
-    ///
-    /// # Errors
-    /// [`TreesError`].
-    pub fn heard(&self, number: i64) -> Result<(), TreesError> {
-        self.connection
-            .prepare_cached("DELETE FROM offers WHERE number = ?")
-            .and_then(|mut delete| delete.execute([number]))
-            .map(drop)
-            .map_err(self.error())
-    }
-
-    /// Remembers the offers of `device` whose answers were never heard: news of
-    /// these places that `device` made are its own ([`Remote::own`]).
-    ///
-    /// # Errors
-    /// [`TreesError`].
-    pub fn recall(&mut self, device: DeviceId) -> Result<(), TreesError> {
-        self.device = Some(device);
-        let mut offers = Vec::new();
-        {
-            let mut statement = self
-                .connection
-                .prepare_cached("SELECT places FROM offers")
-                .map_err(self.error())?;
-            let rows = statement
-                .query_map([], |row| row.get::<_, Vec<u8>>(0))
-                .map_err(self.error())?;
-            for row in rows {
-                offers.push(row.map_err(self.error())?);
-            }
-        }
-        self.unheard = offers.iter().flat_map(|bytes| places_of(bytes)).collect();
-        Ok(())
-    }
-
-    /// Forgets all unheard offers: everything was looked at since.
-    ///
-    /// # Errors
-    /// [`TreesError`].
-    pub fn settle_offers(&mut self) -> Result<(), TreesError> {
-        self.unheard.clear();
-        self.connection
-            .execute("DELETE FROM offers", [])
-            .map(drop)
-            .map_err(self.error())
-    }
-
-    fn is_own(&self, version: &Version) -> bool {
-        // The admin is nobody in particular: several folders may be.
-        self.device == Some(version.device)
-            && version.device != DeviceId::ADMIN
-            && self
-                .unheard
-                .contains(&(version.parent, version.name.as_str().to_owned()))
-    }
-
     /// The version beside which `name` was kept, if it is a conflict copy.
     ///
     /// # Errors
@@ -695,24 +658,6 @@ fn is_useless(failure: &rusqlite::Error) -> bool {
     }
 }
 
-/// Reads what [`Trees::offer`] wrote; stops where it is damaged.
-fn places_of(mut bytes: &[u8]) -> Vec<(ItemId, String)> {
-    let mut places = Vec::new();
-    while let Some((head, rest)) = bytes.split_first_chunk::<9>() {
-        let mut parent = [0; 8];
-        parent.copy_from_slice(&head[..8]);
-        let (Some(parent), Some(name)) = (
-            ItemId::from_u64(u64::from_le_bytes(parent)),
-            rest.get(..usize::from(head[8])),
-        ) else {
-            break;
-        };
-        places.push((parent, String::from_utf8_lossy(name).into_owned()));
-        bytes = &rest[name.len()..];
-    }
-    places
-}
-
 /// The root directory is filed under [`NOWHERE`] with an empty name.
 fn parent_of(version: &Version) -> i64 {
     if version.id.item == version.parent {
@@ -728,6 +673,35 @@ fn name_of(version: &Version) -> &str {
     } else {
         version.name.as_str()
     }
+}
+
+/// The agreement on what this client gave without having heard the answer: no
+/// look of the entry proves it, its bytes must.
+fn unproven(own: Version) -> Option<SyncedRow> {
+    let metadata = own.state?;
+    let kind = match metadata.kind {
+        Kind::File { .. } => ObservedKind::File,
+        Kind::Directory => ObservedKind::Directory,
+        Kind::Symlink(_) => ObservedKind::Symlink,
+    };
+    let seen = Observation {
+        kind,
+        size: metadata.content().map_or(0, |(_, size)| size),
+        mode: metadata.mode,
+        modified: metadata.modified,
+        changed: Timestamp::default(),
+        inode: 0,
+    };
+    Some(SyncedRow {
+        parent: Some(own.parent),
+        name: own.name.as_str().to_owned(),
+        synced: Synced {
+            version: own.id,
+            metadata,
+            seen,
+            racy: true,
+        },
+    })
 }
 
 fn columns_of(kind: &Kind) -> (u8, &[u8], u64) {

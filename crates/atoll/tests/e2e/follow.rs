@@ -22,11 +22,12 @@ fn edits_arrive() {
     scene.finish().unwrap();
 }
 
+/// So many die before all is made good.
+const KILLS_UNTIL_QUIET: u32 = 3;
+
 /// A process that dies at any moment costs nothing but time. `ATOLL_SEED`
 /// replays or varies the moments; `cargo xtask judge` does the same for long.
-/// With `ATOLL_STORM` the following client dies too while it places what came,
-/// and more is killed before the first death was made good: known to bring
-/// entries back that were deleted meanwhile (CHANGELOG, "Known").
+/// More is killed before the first death was made good.
 #[test]
 fn kills_cost_only_time() {
     let seed = match std::env::var("ATOLL_SEED") {
@@ -34,10 +35,6 @@ fn kills_cost_only_time() {
         Err(_) => 12,
     };
     println!("seed {seed}");
-    let (victims, kills_until_quiet) = match std::env::var_os("ATOLL_STORM") {
-        Some(_) => (&Victim::ALL[..], 3),
-        None => (&[Victim::Node, Victim::First][..], 1),
-    };
     let random = SeededRandom::new(seed);
     let top = tempfile::tempdir().unwrap();
     let mut gardener = Gardener::new(&top.path().join("a"), random.next_u64()).unwrap();
@@ -47,10 +44,10 @@ fn kills_cost_only_time() {
         gardener.work(60).unwrap();
         // Not for order: the moment of the kill is what varies.
         std::thread::sleep(Duration::from_millis(random.below(300)));
-        let victim = victims[random.below(victims.len() as u64) as usize];
+        let victim = Victim::ALL[random.below(Victim::ALL.len() as u64) as usize];
         println!("round {round}: {victim:?}");
         scene = scene.kill_and_restart(victim).unwrap();
-        if round % kills_until_quiet == kills_until_quiet - 1 {
+        if round % KILLS_UNTIL_QUIET == KILLS_UNTIL_QUIET - 1 {
             scene.quiet().unwrap();
         }
     }

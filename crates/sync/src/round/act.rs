@@ -6,7 +6,8 @@ use super::{Deletion, NewDirectory, Place, Removal, Round};
 use crate::conflict;
 use crate::engine::{EngineError, Strategy};
 use crate::fetch::Standing;
-use crate::folder::{Observation, ObservedKind, dress, observe_open};
+use crate::folder::{Observation, ObservedKind, RelativePath, dress, observe_open};
+use crate::intents::Intent;
 use crate::land::{self, Want};
 use crate::observer::Event;
 use crate::plan::{Remote, Settlement, Sight, Step, Synced, decide, settle};
@@ -37,6 +38,10 @@ impl Round<'_> {
         remote: Option<Remote>,
     ) -> Result<Step, EngineError> {
         match self.act_now(place, local, synced, remote) {
+            Err(EngineError::Folder(error)) if is_full(&error) => {
+                self.unwritable(error)?;
+                Ok(Step::Ignore)
+            }
             Err(EngineError::Folder(error)) => {
                 self.problem(place.directory.child(place.name.as_str()), &error);
                 Ok(Step::Ignore)
@@ -107,6 +112,7 @@ impl Round<'_> {
             (Step::Compare, Some(_), synced, Some(remote)) => {
                 self.compare(place, synced, &remote)?;
             }
+            (Step::Prove, Some(_), Some(row), _) => self.prove(place, row)?,
             (Step::DeleteRemote, _, synced, remote) => {
                 self.delete_remote(place, synced, remote)?;
             }
@@ -272,6 +278,12 @@ impl Round<'_> {
         }
         self.given_out.insert(path);
         self.touch(place.parent, place.directory)?;
+        self.intend(&Intent::land(
+            place.parent,
+            place.name,
+            remote.version,
+            &remote.metadata,
+        ));
         let size = remote.metadata.content().map_or(0, |(_, size)| size);
         self.engine.observer.event(&Event::Queued { bytes: size });
         let want = Want {
@@ -334,16 +346,20 @@ impl Round<'_> {
             None => {}
         }
         self.touch(place.parent, place.directory)?;
+        self.intend(&Intent::land(
+            place.parent,
+            place.name,
+            remote.version,
+            &remote.metadata,
+        ));
+        self.engine.intents.keep()?;
         match place.handle.make(name, remote.metadata.mode) {
             Ok(()) => self.unsynced = true,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.report.again.insert(place.directory.child(name));
                 return Ok(());
             }
-            Err(error) => {
-                self.problem(place.directory.child(name), &error);
-                return Ok(());
-            }
+            Err(error) => return Err(error.into()),
         }
         self.report.fetched += 1;
         match place.handle.observe(name)? {
@@ -383,6 +399,7 @@ impl Round<'_> {
             false,
         )?;
         if let Some(metadata) = &wanted {
+            self.intend(&Intent::Touch(item));
             self.open_for_changes(&path, metadata)?;
         }
         self.touched.insert(item, (path.clone(), wanted));
@@ -443,19 +460,7 @@ impl Round<'_> {
         let (local, seen, racy) =
             match examine(&self.engine.folder, place.directory, place.name.as_str()) {
                 Ok(examined) => examined,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::Interrupted | io::ErrorKind::NotFound
-                    ) =>
-                {
-                    self.report.again.insert(path);
-                    return Ok(());
-                }
-                Err(error) => {
-                    self.problem(path, &error);
-                    return Ok(());
-                }
+                Err(error) => return self.unexamined(path, error),
             };
         let agreed = synced.as_ref().map(|row| &row.synced.metadata);
         let settlement = match settle(&local, agreed, remote) {
@@ -493,6 +498,30 @@ impl Round<'_> {
             Settlement::Conflict => self.conflict(place, seen, remote)?,
         }
         Ok(())
+    }
+
+    /// Deleted at the node, and by its look perhaps edited here: the bytes decide.
+    fn prove(&mut self, place: &Place<'_>, row: SyncedRow) -> Result<(), EngineError> {
+        let path = place.directory.child(place.name.as_str());
+        match examine(&self.engine.folder, place.directory, place.name.as_str()) {
+            Ok((local, seen, _)) if local.same_content(&row.synced.metadata) => {
+                self.removals.push(Removal { row, path, seen });
+                Ok(())
+            }
+            Ok((_, seen, _)) => self.create(place, seen, Some(row)),
+            Err(error) => self.unexamined(path, error),
+        }
+    }
+
+    /// What changed or went while it was read is looked at again.
+    fn unexamined(&mut self, path: RelativePath, error: io::Error) -> Result<(), EngineError> {
+        match error.kind() {
+            io::ErrorKind::Interrupted | io::ErrorKind::NotFound => {
+                self.report.again.insert(path);
+                Ok(())
+            }
+            _ => Err(error.into()),
+        }
     }
 
     /// Whether the local bytes are a later version than the agreed one: brought
@@ -765,4 +794,12 @@ impl Round<'_> {
 fn on_top_of(mut row: SyncedRow, remote: &Remote) -> SyncedRow {
     row.synced.version = remote.version;
     row
+}
+
+/// Room may come: it is waited for, not told as a problem of one name.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }

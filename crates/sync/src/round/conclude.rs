@@ -1,11 +1,13 @@
 //! Taking in what came of jobs and commits, and the end of a round: deletions
 //! on both sides, the times of directories, and the notes in the trees.
 
+use super::act::is_full;
 use super::look::is_gone;
 use super::{Deletion, Removal, Round};
 use crate::engine::EngineError;
 use crate::fetch::{FetchError, MAP_KEPT_FROM};
 use crate::folder::{Observation, ObservedKind, RelativePath};
+use crate::intents::Intent;
 use crate::land::{self, Landed, Want};
 use crate::observer::Event;
 use crate::plan::{Remote, Sight, Step, Synced, decide};
@@ -36,6 +38,9 @@ impl Round<'_> {
                 break;
             };
             self.conclude(done)?;
+        }
+        if let Err(error) = self.engine.intents.keep() {
+            return self.unwritable(error);
         }
         if self.report.interrupted.is_none() {
             self.engine.pool.submit(job);
@@ -87,6 +92,7 @@ impl Round<'_> {
                     .try_for_each(|(want, landed)| self.landed(&want, landed))
             }
             Done::Failed(paths, error) => {
+                self.lost_track = true;
                 self.report.again.extend(paths);
                 match error {
                     FetchError::Remote(error) => self.failed(error),
@@ -116,12 +122,8 @@ impl Round<'_> {
     }
 
     /// A full disk waits for room; anything else is the end.
-    fn unwritable(&mut self, error: io::Error) -> Result<(), EngineError> {
-        let full = matches!(
-            error.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        );
-        if full {
+    pub(super) fn unwritable(&mut self, error: io::Error) -> Result<(), EngineError> {
+        if is_full(&error) {
             self.report.interrupted = Some(error.into());
             return Ok(());
         }
@@ -215,7 +217,7 @@ impl Round<'_> {
             Landed::Raced | Landed::Superseded => {
                 self.report.again.insert(path);
             }
-            Landed::Failed(error) if error.kind() == io::ErrorKind::StorageFull => {
+            Landed::Failed(error) if is_full(&error) => {
                 self.report.again.insert(path);
                 return self.unwritable(error);
             }
@@ -263,6 +265,29 @@ impl Round<'_> {
         } else {
             Ok(())
         }
+    }
+
+    /// Notes what is about to be done, for the process after a kill.
+    pub(super) fn intend(&mut self, intent: &Intent) {
+        if !self.engine.dry_run {
+            self.engine.intents.note(intent);
+        }
+    }
+
+    /// At the end of a round: what was intended is done and noted.
+    pub(super) fn keep_notes(&mut self) -> Result<(), EngineError> {
+        if self.engine.intents.is_empty() {
+            return self.checkpoint();
+        }
+        if self.lost_track {
+            // Now, before the feed says more.
+            for intent in self.engine.intents.kept()? {
+                if let Intent::Land(version) = intent {
+                    self.recover_landing(&version)?;
+                }
+            }
+        }
+        self.conclude_intents()
     }
 
     /// Makes the folder durable, then the notes about it.
@@ -475,6 +500,8 @@ impl Round<'_> {
             _ => None,
         };
         if let Some(metadata) = &wanted {
+            self.intend(&Intent::Touch(item));
+            self.engine.intents.keep()?;
             self.open_for_changes(path, metadata)?;
         }
         self.touched.insert(item, (path.clone(), wanted));

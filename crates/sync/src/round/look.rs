@@ -4,6 +4,7 @@
 use super::{Place, Round};
 use crate::engine::EngineError;
 use crate::folder::{Observation, ObservedKind, RelativePath, is_link};
+use crate::intents::Intent;
 use crate::plan::{Remote, Sight, Step, decide};
 use crate::trees::SyncedRow;
 use base::{ItemId, Name, limits};
@@ -42,18 +43,22 @@ impl Round<'_> {
                 ..seen
             };
             self.agree(None, "", remote.version, remote.metadata, seen, false)?;
-        } else if let Some(row) = synced
-            && decide(Sight {
+        } else if let Some(row) = synced {
+            let remote = Remote {
+                own: false,
+                version: row.synced.version,
+                metadata: row.synced.metadata.clone(),
+            };
+            let step = decide(Sight {
                 local: Some(&seen),
                 synced: Some(&row.synced),
-                remote: Some(&Remote {
-                    own: false,
-                    version: row.synced.version,
-                    metadata: row.synced.metadata.clone(),
-                }),
-            }) == Step::Update
-        {
-            self.update_directories(&[(row, RelativePath::root())])?;
+                remote: Some(&remote),
+            });
+            match step {
+                Step::Dress => self.dress(&RelativePath::root(), &remote.metadata)?,
+                Step::Update => self.update_directories(&[(row, RelativePath::root())])?,
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -91,7 +96,7 @@ impl Round<'_> {
     }
 
     /// The path of a synced directory.
-    fn path_of(&mut self, item: ItemId) -> Result<Option<RelativePath>, EngineError> {
+    pub(super) fn path_of(&mut self, item: ItemId) -> Result<Option<RelativePath>, EngineError> {
         if let Some(path) = self.paths.get(&item) {
             return Ok(Some(path.clone()));
         }
@@ -373,6 +378,13 @@ impl Round<'_> {
         };
         self.touch(parent, &source)?;
         self.touch(version.parent, &target)?;
+        self.intend(&Intent::land(
+            version.parent,
+            &version.name,
+            row.synced.version,
+            &row.synced.metadata,
+        ));
+        self.engine.intents.keep()?;
         match from.rename(&row.name, &to, version.name.as_str()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

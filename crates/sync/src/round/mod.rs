@@ -8,10 +8,12 @@
 //! middle costs only time.
 //!
 //! Looking is in `look`, doing in `act`, and what comes of it in `conclude`.
+//! `recover` takes in what a killed process could not note.
 
 mod act;
 mod conclude;
 mod look;
+mod recover;
 
 use crate::engine::{Engine, EngineError};
 use crate::fetch::Standing;
@@ -108,6 +110,8 @@ pub struct Round<'e> {
     notes: usize,
     /// Something was done in the folder that no `fsync` has covered yet.
     unsynced: bool,
+    /// Some job failed: what it placed is known from the intents alone.
+    lost_track: bool,
     report: Report,
 }
 
@@ -134,6 +138,7 @@ impl<'e> Round<'e> {
             fetch_large_bytes: 0,
             notes: 0,
             unsynced: false,
+            lost_track: false,
             report: Report::default(),
         }
     }
@@ -164,7 +169,7 @@ impl<'e> Round<'e> {
         self.delete_at_node()?;
         self.remove_here()?;
         self.dress_directories()?;
-        self.checkpoint()?;
+        self.keep_notes()?;
         Ok(self.report)
     }
 }

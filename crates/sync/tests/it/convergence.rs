@@ -218,6 +218,14 @@ impl World {
                     self.clients[who].synced.remove(name);
                 }
             }
+            (Step::Prove, Some(local), Some(synced), _) => {
+                if metadata(local.0).same_content(&synced.metadata) {
+                    self.drop_local(who, name);
+                    self.clients[who].synced.remove(name);
+                } else {
+                    self.offer(who, name, None, local);
+                }
+            }
             (Step::Forget, ..) => drop(self.clients[who].synced.remove(name)),
             (Step::RemoveLocal, ..) => {
                 self.drop_local(who, name);

@@ -1,0 +1,106 @@
+//! What was given to the node and not yet answered for.
+//!
+//! An offer is kept before it is sent. When the process is killed, or the
+//! connection breaks, before the answer comes, the next look knows by it that
+//! news of such a place may be this client's own ([`crate::plan`], rule 7).
+
+use super::{Trees, TreesError};
+use base::{DeviceId, ItemId};
+use state::Version;
+
+impl Trees {
+    /// Notes, before they are sent, that the entries at `places` are given to the
+    /// node. Kept at once: the next process must know of it. Returns the number
+    /// under which to [`Trees::heard`] the answer.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn offer(&self, places: &[(ItemId, &str)]) -> Result<i64, TreesError> {
+        let mut bytes = Vec::new();
+        for (parent, name) in places {
+            bytes.extend_from_slice(&parent.to_u64().to_le_bytes());
+            // A name has at most 255 bytes.
+            bytes.push(name.len() as u8);
+            bytes.extend_from_slice(name.as_bytes());
+        }
+        self.connection
+            .prepare_cached("INSERT INTO offers (places) VALUES (?)")
+            .and_then(|mut insert| insert.insert([bytes]))
+            .map_err(self.error())
+    }
+
+    /// Forgets an offer: what came of it is noted in the same transaction.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn heard(&self, number: i64) -> Result<(), TreesError> {
+        self.connection
+            .prepare_cached("DELETE FROM offers WHERE number = ?")
+            .and_then(|mut delete| delete.execute([number]))
+            .map(drop)
+            .map_err(self.error())
+    }
+
+    /// Remembers the offers of `device` whose answers were never heard: news of
+    /// these places that `device` made are its own ([`Remote::own`]).
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn recall(&mut self, device: DeviceId) -> Result<(), TreesError> {
+        self.device = Some(device);
+        let mut offers = Vec::new();
+        {
+            let mut statement = self
+                .connection
+                .prepare_cached("SELECT places FROM offers")
+                .map_err(self.error())?;
+            let rows = statement
+                .query_map([], |row| row.get::<_, Vec<u8>>(0))
+                .map_err(self.error())?;
+            for row in rows {
+                offers.push(row.map_err(self.error())?);
+            }
+        }
+        self.unheard = offers.iter().flat_map(|bytes| places_of(bytes)).collect();
+        Ok(())
+    }
+
+    /// Forgets all unheard offers: everything was looked at since.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn settle_offers(&mut self) -> Result<(), TreesError> {
+        self.unheard.clear();
+        self.connection
+            .execute("DELETE FROM offers", [])
+            .map(drop)
+            .map_err(self.error())
+    }
+
+    pub(super) fn is_own(&self, version: &Version) -> bool {
+        // The admin is nobody in particular: several folders may be.
+        self.device == Some(version.device)
+            && version.device != DeviceId::ADMIN
+            && self
+                .unheard
+                .contains(&(version.parent, version.name.as_str().to_owned()))
+    }
+}
+
+/// Reads what [`Trees::offer`] wrote; stops where it is damaged.
+fn places_of(mut bytes: &[u8]) -> Vec<(ItemId, String)> {
+    let mut places = Vec::new();
+    while let Some((head, rest)) = bytes.split_first_chunk::<9>() {
+        let mut parent = [0; 8];
+        parent.copy_from_slice(&head[..8]);
+        let (Some(parent), Some(name)) = (
+            ItemId::from_u64(u64::from_le_bytes(parent)),
+            rest.get(..usize::from(head[8])),
+        ) else {
+            break;
+        };
+        places.push((parent, String::from_utf8_lossy(name).into_owned()));
+        bytes = &rest[name.len()..];
+    }
+    places
+}
