@@ -128,3 +128,23 @@ fn a_directory_of_many_entries_is_removed_whole() {
     pair.carry();
     assert!(!pair.second.path.join("many").exists());
 }
+
+/// What was given a moment after it was written, and is deleted on the other
+/// side, goes: its look proves nothing, its bytes do.
+#[test]
+fn a_fresh_file_deleted_on_the_other_side_goes() {
+    let pair = Pair::new();
+    write(&pair.here("fresh"), b"new");
+    write(&pair.here("edited"), b"new");
+    pair.first.once(LIMIT).unwrap();
+    pair.second.once(LIMIT).unwrap();
+    for name in ["fresh", "edited"] {
+        fs::remove_file(pair.second.path.join(name)).unwrap();
+    }
+    pair.second.once(LIMIT).unwrap();
+    write(&pair.here("edited"), b"newer");
+    pair.first.once(LIMIT).unwrap();
+    assert!(!pair.here("fresh").exists());
+    assert!(pair.here("edited").exists());
+    pair.carry();
+}

@@ -195,3 +195,23 @@ fn a_damaged_file_is_begun_anew() {
     .unwrap();
     assert_eq!(Trees::open(&path).unwrap().place().unwrap(), None);
 }
+
+#[test]
+fn what_was_given_unheard_and_deleted_since_is_proved_by_its_bytes() {
+    let (_disk, mut trees) = trees();
+    trees.offer(&[(item(1), "mine")]).unwrap();
+    let me = DeviceId::new(4, 0);
+    trees.recall(me).unwrap();
+    for (number, name, is_kept) in [(5, "mine", true), (6, "theirs", false)] {
+        let given = Version {
+            device: me,
+            ..version(number, 1, name, Some(file("x")))
+        };
+        assert!(trees.learn(&given).unwrap());
+        assert!(trees.learn(&version(number, 2, name, None)).unwrap());
+        let row = trees.synced_item(item(number)).unwrap();
+        assert_eq!(row.is_some(), is_kept, "{name}");
+        assert!(row.is_none_or(|row| row.synced.racy), "{name}");
+        assert_eq!(trees.news_of(item(number)).unwrap().is_some(), is_kept);
+    }
+}
