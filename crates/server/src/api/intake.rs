@@ -4,7 +4,7 @@
 use super::Service;
 use crate::problem::Problem;
 use base::{DeviceId, Hash};
-use store::blob::Begun;
+use store::blob::{Begun, BlobStore};
 use sync::wire::{Frame, Open};
 
 /// What a worker did.
@@ -29,7 +29,8 @@ pub fn put_blobs(
         .iter()
         .map(|(hash, bytes)| (*hash, bytes.as_slice()))
         .collect();
-    service.node.put_small(device, &borrowed)?;
+    let (node, now) = (&service.node, service.node.now());
+    node.change_blobs(|blobs| blobs.put_small(device, now, &borrowed))?;
     let stored = blobs
         .iter()
         .map(|(hash, bytes)| (*hash, bytes.len() as u64))
@@ -64,7 +65,9 @@ pub fn begin(
         .encode(&mut worked.answer);
         return Ok(worked);
     }
-    match blobs.begin(device, now, open.file, open.size, open.base, &open.runs)? {
+    let begin =
+        |blobs: &BlobStore| blobs.begin(device, now, open.file, open.size, open.base, &open.runs);
+    match service.node.change_blobs(begin)? {
         Begun::Have => {
             worked.stored.push((open.file, open.size));
             Frame::Have(open.file).encode(&mut worked.answer);
@@ -95,7 +98,8 @@ pub fn write_chunks(
 ) -> Result<Worked, Problem> {
     for (file, offset, bytes) in chunks {
         if !service.proofs.take(device, *file, *offset, bytes)? {
-            service.node.blobs().write(device, *file, *offset, bytes)?;
+            let write = |blobs: &BlobStore| blobs.write(device, *file, *offset, bytes);
+            service.node.change_blobs(write)?;
         }
     }
     Ok(Worked::default())
@@ -115,7 +119,8 @@ pub fn finish(service: &Service, device: DeviceId, files: &[Hash]) -> Result<Wor
             sent.push(*file);
         }
     }
-    blobs.finish(device, now, &sent)?;
+    let finish = |blobs: &BlobStore| blobs.finish(device, now, &sent);
+    service.node.change_blobs(finish)?;
     let mut worked = Worked::default();
     for file in files {
         let length = blobs.length(file)?.ok_or(Problem::UploadAgain(*file))?;

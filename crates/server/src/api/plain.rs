@@ -167,7 +167,7 @@ async fn store(
 }
 
 fn store_now(service: &Service, device: DeviceId, mut spool: File) -> Result<(Hash, u64), Problem> {
-    let (blobs, now) = (service.node.blobs(), service.node.now());
+    let (node, now) = (&service.node, service.node.now());
     spool.rewind().map_err(|error| spool_failed(&error))?;
     let cut = sync::chunk::cut(&mut spool).map_err(|error| spool_failed(&error))?;
     let (hash, size) = (cut.hash, cut.size());
@@ -179,18 +179,21 @@ fn store_now(service: &Service, device: DeviceId, mut spool: File) -> Result<(Ha
         Ok::<_, Problem>(bytes)
     };
     if size <= limits::SMALL_FILE_BYTES {
-        service.node.put_small(device, &[(hash, &read(0, size)?)])?;
+        let bytes = read(0, size)?;
+        node.change_blobs(|blobs| blobs.put_small(device, now, &[(hash, &bytes)]))?;
         return Ok((hash, size));
     }
     let runs = [Run::Insert(cut.map.chunks().to_vec())];
-    if let Begun::Need(ranges) = blobs.begin(device, now, hash, size, None, &runs)? {
+    let begun = node.change_blobs(|blobs| blobs.begin(device, now, hash, size, None, &runs))?;
+    if let Begun::Need(ranges) = begun {
         for (number, chunk) in cut.map.chunks().iter().enumerate() {
             let start = cut.map.start(number);
             if ranges.iter().any(|range| range.contains(&start)) {
-                blobs.write(device, hash, start, &read(start, u64::from(chunk.len))?)?;
+                let bytes = read(start, u64::from(chunk.len))?;
+                node.change_blobs(|blobs| blobs.write(device, hash, start, &bytes))?;
             }
         }
-        blobs.finish(device, now, &[hash])?;
+        node.change_blobs(|blobs| blobs.finish(device, now, &[hash]))?;
     }
     Ok((hash, size))
 }

@@ -16,7 +16,7 @@ use crate::pool::{Pool, Running};
 use crate::problem::Problem;
 use crate::token;
 use apply::{Growth, Progress, Waiters};
-use base::{Clock, Cursor, DeviceId, Hash, LogId, Millis, Random};
+use base::{Clock, Cursor, DeviceId, LogId, Millis, Random};
 use failure::Failure;
 use state::{Body, Command, Reader, Reply, StateError, TokenHash};
 use std::path::{Path, PathBuf};
@@ -233,8 +233,9 @@ impl Node {
         &*self.random
     }
 
-    /// The blob store. Its calls block: use them inside [`Node::store`] and
-    /// [`Node::fetch`].
+    /// The blob store, for reading. Its calls block: use them inside
+    /// [`Node::store`] and [`Node::fetch`]; what changes it goes through
+    /// [`Node::change_blobs`].
     pub fn blobs(&self) -> &Arc<BlobStore> {
         &self.blobs
     }
@@ -320,14 +321,17 @@ impl Node {
         self.start_storing(job)?.wait().await?
     }
 
-    /// Stores small blobs that `device` sent; durable on return. Blocks: call it
+    /// Calls the blob store for something that changes it, so blocks: use it
     /// inside [`Node::store`]. The node stops when the store takes nothing more.
     ///
     /// # Errors
     /// What the blob store says.
-    pub fn put_small(&self, device: DeviceId, blobs: &[(Hash, &[u8])]) -> Result<(), Problem> {
-        let stored = self.blobs.put_small(device, self.now(), blobs);
-        Ok(stored.inspect_err(|error| self.failure.note(error))?)
+    pub fn change_blobs<T>(
+        &self,
+        change: impl FnOnce(&BlobStore) -> Result<T, BlobError>,
+    ) -> Result<T, Problem> {
+        let changed = change(&self.blobs);
+        Ok(changed.inspect_err(|error| self.failure.note(error))?)
     }
 
     /// Begins to store without waiting for it.

@@ -7,6 +7,7 @@
 //! layout is `docs/formats/blobs.md`.
 
 mod error;
+mod health;
 mod index;
 mod large;
 mod map;

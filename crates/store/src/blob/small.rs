@@ -11,6 +11,7 @@
 //! from anywhere finds the next record by its checksum.
 
 use super::BlobError;
+use super::health::Health;
 use super::index::{Place, Stored};
 use super::segment::{Content, HEADER_BYTES, Position, RECORD_HEADER_BYTES, Scan, SegmentId};
 use crate::fs::{
@@ -35,6 +36,7 @@ pub(super) struct SmallBlobs {
     /// The store's identity.
     id: u64,
     segment_bytes: u64,
+    health: Health,
     state: Mutex<State>,
     synced: Condvar,
     open: Mutex<HashMap<u64, Arc<dyn File>>>,
@@ -45,7 +47,6 @@ struct State {
     /// Everything before it is durable.
     durable: Position,
     syncing: bool,
-    poisoned: Option<BlobError>,
     /// Appended, but not in the index yet.
     unnoted: HashMap<Hash, Stored>,
     /// Where the batches begin that are not in the index yet.
@@ -77,6 +78,7 @@ impl SmallBlobs {
         directory: &Path,
         segment_bytes: u64,
         random: &dyn Random,
+        health: Health,
     ) -> Result<Self, BlobError> {
         let failed = |what| move |error| BlobError::io(what, directory, error);
         make_durable_dir(&*fs, directory).map_err(failed("create"))?;
@@ -97,11 +99,11 @@ impl SmallBlobs {
             directory: directory.to_owned(),
             id: active.id.store,
             segment_bytes,
+            health,
             state: Mutex::new(State {
                 active,
                 durable,
                 syncing: false,
-                poisoned: None,
                 unnoted: HashMap::new(),
                 batches: BTreeSet::new(),
                 buffer: Vec::new(),
@@ -130,9 +132,7 @@ impl SmallBlobs {
     /// [`SmallBlobs::wait_durable`].
     pub(super) fn append(&self, blobs: &[(Hash, &[u8])]) -> Result<Appended, BlobError> {
         let mut state = lock(&self.state);
-        if let Some(poisoned) = &state.poisoned {
-            return Err(poisoned.clone());
-        }
+        self.health.check()?;
         let mut appended = Appended {
             blobs: Vec::with_capacity(blobs.len()),
             start: None,
@@ -196,7 +196,7 @@ impl SmallBlobs {
 
     fn begin_segment(&self, state: &mut State) -> Result<(), BlobError> {
         if let Err(error) = state.active.file.sync_data() {
-            return Err(state.poison(error));
+            return Err(self.poison(state, error));
         }
         let id = SegmentId {
             number: state.active.id.number + 1,
@@ -212,9 +212,7 @@ impl SmallBlobs {
     pub(super) fn wait_durable(&self, appended: &Appended) -> Result<(), BlobError> {
         let mut state = lock(&self.state);
         while state.durable < appended.end {
-            if let Some(poisoned) = &state.poisoned {
-                return Err(poisoned.clone());
-            }
+            self.health.check()?;
             state = if state.syncing {
                 wait(&self.synced, state)
             } else {
@@ -237,11 +235,20 @@ impl SmallBlobs {
         match result {
             Ok(()) => state.durable = state.durable.max(target),
             Err(error) => {
-                state.poison(error);
+                self.poison(&state, error);
             }
         }
         self.synced.notify_all();
         state
+    }
+
+    fn poison(&self, state: &State, error: io::Error) -> BlobError {
+        // The page cache may go on showing what never reached the disk; cut it
+        // off, so that a restart does not take it for stored.
+        if state.durable.segment == state.active.id.number {
+            let _ = state.active.file.set_len(state.durable.offset);
+        }
+        self.health.fail(&state.active.path, error)
     }
 
     /// Takes note that the index has what was appended, or that nobody wants it.
@@ -303,21 +310,6 @@ impl SmallBlobs {
             number: segment,
         };
         Ok(Scan::new(id, Window::new(file, length), start))
-    }
-}
-
-impl State {
-    fn poison(&mut self, error: io::Error) -> BlobError {
-        // The page cache may go on showing what never reached the disk; cut it
-        // off, so that a restart does not take it for stored.
-        if self.durable.segment == self.active.id.number {
-            let _ = self.active.file.set_len(self.durable.offset);
-        }
-        let poisoned = BlobError::Poisoned {
-            path: self.active.path.clone(),
-            source: Arc::new(error),
-        };
-        self.poisoned.get_or_insert(poisoned).clone()
     }
 }
 
@@ -439,7 +431,7 @@ mod tests {
         let fs = Arc::new(SimulatedFileSystem::new());
         let directory = Path::new("segments");
         let random = SeededRandom::new(1);
-        let small = SmallBlobs::open(fs, directory, 1 << 20, &random).unwrap();
+        let small = SmallBlobs::open(fs, directory, 1 << 20, &random, Health::default()).unwrap();
         let append = |bytes: &[u8]| small.append(&[(Hash::of(bytes), bytes)]).unwrap();
         let start = small.noted_through();
         let (first, second) = (append(b"first"), append(b"second"));

@@ -4,6 +4,7 @@
 //! It orders their work, so that whatever the index names is durable and
 //! whatever is acknowledged is in the index; each part's own work is elsewhere.
 
+use super::health::Health;
 use super::index::{Index, Place, Stored};
 use super::large::{self, Footer};
 use super::parts::Parts;
@@ -25,6 +26,7 @@ use std::thread::JoinHandle;
 pub struct BlobStore {
     parts: Arc<Parts>,
     uploads: Uploads,
+    health: Health,
     indexer: Option<JoinHandle<()>>,
 }
 
@@ -44,15 +46,22 @@ impl BlobStore {
         let large = directory.join("large");
         large::create_shelves(&*fs, &large)
             .map_err(|error| BlobError::io("create", &large, error))?;
+        let health = Health::default();
         let segments = directory.join("segments");
-        let small = SmallBlobs::open(Arc::clone(&fs), &segments, options.segment_bytes, random)?;
+        let small = SmallBlobs::open(
+            Arc::clone(&fs),
+            &segments,
+            options.segment_bytes,
+            random,
+            health.clone(),
+        )?;
         let index_path = directory.join("index.db");
         let index = match options.index {
             IndexPlace::File => Index::open(Some(&index_path), small.id())?,
             IndexPlace::Memory => Index::open(None, small.id())?,
         };
         let staging = directory.join("staging");
-        let uploads = Uploads::open(Arc::clone(&fs), &staging, options, now)?;
+        let uploads = Uploads::open(Arc::clone(&fs), &staging, options, now, health.clone())?;
         let parts = Arc::new(Parts {
             fs,
             large,
@@ -69,6 +78,7 @@ impl BlobStore {
         Ok(Self {
             parts,
             uploads,
+            health,
             indexer: Some(indexer),
         })
     }
@@ -214,7 +224,7 @@ impl BlobStore {
             self.parts
                 .fs
                 .sync_dir(&shelf)
-                .map_err(|error| BlobError::io("sync", &shelf, error))?;
+                .map_err(|error| self.health.fail(&shelf, error))?;
         }
         self.parts
             .index

@@ -11,6 +11,7 @@
 //! After a restart, what is present is found out by hashing what is there. So
 //! neither a crash nor a power cut can make anyone believe in absent bytes.
 
+use super::health::Health;
 use super::large::Footer;
 use super::uploads::Base;
 use super::{BlobError, BlockMap};
@@ -235,9 +236,9 @@ impl Upload {
     }
 
     /// Verifies the whole and makes it durable: a worker's task.
-    pub(super) fn verify_and_sync(&self) {
+    pub(super) fn verify_and_sync(&self, health: &Health) {
         let stage = match self.verify() {
-            Ok(true) => self.sync(),
+            Ok(true) => self.sync(health),
             Ok(false) => Stage::Receiving,
             Err(error) => Stage::Failed(error),
         };
@@ -245,11 +246,17 @@ impl Upload {
         self.changed.notify_all();
     }
 
-    fn sync(&self) -> Stage {
-        match self.file.sync_data() {
-            Ok(()) => Stage::Ready,
-            Err(error) => Stage::Failed(BlobError::io("sync", &self.path, error)),
-        }
+    fn sync(&self, health: &Health) -> Stage {
+        let Err(error) = self.file.sync_data() else {
+            return Stage::Ready;
+        };
+        // The page cache may go on showing what never reached the disk: without
+        // its footer nobody takes up this file again, not even after a restart.
+        let _ = self.file.set_len(0);
+        Stage::Failed(match BlobError::io("sync", &self.path, error) {
+            BlobError::Io { source, .. } => health.fail(&self.path, source),
+            full => full,
+        })
     }
 
     /// Waits until verification, if it has begun, has ended.

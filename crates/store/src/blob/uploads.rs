@@ -5,6 +5,7 @@
 //! left: after a restart, or when its client has gone. A dormant one is resumed
 //! by beginning it again. What happens inside an upload is in `upload`.
 
+use super::health::Health;
 use super::large::Footer;
 use super::upload::{Settled, Upload};
 use super::{BlobError, BlobReader, BlockMap, Options, Run};
@@ -34,6 +35,7 @@ pub(super) struct Uploads {
     per_owner: usize,
     total: usize,
     reserve_bytes: u64,
+    health: Health,
     table: Mutex<Table>,
     begun: Condvar,
     workers: Workers,
@@ -62,6 +64,7 @@ impl Uploads {
         directory: &Path,
         options: &Options,
         now: Millis,
+        health: Health,
     ) -> Result<Self, BlobError> {
         make_durable_dir(&*fs, directory)
             .map_err(|error| BlobError::io("create", directory, error))?;
@@ -73,8 +76,9 @@ impl Uploads {
             reserve_bytes: options.reserve_bytes,
             table: Mutex::default(),
             begun: Condvar::new(),
-            workers: Workers::start(options.sync_threads)
+            workers: Workers::start(options.sync_threads, &health)
                 .map_err(|error| BlobError::io("start threads for", directory, error))?,
+            health,
         };
         uploads.find_dormant()?;
         uploads.expire(now)?;
@@ -125,6 +129,7 @@ impl Uploads {
         base: Option<&Base>,
         runs: &[Run],
     ) -> Result<Arc<Upload>, BlobError> {
+        self.health.check()?;
         let mut table = lock(&self.table);
         while table.beginning.contains(&key) {
             table = wait(&self.begun, table);
@@ -278,6 +283,7 @@ impl Uploads {
 
     /// Takes a chunk of an open upload.
     pub(super) fn write(&self, key: Key, offset: u64, bytes: &[u8]) -> Result<(), BlobError> {
+        self.health.check()?;
         let (owner, hash) = key;
         let upload = self.get(key).ok_or(BlobError::NotBegun { hash, owner })?;
         if upload.write(offset, bytes)? {
@@ -297,7 +303,11 @@ impl Uploads {
         let Some(upload) = self.get(key) else {
             return Ok(None);
         };
-        match upload.settle() {
+        let settled = upload.settle();
+        if matches!(settled, Settled::Ready) {
+            self.health.check()?;
+        }
+        match settled {
             Settled::Missing(missing) => Err(BlobError::Incomplete {
                 hash: key.1,
                 missing,
@@ -401,15 +411,15 @@ fn parse_name(name: &str) -> Option<Key> {
 }
 
 impl Workers {
-    fn start(count: usize) -> io::Result<Self> {
+    fn start(count: usize, health: &Health) -> io::Result<Self> {
         let (sender, receiver) = channel();
         let receiver = Arc::new(Mutex::new(receiver));
         let threads = (0..count.max(1))
             .map(|number| {
-                let receiver = Arc::clone(&receiver);
+                let (receiver, health) = (Arc::clone(&receiver), health.clone());
                 std::thread::Builder::new()
                     .name(format!("blob-sync-{number}"))
-                    .spawn(move || Self::work(&receiver))
+                    .spawn(move || Self::work(&receiver, &health))
             })
             .collect::<io::Result<_>>()?;
         Ok(Self {
@@ -418,11 +428,11 @@ impl Workers {
         })
     }
 
-    fn work(queue: &Mutex<Receiver<Arc<Upload>>>) {
+    fn work(queue: &Mutex<Receiver<Arc<Upload>>>, health: &Health) {
         loop {
             let next = lock(queue).recv();
             match next {
-                Ok(upload) => upload.verify_and_sync(),
+                Ok(upload) => upload.verify_and_sync(health),
                 Err(_) => return,
             }
         }

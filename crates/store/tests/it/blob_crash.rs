@@ -144,21 +144,59 @@ fn after_a_failed_sync_no_small_blob_is_taken() {
     assert!(!store.contains(&Hash::of(&bytes(2, 100))).unwrap());
 }
 
+/// What an upload of [`Large::numbered`] does that can fail to be durable: it is
+/// created, preallocated, gets its footer and five chunks, is synced, renamed,
+/// and its shelf is synced.
+const LARGE_SYNC: u64 = 9;
+const SHELF_SYNC: u64 = 11;
+
 #[test]
-fn a_large_blob_whose_sync_failed_is_not_stored() {
+fn after_a_failed_sync_of_a_large_blob_nothing_is_taken() {
+    for failing in [LARGE_SYNC, SHELF_SYNC] {
+        let disk = SimulatedFileSystem::new();
+        let store = open_simulated(&disk).unwrap();
+        let (safe, under_way) = (Large::numbered(1), Large::numbered(2));
+        safe.upload(&store).unwrap();
+        under_way.begin(&store).unwrap();
+        let large = Large::numbered(3);
+        disk.fail_at(disk.operations() + failing, io::ErrorKind::Other);
+        let poisoned = |result: Result<(), BlobError>| {
+            let error = result.unwrap_err();
+            assert!(matches!(error, BlobError::Poisoned { .. }), "{error}");
+        };
+        poisoned(large.upload(&store));
+        poisoned(large.upload(&store));
+        poisoned(put(&store, &[bytes(4, 100)]));
+        poisoned(under_way.write(&store, 0));
+        assert!(!store.contains(&large.hash).unwrap());
+        check_all(&store, std::slice::from_ref(&safe.bytes), "before restart");
+        drop(store);
+        let store = open_simulated(&disk).unwrap();
+        large.upload(&store).unwrap();
+        drop(store);
+        let store = open_simulated(&disk.after_crash(1)).unwrap();
+        check_all(&store, &[safe.bytes, large.bytes], "after restart");
+    }
+}
+
+#[test]
+fn bytes_that_a_failed_sync_left_readable_are_not_taken_up_again() {
     let disk = SimulatedFileSystem::new();
     let store = open_simulated(&disk).unwrap();
     let large = Large::numbered(1);
-    // Create, preallocate, footer, five chunks, then the sync.
-    disk.fail_at(disk.operations() + 9, io::ErrorKind::Other);
-    let error = large.upload(&store).unwrap_err();
-    assert!(
-        matches!(error, BlobError::Io { what: "sync", .. }),
-        "{error}"
-    );
-    assert!(!store.contains(&large.hash).unwrap());
+    disk.fail_at(disk.operations() + LARGE_SYNC, io::ErrorKind::Other);
+    let begun = large.begin(&store).unwrap();
+    for chunk in 0..5 {
+        large.write(&store, chunk).unwrap();
+    }
+    // The node ends before anyone asked what became of it.
+    drop(store);
+    let store = open_simulated(&disk).unwrap();
+    assert_eq!(large.begin(&store).unwrap(), begun, "all is needed again");
     large.upload(&store).unwrap();
-    check_all(&store, &[large.bytes], "second attempt");
+    drop(store);
+    let store = open_simulated(&disk.after_crash(1)).unwrap();
+    check_all(&store, &[large.bytes], "after the power cut");
 }
 
 #[test]
