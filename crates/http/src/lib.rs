@@ -7,7 +7,9 @@
 //! becomes as an answer), [`limit`] (how often a client may ask) and [`log`]
 //! (what is written about it).
 
+pub mod date;
 pub mod files;
 pub mod h1;
 pub mod limit;
 pub mod log;
+mod recent;

@@ -277,8 +277,10 @@ impl Engine {
         Ok(self.summary)
     }
 
-    /// Takes in what a killed process left, before the feed says more.
+    /// Takes in what a killed process left, before the feed says more. The corner
+    /// comes first: the trees still know the bytes that were about to go.
     fn recover(&mut self) -> Result<(), EngineError> {
+        self.clear_leftovers()?;
         let left = match self.trees.generation()? {
             Some(generation) => Intents::left(&self.folder.corner(INTENTS), generation)?,
             None => Vec::new(),
@@ -308,7 +310,6 @@ impl Engine {
 
     fn once(&mut self, stop: &Stop) -> Result<(), EngineError> {
         self.recover()?;
-        self.clear_leftovers()?;
         self.catch_up()?;
         let mut report = self.round(Scope::Everything)?;
         for _ in 1..ROUNDS_ONCE {
@@ -349,7 +350,6 @@ impl Engine {
         let watch = watch.ok();
         let mut deaf = watch.is_none();
         self.recover()?;
-        self.clear_leftovers()?;
         self.catch_up_patiently(stop)?;
         let _following = self.spawn_feed(sender);
         let mut report = self.round(Scope::Everything)?;

@@ -371,12 +371,15 @@ fn refusal(error: httparse::Error, head: &[u8]) -> Reject {
     }
 }
 
-/// Whether the request line ends with what RFC 9112 2.3 calls an HTTP-version.
+/// Whether the request line is well-formed but for the number of its
+/// HTTP-version (RFC 9112 2.3).
 fn names_a_version(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    let word = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-        if major.is_ascii_digit() && minor.is_ascii_digit())
+    let mut words = line.split(|&byte| byte == b' ').skip(2);
+    let version = words.next().unwrap_or_default();
+    let well_formed = matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit());
+    well_formed && words.next().is_none()
 }
 
 /// RFC 9110 5.6.2: `tchar`.

@@ -1,10 +1,13 @@
 //! What a node is after it was stopped, and after parts of it were lost.
 
 use crate::site::Site;
+use base::{Hash, SeededRandom};
 use http::StatusCode;
 use server::node::{Node, NodeError, Settings, SnapshotPolicy};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use store::blob::BlobStore;
+use store::fs::RealFileSystem;
 
 async fn names(site: &Site) -> Vec<String> {
     let page = site.get(&site.admin(), "/api/tree?space=s").await;
@@ -176,14 +179,7 @@ async fn a_log_that_lost_entries_is_refused() {
     drop(projection);
     remove_database(data.path());
     std::fs::rename(&newer, data.path().join("state.db")).unwrap();
-    let settings = Settings {
-        data: data.path().to_owned(),
-        name: None,
-        clock: Arc::new(base::SystemClock),
-        random: Arc::new(base::SystemRandom),
-        snapshots: SnapshotPolicy::default(),
-    };
-    let refused = Node::open(&settings);
+    let refused = open(data.path());
     let Err(NodeError::Recovery(why)) = refused.map(drop) else {
         panic!("opened")
     };
@@ -234,4 +230,91 @@ async fn a_scrub_finds_damage_and_what_is_missing() {
         base::Hash::of(&content).to_string(),
         "{report}"
     );
+}
+
+fn open(data: &Path) -> Result<Arc<Node>, NodeError> {
+    Node::open(&Settings {
+        data: data.to_owned(),
+        name: None,
+        clock: Arc::new(base::SystemClock),
+        random: Arc::new(base::SystemRandom),
+        snapshots: SnapshotPolicy::default(),
+    })
+}
+
+/// The only file in `directory`, its bytes, and how many before the zeros that
+/// may end it.
+fn only_file(directory: &Path) -> (PathBuf, Vec<u8>, usize) {
+    let mut files = std::fs::read_dir(directory).unwrap();
+    let path = files.next().unwrap().unwrap().path();
+    assert!(files.next().is_none());
+    let bytes = std::fs::read(&path).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    (path, bytes, used)
+}
+
+#[tokio::test]
+async fn a_flipped_byte_in_the_last_record_of_the_log_is_no_torn_write() {
+    let data = tempfile::tempdir().unwrap();
+    let log = data.path().join("log");
+    {
+        let site = Site::open(data.path());
+        site.space("s").await;
+    }
+    let before = only_file(&log).2;
+    {
+        let site = Site::open(data.path());
+        site.space("t").await;
+    }
+    let (path, whole, end) = only_file(&log);
+    assert!(end > before + 8);
+    for offset in before.next_multiple_of(8)..end {
+        let mut flipped = whole.clone();
+        flipped[offset] ^= 1;
+        std::fs::write(&path, flipped).unwrap();
+        let refused = open(data.path()).map(drop).err();
+        assert!(
+            matches!(refused, Some(NodeError::Log(_) | NodeError::Recovery(_))),
+            "byte {offset}: {refused:?}"
+        );
+    }
+    std::fs::write(&path, whole).unwrap();
+    open(data.path()).unwrap();
+}
+
+#[tokio::test]
+async fn scrub_misses_no_flipped_byte_of_the_last_small_file_without_its_index() {
+    let data = tempfile::tempdir().unwrap();
+    {
+        let site = Site::open(data.path());
+        let space = site.space("s").await;
+        for name in ["first", "last"] {
+            site.put(&site.admin(), space, name, name.as_bytes()).await;
+        }
+    }
+    let blobs = data.path().join("blobs");
+    let (path, whole, _) = only_file(&blobs.join("segments"));
+    let told = || {
+        for file in ["index.db", "index.db-wal", "index.db-shm"] {
+            let _ = std::fs::remove_file(blobs.join(file));
+        }
+        let store = BlobStore::open(
+            Arc::new(RealFileSystem),
+            &blobs,
+            &store::blob::Options::default(),
+            &SeededRandom::new(1),
+            0,
+        );
+        let report = server::scrub::run(data.path(), &store.unwrap()).unwrap();
+        report["damaged"].to_string()
+    };
+    assert_eq!(told(), "[]");
+    let last = Hash::of(b"last").to_string();
+    // Four bytes of padding end it.
+    for offset in whole.len() - 48..whole.len() - 4 {
+        let mut flipped = whole.clone();
+        flipped[offset] ^= 1;
+        std::fs::write(&path, flipped).unwrap();
+        assert!(told().contains(&last), "byte {offset}: {}", told());
+    }
 }

@@ -66,6 +66,9 @@ impl Scrub<'_> {
         for segment in &segments {
             let mut scan = parts.small.scan(*segment, 0)?;
             let path = parts.small.path(*segment);
+            if let Some(what) = parts.small.header_damage(*segment)? {
+                self.damaged(None, &path, 0, &what);
+            }
             let failed = |error| BlobError::io("read", &path, error);
             while let Some(found) = scan.next().map_err(failed)? {
                 // The rest was appended since this began.

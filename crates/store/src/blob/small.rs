@@ -72,13 +72,16 @@ pub(super) struct Appended {
 
 impl SmallBlobs {
     /// Opens or creates the segments in `directory`. What was appended last is
-    /// made durable, so that whatever can be read may be relied on.
+    /// made durable, so that whatever can be read may be relied on. `durable`
+    /// tells for the store's identity up to where it was known to be so before:
+    /// what is wrong there was damaged later, and is left for a scrub to report.
     pub(super) fn open(
         fs: Arc<dyn FileSystem>,
         directory: &Path,
         segment_bytes: u64,
         random: &dyn Random,
         health: Health,
+        durable: impl FnOnce(u64) -> Result<Position, BlobError>,
     ) -> Result<Self, BlobError> {
         let failed = |what| move |error| BlobError::io(what, directory, error);
         make_durable_dir(&*fs, directory).map_err(failed("create"))?;
@@ -86,11 +89,12 @@ impl SmallBlobs {
         let active = match numbers.last() {
             None => {
                 let store = random.next_u64();
+                durable(store)?;
                 create_segment(&*fs, directory, SegmentId { store, number: 1 })?
             }
             Some(last) => {
                 fs.sync_dir(directory).map_err(failed("sync"))?;
-                open_last(&*fs, directory, *last)?
+                open_last(&*fs, directory, *last, durable)?
             }
         };
         let durable = active.end();
@@ -111,11 +115,6 @@ impl SmallBlobs {
             synced: Condvar::new(),
             open: Mutex::default(),
         })
-    }
-
-    /// The store's identity, drawn when it was created.
-    pub(super) fn id(&self) -> u64 {
-        self.id
     }
 
     /// The numbers of all segments, rising.
@@ -299,6 +298,17 @@ impl SmallBlobs {
         Ok(file)
     }
 
+    /// What is wrong with the header of `segment`, if anything is.
+    pub(super) fn header_damage(&self, segment: u64) -> Result<Option<String>, BlobError> {
+        let header = read_header(&*self.file(segment)?, segment)
+            .map_err(|error| BlobError::io("read", &self.path(segment), error))?;
+        Ok(match header {
+            Ok(id) if id.store == self.id => None,
+            Ok(_) => Some("it belongs to another store".to_owned()),
+            Err(what) => Some(what),
+        })
+    }
+
     /// Reads what `segment` holds from byte `start` on.
     pub(super) fn scan(&self, segment: u64, start: u64) -> Result<Scan, BlobError> {
         let file = self.file(segment)?;
@@ -356,26 +366,28 @@ fn create_segment(
 }
 
 /// Opens the last segment, cuts off a torn end and makes the rest durable.
-fn open_last(fs: &dyn FileSystem, directory: &Path, number: u64) -> Result<Active, BlobError> {
+fn open_last(
+    fs: &dyn FileSystem,
+    directory: &Path,
+    number: u64,
+    durable: impl FnOnce(u64) -> Result<Position, BlobError>,
+) -> Result<Active, BlobError> {
     remove_unfinished(fs, directory)?;
     let path = segment_path(directory, number);
     let file = fs
         .open(&path, Open::ReadWrite)
         .map_err(|error| BlobError::io("open", &path, error))?;
-    let mut header = [0; HEADER_BYTES];
-    file.read_exact_at(&mut header, 0)
-        .map_err(|error| BlobError::io("read", &path, error))?;
-    let id = SegmentId::decode_header(&header)
-        .and_then(|id| match id.number == number {
-            true => Ok(id),
-            false => Err(format!("it says that it is segment {}", id.number)),
-        })
+    let id = read_header(&*file, number)
+        .map_err(|error| BlobError::io("read", &path, error))?
         .map_err(|what| BlobError::Damaged {
             path: path.clone(),
             what,
         })?;
     let file: Arc<dyn File> = Arc::from(file);
-    let tail = settle_end(id, &file).map_err(|error| BlobError::io("recover", &path, error))?;
+    let durable = durable(id.store)?;
+    let durable = (durable.segment == number).then_some(durable.offset);
+    let tail = settle_end(id, &file, durable.unwrap_or(0))
+        .map_err(|error| BlobError::io("recover", &path, error))?;
     Ok(Active {
         id,
         path,
@@ -384,12 +396,26 @@ fn open_last(fs: &dyn FileSystem, directory: &Path, number: u64) -> Result<Activ
     })
 }
 
+/// The header of segment `number`, or what is wrong with it.
+fn read_header(file: &dyn File, number: u64) -> io::Result<Result<SegmentId, String>> {
+    let mut header = [0; HEADER_BYTES];
+    file.read_exact_at(&mut header, 0)?;
+    let header = SegmentId::decode_header(&header).and_then(|id| match id.number == number {
+        true => Ok(id),
+        false => Err(format!("it says that it is segment {}", id.number)),
+    });
+    Ok(header)
+}
+
 /// Cuts off what follows the last whole record of a segment, marks torn records
-/// before it as void, and makes the rest durable. Returns its length.
-fn settle_end(id: SegmentId, file: &Arc<dyn File>) -> io::Result<u64> {
+/// before it as void, and makes the rest durable. Returns its length. What lies
+/// before `durable` is no torn write, whatever it is: it is left alone.
+fn settle_end(id: SegmentId, file: &Arc<dyn File>, durable: u64) -> io::Result<u64> {
     let length = file.length()?;
-    let mut scan = Scan::new(id, Window::new(Arc::clone(file), length), 0);
-    let mut tail = HEADER_BYTES as u64;
+    // A file that was put back from a backup may end before it.
+    let durable = if durable <= length { durable } else { 0 };
+    let mut scan = Scan::new(id, Window::new(Arc::clone(file), length), durable);
+    let mut tail = durable.max(HEADER_BYTES as u64);
     let mut torn = Vec::new();
     while let Some(found) = scan.next()? {
         if found.what == Content::Void || scan.is_intact(&found)? {
@@ -431,7 +457,9 @@ mod tests {
         let fs = Arc::new(SimulatedFileSystem::new());
         let directory = Path::new("segments");
         let random = SeededRandom::new(1);
-        let small = SmallBlobs::open(fs, directory, 1 << 20, &random, Health::default()).unwrap();
+        let nothing = |_| Ok(Position::default());
+        let health = Health::default();
+        let small = SmallBlobs::open(fs, directory, 1 << 20, &random, health, nothing).unwrap();
         let append = |bytes: &[u8]| small.append(&[(Hash::of(bytes), bytes)]).unwrap();
         let start = small.noted_through();
         let (first, second) = (append(b"first"), append(b"second"));

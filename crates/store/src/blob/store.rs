@@ -47,6 +47,12 @@ impl BlobStore {
         large::create_shelves(&*fs, &large)
             .map_err(|error| BlobError::io("create", &large, error))?;
         let health = Health::default();
+        let index_path = directory.join("index.db");
+        let index_path = match options.index {
+            IndexPlace::File => Some(&*index_path),
+            IndexPlace::Memory => None,
+        };
+        let mut index = None;
         let segments = directory.join("segments");
         let small = SmallBlobs::open(
             Arc::clone(&fs),
@@ -54,12 +60,9 @@ impl BlobStore {
             options.segment_bytes,
             random,
             health.clone(),
+            |store| index.insert(Index::open(index_path, store)?).through(),
         )?;
-        let index_path = directory.join("index.db");
-        let index = match options.index {
-            IndexPlace::File => Index::open(Some(&index_path), small.id())?,
-            IndexPlace::Memory => Index::open(None, small.id())?,
-        };
+        let index = index.expect("the segments were opened with it");
         let staging = directory.join("staging");
         let uploads = Uploads::open(Arc::clone(&fs), &staging, options, now, health.clone())?;
         let parts = Arc::new(Parts {

@@ -240,3 +240,52 @@ fn scrub_finds_a_flipped_bit_anywhere_in_a_segment() {
         assert_eq!(hashes, expected, "byte {offset}");
     }
 }
+
+#[test]
+fn no_flipped_byte_of_a_segment_goes_unreported_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let fs = Arc::new(RealFileSystem);
+        try_open(fs, directory.path(), IndexPlace::File, NOW)
+    };
+    let blobs = [bytes(1, 48), bytes(2, 24)];
+    put(&open().unwrap(), &blobs).unwrap();
+    let path = only_file(directory.path().join("segments"));
+    let whole = std::fs::read(&path).unwrap();
+    for offset in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[offset] ^= 1;
+        std::fs::write(&path, &flipped).unwrap();
+        let store = match open() {
+            Ok(store) => store,
+            Err(BlobError::Damaged { .. }) if offset < 64 => continue,
+            Err(error) => panic!("byte {offset}: {error}"),
+        };
+        let damaged = scrub(&store).damaged;
+        let blob = &blobs[usize::from(offset >= 64 + 88)];
+        let told = damaged.iter().any(|d| d.hash == Some(Hash::of(blob)));
+        assert!(told, "byte {offset}: {damaged:?}");
+        drop(store);
+        let left = std::fs::read(&path).unwrap();
+        assert!(left == flipped, "byte {offset}: opening destroyed evidence");
+    }
+}
+
+#[test]
+fn scrub_reads_the_headers_of_segments() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_at(Arc::new(RealFileSystem), directory.path(), IndexPlace::File);
+    for blob in 0..3 {
+        put(&store, &[bytes(blob, 9000)]).unwrap();
+    }
+    let path = directory.path().join("segments/0000000000000001.blobs");
+    let whole = std::fs::read(&path).unwrap();
+    for offset in 0..64 {
+        let mut flipped = whole.clone();
+        flipped[offset] ^= 1;
+        std::fs::write(&path, &flipped).unwrap();
+        let damaged = scrub(&store).damaged;
+        let places: Vec<_> = damaged.iter().map(|d| (&d.path, d.offset)).collect();
+        assert_eq!(places, [(&path, 0)], "byte {offset}");
+    }
+}
