@@ -1,0 +1,6 @@
+//! The crate through its public interface, in one test binary.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod files_site;
+mod h1;
