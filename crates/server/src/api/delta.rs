@@ -3,7 +3,7 @@
 
 use base::Hash;
 use std::collections::HashMap;
-use store::blob::BlockMap;
+use store::blob::{BlockMap, ChunkRef};
 
 /// One step of a delta download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub enum Step {
     Insert {
         /// Where in the target.
         offset: u64,
-        /// How many.
-        length: u64,
+        /// Which.
+        chunk: ChunkRef,
     },
 }
 
@@ -46,7 +46,7 @@ pub fn between(base: &BlockMap, target: &BlockMap) -> Vec<Step> {
             (Some(&offset), _) => steps.push(Step::Copy { offset, length }),
             (None, _) => steps.push(Step::Insert {
                 offset: target.start(number),
-                length,
+                chunk: *chunk,
             }),
         }
     }
@@ -56,7 +56,6 @@ pub fn between(base: &BlockMap, target: &BlockMap) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use store::blob::ChunkRef;
 
     fn map(chunks: &[(&str, u32)]) -> BlockMap {
         let chunk = |(text, len): &(&str, u32)| ChunkRef {
@@ -73,7 +72,7 @@ mod tests {
         let expected = [
             Step::Insert {
                 offset: 0,
-                length: 5,
+                chunk: target.chunks()[0],
             },
             Step::Copy {
                 offset: 10,
@@ -85,7 +84,7 @@ mod tests {
             },
             Step::Insert {
                 offset: 65,
-                length: 1,
+                chunk: target.chunks()[4],
             },
         ];
         assert_eq!(between(&base, &target), expected);

@@ -20,9 +20,10 @@ use base::{DeviceId, Hash, SpaceId, VersionId, limits};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use state::{Reader, Role, Version};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::blob::{BlobReader, BlockMap};
+use store::blob::{BlobReader, BlockMap, ChunkRef};
 use sync::wire::{CHUNKS_PER_FRAME, Frame, MEDIA_TYPE};
 
 /// Versions that one request may ask for as frames: some 64 MiB at most.
@@ -242,9 +243,12 @@ async fn send_delta(
         for step in steps {
             let frame = match step {
                 Step::Copy { offset, length } => Frame::Copy { offset, length },
-                Step::Insert { offset, length } => {
+                Step::Insert { offset, chunk } => {
+                    let length = u64::from(chunk.len);
                     sent += length;
-                    Frame::Insert(read_piece(service, &reader, offset, length).await?)
+                    let bytes = read_piece(service, &reader, offset, length).await?;
+                    check_chunk(service, found.hash, chunk, &bytes)?;
+                    Frame::Insert(bytes)
                 }
             };
             send_frames(&outgoing, &[frame]).await?;
@@ -253,6 +257,17 @@ async fn send_delta(
         send_frames(&outgoing, &[Frame::End]).await
     })?;
     Ok(frames(body))
+}
+
+/// Ends the answer before bytes that are not what they were.
+fn check_chunk(service: &Service, file: Hash, chunk: ChunkRef, bytes: &[u8]) -> Result<(), Gone> {
+    if Hash::of(bytes) == chunk.hash {
+        return Ok(());
+    }
+    service.unreadable.fetch_add(1, Ordering::Relaxed);
+    let chunk = chunk.hash;
+    tracing::error!("content {file} is damaged on this node, in its chunk {chunk}: scrub it");
+    Err(Gone)
 }
 
 async fn block_map(service: &Arc<Service>, hash: Hash) -> Result<BlockMap, Problem> {
@@ -344,13 +359,22 @@ fn gather(
     (bytes, wanted.collect())
 }
 
+/// A small content, with the bytes of its hash: small ones share files, whose
+/// checksums do not cover them, and one hash more costs microseconds.
 fn read_whole(blobs: &store::blob::BlobStore, hash: &Hash) -> Result<Vec<u8>, Problem> {
-    let unreadable = |error| {
+    let unreadable = |why: &dyn Display| {
         Problem::Internal(format!(
-            "content {hash} cannot be read on this node ({error}): scrub it"
+            "content {hash} cannot be read on this node ({why}): scrub it"
         ))
     };
-    open_now(blobs, hash)?.read_all().map_err(unreadable)
+    let bytes = open_now(blobs, hash)?
+        .read_all()
+        .map_err(|error| unreadable(&error))?;
+    if Hash::of(&bytes) == *hash {
+        Ok(bytes)
+    } else {
+        Err(unreadable(&"its bytes have another hash"))
+    }
 }
 
 async fn send_range(

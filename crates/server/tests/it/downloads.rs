@@ -4,6 +4,7 @@ use crate::site::{NOBODY, Site, noise, request};
 use axum::body::Body;
 use base::{Hash, ItemId, VersionId};
 use http::{Method, StatusCode};
+use std::path::Path;
 use sync::wire::Frame;
 
 #[tokio::test]
@@ -125,6 +126,47 @@ async fn what_cannot_be_read_is_counted_and_the_rest_goes_through() {
         Frame::Content {
             version: versions[0],
             bytes: noise(0, 50_000),
+        },
+        Frame::End,
+    ];
+    assert!(site.get(&site.admin(), &path).await.frames() == expected);
+    let metrics = site.get("", "/metrics").await.text();
+    assert!(
+        metrics.contains("\natoll_unreadable_contents_total 1\n"),
+        "{metrics}"
+    );
+}
+
+/// Flips a bit of the first place in `file` that holds `bytes`.
+fn rot(file: &Path, bytes: &[u8]) {
+    let mut whole = std::fs::read(file).unwrap();
+    let mut places = whole.windows(bytes.len());
+    let place = places.position(|found| found == bytes).unwrap();
+    whole[place] ^= 1;
+    std::fs::write(file, whole).unwrap();
+}
+
+#[tokio::test]
+async fn bytes_that_rotted_are_not_sent() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let contents = [noise(0, 5000), noise(1, 5000)];
+    let mut versions = Vec::new();
+    for (name, bytes) in ["a", "b"].into_iter().zip(&contents) {
+        versions.push(site.put(&site.admin(), space, name, bytes).await);
+    }
+    let segments = data.path().join("blobs/segments");
+    rot(&segments.join("0000000000000001.blobs"), &contents[1]);
+    let path = format!(
+        "/api/file/download?space=s&items={},{}",
+        versions[1], versions[0]
+    );
+    let expected = [
+        Frame::Missing(versions[1]),
+        Frame::Content {
+            version: versions[0],
+            bytes: contents[0].clone(),
         },
         Frame::End,
     ];

@@ -61,7 +61,7 @@ async fn a_repeated_commit_is_known_after_a_restart() {
         let space = site.space("s").await;
         let token = site.device("s", "editor").await;
         let blob = sync::wire::Frame::Blob {
-            hash: base::Hash::of(b"1"),
+            hash: Hash::of(b"1"),
             bytes: b"1".to_vec(),
         };
         let commit = site.commit(space, vec![crate::site::new_file(space, "a", b"1")]);
@@ -227,7 +227,7 @@ async fn a_scrub_finds_damage_and_what_is_missing() {
     let damaged = report["damaged"].as_array().unwrap();
     assert_eq!(
         damaged[0]["hash"],
-        base::Hash::of(&content).to_string(),
+        Hash::of(&content).to_string(),
         "{report}"
     );
 }
