@@ -4,3 +4,4 @@
 
 mod files_site;
 mod h1;
+mod limit_clients;
