@@ -461,16 +461,28 @@ impl Engine {
         }
         self.summary.add(&report);
         for (path, reason) in &report.problems {
-            // Found again by every look; told once.
-            if self.told.len() >= PROBLEMS_REMEMBERED {
-                self.told.clear();
-            }
-            if self.told.insert((path.clone(), reason.clone())) {
+            if self.tell_once(path, reason) {
                 self.summary.problems += 1;
-                self.observer.event(&Event::Problem { path, reason });
+            }
+        }
+        for path in &report.ignored {
+            if self.tell_once(path, "a socket, pipe or device is not synced") {
+                self.summary.ignored += 1;
             }
         }
         Ok(report)
+    }
+
+    /// Tells a problem unless it was told: every look finds it again.
+    fn tell_once(&mut self, path: &RelativePath, reason: &str) -> bool {
+        if self.told.len() >= PROBLEMS_REMEMBERED {
+            self.told.clear();
+        }
+        let is_new = self.told.insert((path.clone(), reason.to_owned()));
+        if is_new {
+            self.observer.event(&Event::Problem { path, reason });
+        }
+        is_new
     }
 
     fn problem(&mut self, path: &RelativePath, reason: &str) {

@@ -89,6 +89,8 @@ pub struct Summary {
     pub conflicts: u64,
     /// Entries that could not be synced.
     pub problems: u64,
+    /// Sockets, pipes and devices, which nobody syncs.
+    pub ignored: u64,
 }
 
 impl Summary {

@@ -2,7 +2,9 @@
 //!
 //! The engine gives out jobs and takes back what came of them; it alone touches
 //! the trees. How many jobs run at once follows the measured rate ([`Window`]):
-//! a far node needs many streams, a near one is slowed by them.
+//! a far node needs many streams, a near one is slowed by them. What a person
+//! saved here goes first: what others did is brought by threads that let
+//! everything else run before them.
 
 use crate::fetch::{FetchError, Inlet, KeptMap, Standing, fetch_large, fetch_small};
 use crate::folder::{Folder, RelativePath};
@@ -21,6 +23,10 @@ const STREAMS_MIN: usize = 2;
 /// Most jobs at once: browsers hold 6 connections to a host, Xet up to 64; with
 /// megabytes in each job, 8 fill a gigabit over 100 ms.
 const STREAMS_MAX: usize = 8;
+
+/// Niceness of the threads that bring what others did: on a busy machine they
+/// get a tenth of what a thread of ordinary niceness gets.
+const BRINGING_NICENESS: i32 = 10;
 
 /// Jobs between two judgements of the rate.
 const JOBS_PER_JUDGEMENT: u32 = 8;
@@ -50,15 +56,32 @@ pub enum Done {
 /// The threads.
 #[derive(Debug)]
 pub struct Pool {
-    jobs: Option<Sender<Job>>,
-    queue: Arc<Mutex<Receiver<Job>>>,
-    results: Receiver<(Done, u64)>,
-    report: Sender<(Done, u64)>,
-    threads: Vec<JoinHandle<()>>,
+    giving: Lane,
+    bringing: Lane,
+    results: Receiver<Finished>,
+    report: Sender<Finished>,
     work: Work,
-    outstanding: usize,
     window: Window,
     started: Instant,
+}
+
+/// Threads of one niceness and the jobs that wait for them. There are two,
+/// because a thread that was made nice cannot be made ordinary again.
+#[derive(Debug)]
+struct Lane {
+    jobs: Option<Sender<Job>>,
+    queue: Arc<Mutex<Receiver<Job>>>,
+    threads: Vec<JoinHandle<()>>,
+    outstanding: usize,
+    niceness: i32,
+}
+
+/// A job that ended.
+#[derive(Debug)]
+struct Finished {
+    done: Done,
+    weight: u64,
+    is_upload: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -71,20 +94,17 @@ struct Work {
 impl Pool {
     /// A pool without threads; they come with the jobs.
     pub fn new(folder: Arc<Folder>, outlet: Arc<Outlet>, inlet: Inlet) -> Self {
-        let (jobs, queue) = channel();
         let (report, results) = channel();
         Self {
-            jobs: Some(jobs),
-            queue: Arc::new(Mutex::new(queue)),
+            giving: Lane::new(0),
+            bringing: Lane::new(BRINGING_NICENESS),
             results,
             report,
-            threads: Vec::new(),
             work: Work {
                 folder,
                 outlet,
                 inlet,
             },
-            outstanding: 0,
             window: Window::new(),
             started: Instant::now(),
         }
@@ -92,19 +112,60 @@ impl Pool {
 
     /// Whether another job may be given out now.
     pub fn has_room(&self) -> bool {
-        self.outstanding < self.window.size()
-    }
-
-    /// Whether nothing is under way.
-    pub fn is_idle(&self) -> bool {
-        self.outstanding == 0
+        self.outstanding() < self.window.size()
     }
 
     /// Gives out a job.
     pub fn submit(&mut self, job: Job) {
-        if self.threads.len() < self.window.size() && self.threads.len() <= self.outstanding {
-            self.threads.push(self.spawn());
+        let threads = self.window.size();
+        let lane = if job.is_upload() {
+            &mut self.giving
+        } else {
+            &mut self.bringing
+        };
+        if lane.threads.len() < threads && lane.threads.len() <= lane.outstanding {
+            lane.spawn(&self.work, &self.report);
         }
+        lane.submit(job);
+    }
+
+    /// Waits for the next result; `None` when nothing is under way.
+    pub fn next_done(&mut self) -> Option<Done> {
+        if self.outstanding() == 0 {
+            return None;
+        }
+        let Finished {
+            done,
+            weight,
+            is_upload,
+        } = self.results.recv().ok()?;
+        if is_upload {
+            self.giving.outstanding -= 1;
+        } else {
+            self.bringing.outstanding -= 1;
+        }
+        self.window.finished(weight, self.started.elapsed());
+        Some(done)
+    }
+
+    fn outstanding(&self) -> usize {
+        self.giving.outstanding + self.bringing.outstanding
+    }
+}
+
+impl Lane {
+    fn new(niceness: i32) -> Self {
+        let (jobs, queue) = channel();
+        Self {
+            jobs: Some(jobs),
+            queue: Arc::new(Mutex::new(queue)),
+            threads: Vec::new(),
+            outstanding: 0,
+            niceness,
+        }
+    }
+
+    fn submit(&mut self, job: Job) {
         if let Some(jobs) = &self.jobs
             && jobs.send(job).is_ok()
         {
@@ -112,40 +173,32 @@ impl Pool {
         }
     }
 
-    /// Waits for the next result; `None` when nothing is under way.
-    pub fn next_done(&mut self) -> Option<Done> {
-        if self.outstanding == 0 {
-            return None;
-        }
-        let (done, weight) = self.results.recv().ok()?;
-        self.outstanding -= 1;
-        self.window.finished(weight, self.started.elapsed());
-        Some(done)
-    }
-
-    fn spawn(&self) -> JoinHandle<()> {
-        let (queue, report, work) = (
-            Arc::clone(&self.queue),
-            self.report.clone(),
-            self.work.clone(),
-        );
-        std::thread::spawn(move || {
+    fn spawn(&mut self, work: &Work, report: &Sender<Finished>) {
+        let (queue, report, work) = (Arc::clone(&self.queue), report.clone(), work.clone());
+        let niceness = self.niceness;
+        self.threads.push(std::thread::spawn(move || {
+            be_nice(niceness);
             loop {
                 let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok(job) = job else { return };
-                let paths = job.paths();
+                let (paths, is_upload) = (job.paths(), job.is_upload());
                 // A worker that dies silently would be waited for without end.
-                let done = catch_unwind(AssertUnwindSafe(|| work.run(job)))
+                let (done, weight) = catch_unwind(AssertUnwindSafe(|| work.run(job)))
                     .unwrap_or_else(|_| (Done::Failed(paths, panicked()), 0));
-                if report.send(done).is_err() {
+                let finished = Finished {
+                    done,
+                    weight,
+                    is_upload,
+                };
+                if report.send(finished).is_err() {
                     return;
                 }
             }
-        })
+        }));
     }
 }
 
-impl Drop for Pool {
+impl Drop for Lane {
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {
@@ -153,6 +206,17 @@ impl Drop for Pool {
             let _ = thread.join();
         }
     }
+}
+
+/// Makes the calling thread nicer; where that means the whole process, nothing.
+fn be_nice(niceness: i32) {
+    #[cfg(target_os = "linux")]
+    if niceness > 0 {
+        // Not allowed to: then it runs as everything else does.
+        let _ = rustix::process::setpriority_process(None, niceness);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = niceness;
 }
 
 impl Work {
@@ -182,6 +246,10 @@ impl Job {
             Self::FetchSmall(wants) => wants.is_empty(),
             Self::FetchLarge(wants) => wants.is_empty(),
         }
+    }
+
+    fn is_upload(&self) -> bool {
+        matches!(self, Self::Upload(..))
     }
 
     fn paths(&self) -> Vec<RelativePath> {

@@ -591,6 +591,17 @@ fn read_file(
     if seen.kind != ObservedKind::File {
         return Err(Uploaded::Changing);
     }
+    if seen.size > limits::FILE_BYTES {
+        let told = format!(
+            "{} bytes; the largest file may have {}",
+            seen.size,
+            limits::FILE_BYTES
+        );
+        return Err(Uploaded::Unreadable(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            told,
+        )));
+    }
     let (hash, content) = if seen.size <= limits::SMALL_FILE_BYTES {
         let mut bytes = Vec::with_capacity(seen.size as usize + 1);
         (&mut file)

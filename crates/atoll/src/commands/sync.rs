@@ -8,7 +8,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use sync::progress::Progress;
-use sync::{Mode, Observer, Settings, Silent, Stop, Strategy, Summary};
+use sync::{Mode, Observer, Settings, Stop, Strategy, Summary};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -68,11 +68,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Arguments { once: true, .. } => Mode::Once,
         _ => Mode::Watch,
     };
-    let observer: Arc<dyn Observer> = if arguments.json {
-        Arc::new(Silent)
-    } else {
-        Arc::new(Progress::new(arguments.verbose))
-    };
+    let observer: Arc<dyn Observer> = Arc::new(Progress::new(arguments.verbose));
     let settings = Settings {
         dir: arguments.dir,
         server: arguments.server,
@@ -86,7 +82,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
         joined: false,
     };
     let summary = sync::run(&settings, mode, &Stop::new(), observer)?;
-    print(&summary, mode, arguments.json)
+    print(&summary, mode, arguments.json)?;
+    anyhow::ensure!(
+        summary.problems == 0 || mode == Mode::Watch,
+        "not everything could be synced: {} skipped, each named above",
+        summary.problems
+    );
+    Ok(())
 }
 
 fn print(summary: &Summary, mode: Mode, as_json: bool) -> Result<()> {
@@ -99,6 +101,7 @@ fn print(summary: &Summary, mode: Mode, as_json: bool) -> Result<()> {
             "removed": summary.removed,
             "conflicts": summary.conflicts,
             "problems": summary.problems,
+            "ignored": summary.ignored,
         });
         return Ok(line(format_args!("{summary}"))?);
     }
@@ -109,14 +112,15 @@ fn print(summary: &Summary, mode: Mode, as_json: bool) -> Result<()> {
     };
     line(format_args!(
         "space {}: {} {verb} sent, {} received, {} deleted there, {} removed here; \
-         {} conflicts, {} skipped",
+         {} conflicts, {} skipped, {} ignored",
         summary.space,
         summary.uploaded,
         summary.fetched,
         summary.deleted,
         summary.removed,
         summary.conflicts,
-        summary.problems
+        summary.problems,
+        summary.ignored
     ))?;
     Ok(())
 }

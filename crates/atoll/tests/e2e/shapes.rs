@@ -148,3 +148,29 @@ fn a_fresh_file_deleted_on_the_other_side_goes() {
     assert!(pair.here("edited").exists());
     pair.carry();
 }
+
+/// A name that nobody can be given makes the sync fail, after everything else
+/// was done; a socket does not.
+#[test]
+fn what_cannot_be_synced_shows_in_the_exit_code() {
+    use std::os::unix::ffi::OsStrExt;
+    let pair = Pair::new();
+    write(&pair.here("file"), b"text");
+    let _socket = std::os::unix::net::UnixListener::bind(pair.here("socket")).unwrap();
+    let summary = pair.first.once_json().unwrap();
+    assert_eq!(
+        (&summary["problems"], &summary["ignored"]),
+        (&0.into(), &1.into())
+    );
+    let latin = pair
+        .top
+        .path()
+        .join("a")
+        .join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    write(&latin, b"text");
+    write(&pair.here("other"), b"text");
+    let error = pair.first.once_json().unwrap_err().to_string();
+    assert!(error.contains("1 skipped, each named above"), "{error}");
+    pair.second.once(LIMIT).unwrap();
+    assert!(pair.second.path.join("other").exists());
+}

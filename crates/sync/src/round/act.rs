@@ -90,9 +90,7 @@ impl Round<'_> {
             }
             (Step::Dress, Some(_), Some(row), _) => {
                 let path = place.directory.child(place.name.as_str());
-                self.touched
-                    .entry(row.synced.version.item)
-                    .or_insert((path, Some(row.synced.metadata)));
+                self.touch_with(row.synced.version.item, path, row.synced.metadata);
             }
             (Step::Update, Some(local), Some(row), _) => {
                 self.offer(
@@ -137,9 +135,7 @@ impl Round<'_> {
             }
             (Step::Ignore, ..) => {
                 let path = place.directory.child(place.name.as_str());
-                self.report
-                    .problems
-                    .push((path, "a socket, pipe or device is not synced".to_owned()));
+                self.report.ignored.push(path);
             }
             _ => {}
         }
@@ -398,11 +394,13 @@ impl Round<'_> {
             seen,
             false,
         )?;
-        if let Some(metadata) = &wanted {
-            self.intend(&Intent::Touch(item));
-            self.open_for_changes(&path, metadata)?;
+        match wanted {
+            Some(metadata) => {
+                self.touch_with(item, path.clone(), metadata.clone());
+                self.open_for_changes(&path, &metadata)?;
+            }
+            None => drop(self.touched.insert(item, (path.clone(), None))),
         }
-        self.touched.insert(item, (path.clone(), wanted));
         self.paths.insert(item, path.clone());
         self.walk.push_back((item, path));
         Ok(())

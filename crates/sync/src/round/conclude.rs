@@ -499,13 +499,23 @@ impl Round<'_> {
             Some(row) if self.looks_as_agreed(path, &row) => Some(row.synced.metadata),
             _ => None,
         };
-        if let Some(metadata) = &wanted {
-            self.intend(&Intent::Touch(item));
-            self.engine.intents.keep()?;
-            self.open_for_changes(path, metadata)?;
+        match wanted {
+            Some(metadata) => {
+                self.touch_with(item, path.clone(), metadata.clone());
+                self.engine.intents.keep()?;
+                self.open_for_changes(path, &metadata)
+            }
+            None => {
+                self.touched.insert(item, (path.clone(), None));
+                Ok(())
+            }
         }
-        self.touched.insert(item, (path.clone(), wanted));
-        Ok(())
+    }
+
+    /// As [`Round::touch`], with the mode and time that are known to be right.
+    pub(super) fn touch_with(&mut self, item: ItemId, path: RelativePath, wanted: Metadata) {
+        self.intend(&Intent::Touch(item));
+        self.touched.insert(item, (path, Some(wanted)));
     }
 
     /// Remembers a directory whose mode or time a person moved, to give them to
@@ -531,6 +541,7 @@ impl Round<'_> {
         if metadata.mode.bits() & OWNER_MAY_CHANGE == OWNER_MAY_CHANGE {
             return Ok(());
         }
+        self.engine.intents.keep()?;
         let mode = metadata.mode.with(OWNER_MAY_CHANGE);
         self.dress(path, &Metadata::directory(mode, metadata.modified))
     }

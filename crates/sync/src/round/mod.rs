@@ -53,6 +53,8 @@ pub struct Report {
     pub more_news: bool,
     /// What cannot be synced, and why.
     pub problems: Vec<(RelativePath, String)>,
+    /// Sockets, pipes and devices.
+    pub ignored: Vec<RelativePath>,
     /// The node went away or a disk is full; the rest waits for that to pass.
     pub interrupted: Option<EngineError>,
 }
