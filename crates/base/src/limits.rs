@@ -24,9 +24,10 @@ pub const TARGET_BYTES: usize = 4096;
 /// "internal versus external blobs"; twice that keeps 64 KiB pages together).
 pub const SMALL_FILE_BYTES: u64 = 128 * 1024;
 
-/// Largest file: its block map, 36 bytes for each 64 KiB, is held in memory
-/// while it travels, and 256 GiB make 144 MiB of it.
-pub const FILE_BYTES: u64 = 256 << 30;
+/// Largest file. Its block map is one flat list, held in memory while the file
+/// travels and sent in one request: 36 bytes for each chunk make 36 MiB of it
+/// where chunks are cut on average, 144 MiB where all are the smallest.
+pub const FILE_BYTES: u64 = 64 << 30;
 
 /// Smallest content-defined chunk, except the last one of a file.
 pub const CHUNK_MIN_BYTES: usize = 16 * 1024;

@@ -225,7 +225,9 @@ impl From<BlobError> for Problem {
             BlobError::WrongHash { .. } | BlobError::Invalid { .. } | BlobError::Map { .. } => {
                 Self::Frames(error.to_string())
             }
-            BlobError::Busy { .. } => Self::Busy("too many uploads are unfinished"),
+            BlobError::Busy { .. } | BlobError::Crowded { .. } => {
+                Self::Busy("too many uploads are unfinished")
+            }
             BlobError::Full { .. } => Self::DiskFull(error.to_string()),
             BlobError::Poisoned { .. } => Self::Unavailable(error.to_string()),
             BlobError::Damaged { .. } | BlobError::Io { .. } | BlobError::Index { .. } => {

@@ -4,7 +4,7 @@
 use crate::problem::Problem;
 use axum::body::Body;
 use bytes::Bytes;
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -27,8 +27,8 @@ const LEAST_RATE: u64 = 1024;
 /// A client may refuse to read an answer this long before it is cut off.
 const READER_IDLE: Duration = Duration::from_secs(60);
 
-/// Of a refused request's body, so much is read and dropped: what one stream of
-/// frames may have.
+/// Of a refused request's body, so much is read and dropped: more than a client
+/// of ours ever has under way.
 const DISCARD_BYTES: u64 = 64 << 20;
 
 /// For dropping it, a client gets this long in all.
@@ -95,6 +95,10 @@ impl Incoming {
     /// [`Problem::TooLong`], [`Problem::Idle`], [`Problem::Slow`] or
     /// [`Problem::Cut`].
     pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        // A length that was announced is refused before it comes.
+        if self.body.size_hint().lower() > self.left {
+            return Err(Problem::TooLong(self.limit));
+        }
         loop {
             let asked = Instant::now();
             let frame = tokio::time::timeout(IDLE, self.body.frame()).await;
@@ -301,6 +305,13 @@ mod tests {
         }
         assert!(outgoing.send("one too many").await.is_err());
         drop(body);
+        outgoing.closed().await;
+    }
+
+    #[tokio::test]
+    async fn a_length_beyond_the_limit_is_refused_before_it_comes() {
+        let (outgoing, body) = stream(Some(6));
+        assert!(matches!(collect(body, 5).await, Err(Problem::TooLong(5))));
         outgoing.closed().await;
     }
 

@@ -6,7 +6,7 @@ use super::access::Caller;
 use super::entry;
 use super::input::{self, Json, parse};
 use crate::problem::Problem;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use base::{Cursor, Hash, LogId, SpaceId, VersionId, limits};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +16,12 @@ use std::sync::Arc;
 
 /// Changes compared in one request: some 50 ms of reading.
 const CHANGES: usize = 10_000;
+
+/// Longest body: as many changes with long paths.
+const BODY_BYTES: usize = 16 << 20;
+
+/// Comparisons at once, for each holds its body and what was read from it.
+pub const COMPARISONS: usize = 8;
 
 #[derive(Deserialize)]
 pub struct Comparison {
@@ -52,8 +58,13 @@ struct Verdict {
 pub async fn diff(
     State(service): State<Arc<Service>>,
     caller: Caller,
-    Json(comparison): Json<Comparison>,
+    request: Request,
 ) -> Result<axum::Json<Value>, Problem> {
+    let _slot = service
+        .comparisons
+        .try_acquire()
+        .map_err(|_| Problem::Busy("too many comparisons are running"))?;
+    let Json(comparison) = Json::<Comparison, BODY_BYTES>::from_request(request, &()).await?;
     if comparison.changes.len() > CHANGES {
         return Err(Problem::Malformed(format!(
             "{} changes are more than the limit of {CHANGES}: ask in parts",

@@ -9,14 +9,15 @@ use http::header;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-/// Longest JSON body, in bytes: ten thousand changes of a diff with long paths.
-pub const JSON_BYTES: usize = 16 << 20;
+/// Longest JSON body, in bytes: a path and a few words. Some are read before
+/// anyone has signed in.
+pub const JSON_BYTES: usize = 64 << 10;
 
 /// A query that deserializes into `T`.
 pub struct Query<T>(pub T);
 
-/// A JSON body that deserializes into `T`.
-pub struct Json<T>(pub T);
+/// A JSON body of at most `LIMIT` bytes that deserializes into `T`.
+pub struct Json<T, const LIMIT: usize = JSON_BYTES>(pub T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
@@ -28,7 +29,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Json<T, LIMIT> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
@@ -37,7 +38,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
                 "send JSON with `Content-Type: application/json`".to_owned(),
             ));
         }
-        let bytes = body::collect(request.into_body(), JSON_BYTES).await?;
+        let bytes = body::collect(request.into_body(), LIMIT).await?;
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| Problem::Malformed(format!("the JSON body is wrong: {error}")))

@@ -73,6 +73,10 @@ pub struct Service {
     proofs: proof::Proofs,
     scrubs: Arc<Semaphore>,
     uploads: Semaphore,
+    /// Memory for the runs of files that are being opened.
+    openings: Arc<Semaphore>,
+    /// Comparisons that may be read at once.
+    comparisons: Semaphore,
     streams: Arc<Semaphore>,
 }
 
@@ -91,6 +95,8 @@ impl Service {
             proofs: proof::Proofs::default(),
             scrubs: Arc::new(Semaphore::new(1)),
             uploads: Semaphore::new(UPLOADS),
+            openings: Arc::new(Semaphore::new(upload::OPENING_UNITS)),
+            comparisons: Semaphore::new(diff::COMPARISONS),
             streams: Arc::new(Semaphore::new(STREAMS)),
         })
     }

@@ -25,24 +25,54 @@ use http::header;
 use meta::Metadata;
 use serde::Deserialize;
 use state::{Body, Change, Commit, Reply, Role, encode_outcomes};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use store::blob::{CHUNK_ENCODED_BYTES, MAP_CHUNKS, Run};
 use sync::wire::{Decoder, Frame, MEDIA_TYPE, Open};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Longest stream of frames in one request: a client splits what is more, and
-/// loses at most this when a connection drops.
-pub const STREAM_BYTES: u64 = 64 << 20;
+/// Longest stream of frames in one request: the opening of the largest file is
+/// one, 144 MiB when all its chunks are the smallest. A client splits what is
+/// more, and loses at most this when a connection drops.
+pub const STREAM_BYTES: u64 = 160 << 20;
+
+const _: () = assert!(
+    (STREAM_BYTES as usize) > MAP_CHUNKS * CHUNK_ENCODED_BYTES + MAP_CHUNKS,
+    "a stream holds the opening of any file"
+);
+
+/// Files whose content one request brings: a client sends some hundred.
+const CONTENTS: usize = 65_536;
+
+/// Openings, finishings and commits of one request, and pieces handed to
+/// workers: a client sends some hundred.
+const STEPS: usize = 16_384;
+
+/// Longest answer of one request, held until its end: one commit whose every
+/// change meets a link with the longest target takes 20 MiB.
+const ANSWER_BYTES: usize = 32 << 20;
+
+/// Commits of one request that are decided together; a client sends one.
+const COMMITS: usize = 8;
 
 /// Frames are gathered to about this many bytes before a worker gets them.
 const GATHER_BYTES: usize = 1 << 20;
 
-/// Runs of one opening: as many as a whole stream of copies and inserts in turn
-/// holds, which stand for half a million separate edits. 64 MiB of memory.
+/// Runs of one opening: enough for a million separate edits of one file, and
+/// 64 MiB of memory.
 const RUNS: usize = 1 << 21;
 
 /// Frames of runs behind one opening. A client fills frames, and some hundred
 /// full ones reach [`STREAM_BYTES`].
 const CONTINUED: u32 = 4096;
+
+/// Memory that the runs of all openings together may take, in [`OPENING_UNIT`]s:
+/// the largest file with the smallest chunks and, beside it, what many usual
+/// ones need. Held until the store has made a map of them.
+pub const OPENING_UNITS: usize = 512;
+
+/// What is taken of it at a time: 1 MiB.
+const OPENING_UNIT: usize = 1 << 20;
 
 /// Pieces of one stream that workers may have at once.
 const UNDER_WAY: usize = 4;
@@ -110,16 +140,33 @@ struct Stream {
     /// Chunks gathered for the next worker.
     chunks: Vec<(Hash, u64, Vec<u8>)>,
     gathered: usize,
-    /// The upload whose runs are still arriving, and how many frames of them.
-    opening: Option<(Open, u32)>,
+    /// The upload whose runs are still arriving.
+    opening: Option<Opening>,
     /// Content this stream brought, with its length: may be committed.
     brought: HashMap<Hash, u64>,
     /// What has been started, in the order of its answers.
     steps: Vec<Step>,
+    /// The steps before this one are not [`Step::Working`].
+    settled: usize,
+    /// Where the commits are that have no answer yet.
+    committing: VecDeque<usize>,
+    /// Bytes of the answers so far.
+    answered: usize,
     /// Step after which chunks, openings and finishings may be started: those of
     /// one file must not overtake each other.
     ordered: usize,
     traffic: Traffic,
+}
+
+/// An upload whose runs are arriving.
+struct Opening {
+    open: Open,
+    /// Frames of runs to come.
+    left: u32,
+    /// Bytes its runs take.
+    bytes: usize,
+    /// Its share of all openings' memory.
+    share: Option<OwnedSemaphorePermit>,
 }
 
 /// A piece of work and its place in the answer.
@@ -141,6 +188,9 @@ impl Stream {
             opening: None,
             brought: HashMap::new(),
             steps: Vec::new(),
+            settled: 0,
+            committing: VecDeque::new(),
+            answered: 0,
             ordered: 0,
             traffic: Traffic::default(),
         }
@@ -176,29 +226,27 @@ impl Stream {
         }
         match frame {
             Frame::Blob { hash, bytes } => self.take_blob(hash, bytes).await,
-            Frame::Open(open) => {
+            Frame::Open(mut open) => {
                 let continued = open.continued;
                 if continued > CONTINUED {
                     return Err(Problem::Frames(format!(
                         "{continued} frames of runs are announced; the limit is {CONTINUED}"
                     )));
                 }
-                self.opening = Some((open, continued));
+                let runs = std::mem::take(&mut open.runs);
+                let mut opening = Opening::new(open);
+                opening.add(runs, &self.service.openings)?;
+                self.opening = Some(opening);
                 self.open_when_complete().await
             }
             Frame::Runs(runs) => {
-                let Some((open, left)) = &mut self.opening else {
+                let Some(opening) = &mut self.opening else {
                     return Err(Problem::Frames(
                         "runs came that no `open` announced".to_owned(),
                     ));
                 };
-                if open.runs.len() + runs.len() > RUNS {
-                    return Err(Problem::Frames(format!(
-                        "more than {RUNS} runs for one file: send it whole"
-                    )));
-                }
-                open.runs.extend(runs);
-                *left -= 1;
+                opening.add(runs, &self.service.openings)?;
+                opening.left -= 1;
                 self.open_when_complete().await
             }
             Frame::Chunk {
@@ -267,9 +315,10 @@ impl Stream {
     }
 
     async fn open_when_complete(&mut self) -> Result<(), Problem> {
-        let Some((open, _)) = self.opening.take_if(|(_, left)| *left == 0) else {
+        let Some(opening) = self.opening.take_if(|opening| opening.left == 0) else {
             return Ok(());
         };
+        let Opening { open, share, .. } = opening;
         self.hand_over().await?;
         let may_have = self.may_read(open.file).await?;
         if let Some(base) = open.base
@@ -280,7 +329,11 @@ impl Stream {
         let (service, device) = (Arc::clone(&self.service), self.device);
         self.settle(self.ordered).await?;
         self.make_room().await?;
-        self.start(move || intake::begin(&service, device, &open, may_have))?;
+        self.start(move || {
+            let begun = intake::begin(&service, device, &open, may_have);
+            drop(share);
+            begun
+        })?;
         self.ordered = self.steps.len();
         Ok(())
     }
@@ -310,12 +363,15 @@ impl Stream {
         // Bytes first: what the commit names is durable before it is proposed.
         self.settle(self.steps.len()).await?;
         self.check_content(&commit).await?;
+        while self.committing.len() >= COMMITS {
+            self.answer_commit().await?;
+        }
         let submitted =
             self.service
                 .node
                 .propose(self.device, stream, sequence, Body::Commit(commit))?;
-        self.steps.push(Step::Committing(sequence, submitted));
-        Ok(())
+        self.committing.push_back(self.steps.len());
+        self.push(Step::Committing(sequence, submitted))
     }
 
     /// Refuses a commit of content that this device neither brought nor may read.
@@ -383,18 +439,27 @@ impl Stream {
         &mut self,
         job: impl FnOnce() -> Result<Worked, Problem> + Send + 'static,
     ) -> Result<(), Problem> {
-        self.steps
-            .push(Step::Working(self.service.node.start_storing(job)?));
+        let running = self.service.node.start_storing(job)?;
+        self.push(Step::Working(running))
+    }
+
+    fn push(&mut self, step: Step) -> Result<(), Problem> {
+        if self.steps.len() >= STEPS {
+            return Err(Problem::Frames(format!(
+                "more than {STEPS} things to do in one request: send another"
+            )));
+        }
+        self.steps.push(step);
         Ok(())
     }
 
     /// Waits until few enough pieces are with workers.
     async fn make_room(&mut self) -> Result<(), Problem> {
-        let working: Vec<usize> = self
-            .steps
+        let settled = self.settled;
+        let working: Vec<usize> = self.steps[settled..]
             .iter()
             .enumerate()
-            .filter_map(|(place, step)| matches!(step, Step::Working(_)).then_some(place))
+            .filter_map(|(place, step)| matches!(step, Step::Working(_)).then_some(settled + place))
             .collect();
         match working.len().checked_sub(UNDER_WAY) {
             Some(excess) => self.settle(working[excess] + 1).await,
@@ -404,31 +469,63 @@ impl Stream {
 
     /// Waits for the workers of the first `count` steps.
     async fn settle(&mut self, count: usize) -> Result<(), Problem> {
-        for step in &mut self.steps[..count] {
-            if !matches!(step, Step::Working(_)) {
+        for place in self.settled..count {
+            if !matches!(self.steps[place], Step::Working(_)) {
                 continue;
             }
-            let taken = std::mem::replace(step, Step::Answered(Vec::new()));
-            if let Step::Working(running) = taken {
+            if let Step::Working(running) = self.take_step(place) {
                 let worked = running.wait().await??;
                 self.brought.extend(worked.stored);
-                *step = Step::Answered(worked.answer);
+                if self.brought.len() > CONTENTS {
+                    return Err(Problem::Frames(format!(
+                        "more than {CONTENTS} files in one request: send another"
+                    )));
+                }
+                self.put_answer(place, worked.answer)?;
             }
         }
+        self.settled = self.settled.max(count);
+        Ok(())
+    }
+
+    /// Waits for the commit that was proposed first.
+    async fn answer_commit(&mut self) -> Result<(), Problem> {
+        let Some(place) = self.committing.pop_front() else {
+            return Ok(());
+        };
+        if let Step::Committing(sequence, submitted) = self.take_step(place) {
+            let mut answer = Vec::new();
+            let frame = self.outcomes(sequence, submitted.wait().await?)?;
+            frame.encode(&mut answer);
+            self.put_answer(place, answer)?;
+        }
+        Ok(())
+    }
+
+    fn take_step(&mut self, place: usize) -> Step {
+        std::mem::replace(&mut self.steps[place], Step::Answered(Vec::new()))
+    }
+
+    fn put_answer(&mut self, place: usize, answer: Vec<u8>) -> Result<(), Problem> {
+        self.answered += answer.len();
+        if self.answered > ANSWER_BYTES {
+            return Err(Problem::Frames(format!(
+                "the answer is longer than {ANSWER_BYTES} bytes: ask in several requests"
+            )));
+        }
+        self.steps[place] = Step::Answered(answer);
         Ok(())
     }
 
     async fn answer(&mut self) -> Result<Vec<u8>, Problem> {
         self.settle(self.steps.len()).await?;
-        let mut answer = Vec::new();
+        while !self.committing.is_empty() {
+            self.answer_commit().await?;
+        }
+        let mut answer = Vec::with_capacity(self.answered);
         for step in std::mem::take(&mut self.steps) {
-            match step {
-                Step::Answered(bytes) => answer.extend(bytes),
-                Step::Working(_) => {}
-                Step::Committing(sequence, submitted) => {
-                    let frame = self.outcomes(sequence, submitted.wait().await?)?;
-                    frame.encode(&mut answer);
-                }
+            if let Step::Answered(bytes) = step {
+                answer.extend(bytes);
             }
         }
         Ok(answer)
@@ -461,6 +558,49 @@ impl Stream {
             .syncs
             .note(self.device, self.space, node.now(), files, self.traffic);
     }
+}
+
+impl Opening {
+    fn new(open: Open) -> Self {
+        Self {
+            left: open.continued,
+            open,
+            bytes: 0,
+            share: None,
+        }
+    }
+
+    /// Takes more runs, and memory for them out of what all openings share.
+    fn add(&mut self, runs: Vec<Run>, shared: &Arc<Semaphore>) -> Result<(), Problem> {
+        if self.open.runs.len() + runs.len() > RUNS {
+            return Err(Problem::Frames(format!(
+                "more than {RUNS} runs for one file: send it whole"
+            )));
+        }
+        let held = self.bytes.div_ceil(OPENING_UNIT);
+        self.bytes += runs.iter().map(run_bytes).sum::<usize>();
+        // What a usual file needs is not worth counting.
+        let units = self.bytes.div_ceil(OPENING_UNIT).max(1) - held.max(1);
+        if units > 0 {
+            let share = Arc::clone(shared)
+                .try_acquire_many_owned(units as u32)
+                .map_err(|_| Problem::Busy("too many large files are being opened"))?;
+            match &mut self.share {
+                Some(held) => held.merge(share),
+                None => self.share = Some(share),
+            }
+        }
+        self.open.runs.extend(runs);
+        Ok(())
+    }
+}
+
+fn run_bytes(run: &Run) -> usize {
+    let chunks = match run {
+        Run::Insert(chunks) => chunks.len(),
+        Run::Copy { .. } => 0,
+    };
+    size_of::<Run>() + chunks * CHUNK_ENCODED_BYTES
 }
 
 fn content_of(change: &Change) -> Option<(Hash, u64)> {

@@ -246,6 +246,63 @@ async fn the_runs_of_one_file_are_bounded() {
 }
 
 #[tokio::test]
+async fn what_one_request_asks_for_is_bounded() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let token = site.device("s", "editor").await;
+    let check = async |frames: &[Frame], expected: &str| {
+        let answer = site.upload(&token, space, frames).await;
+        answer.assert_problem(400, "frames");
+        assert!(answer.text().contains(expected), "{}", answer.text());
+    };
+    let many = vec![Frame::Finish(vec![]); 16_385];
+    check(&many, "more than 16384 things").await;
+
+    let cut = put_large(&site, &token, space, &noise(5, 200_000)).await;
+    // Each is answered by 37 bytes.
+    let many = vec![Frame::Finish(vec![cut.hash; 100_000]); 10];
+    check(&many, "the answer is longer").await;
+
+    let blobs = (0..65_537_u32).map(|number| number.to_le_bytes());
+    let blobs = blobs.map(|bytes| Frame::Blob {
+        hash: Hash::of(&bytes),
+        bytes: bytes.to_vec(),
+    });
+    let many: Vec<Frame> = blobs.collect();
+    check(&many, "more than 65536 files").await;
+}
+
+#[tokio::test]
+async fn many_commits_of_one_request_are_answered_in_order() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let space = site.space("s").await;
+    let token = site.device("s", "editor").await;
+    let commit = |number: u32| {
+        let bytes = number.to_le_bytes();
+        let blob = Frame::Blob {
+            hash: Hash::of(&bytes),
+            bytes: bytes.to_vec(),
+        };
+        let new = new_file(space, &number.to_string(), &bytes);
+        [blob, site.commit(space, vec![new])]
+    };
+    let frames: Vec<Frame> = (0..30).flat_map(commit).collect();
+    let expected: Vec<u64> = frames.iter().filter_map(sequence_of).collect();
+    let answer = site.upload(&token, space, &frames).await;
+    let answered: Vec<u64> = answer.frames().iter().filter_map(sequence_of).collect();
+    assert_eq!(answered, expected, "{}", answer.text());
+}
+
+fn sequence_of(frame: &Frame) -> Option<u64> {
+    match frame {
+        Frame::Commit { sequence, .. } | Frame::Outcomes { sequence, .. } => Some(*sequence),
+        _ => None,
+    }
+}
+
+#[tokio::test]
 async fn only_the_last_chunk_may_be_short() {
     let data = tempfile::tempdir().unwrap();
     let site = Site::open(data.path());

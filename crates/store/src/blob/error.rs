@@ -63,6 +63,16 @@ pub enum BlobError {
         /// What is allowed.
         limit: usize,
     },
+    /// Too many chunks of unfinished uploads at once; finish some first.
+    #[error(
+        "the unfinished uploads have {chunks} chunks together, the limit is {limit}; finish some first"
+    )]
+    Crowded {
+        /// Chunks there would be.
+        chunks: usize,
+        /// What is allowed.
+        limit: usize,
+    },
     /// No space. Nothing that was stored is harmed.
     #[error("the disk that holds {path} is full; free some space and try again")]
     Full {

@@ -6,12 +6,12 @@
 
 use base::{Hash, limits};
 
-/// Most chunks in one block map: 1 TiB in average chunks, 600 MB encoded. A
-/// larger file needs larger chunks.
-pub const MAP_CHUNKS: usize = 1 << 24;
+/// Most chunks in one block map: those of the largest file, each the smallest,
+/// and a short one at its end. 144 MiB encoded.
+pub const MAP_CHUNKS: usize = (limits::FILE_BYTES / limits::CHUNK_MIN_BYTES as u64) as usize + 1;
 
 /// Bytes of one chunk in the encoded form: hash and length.
-pub(super) const CHUNK_ENCODED_BYTES: usize = Hash::BYTES + 4;
+pub const CHUNK_ENCODED_BYTES: usize = Hash::BYTES + 4;
 
 /// A chunk of a blob: the bytes that follow those of the chunk before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use error::BlobError;
-pub use map::{BlockMap, ChunkRef, MAP_CHUNKS, MapError, Run};
+pub use map::{BlockMap, CHUNK_ENCODED_BYTES, ChunkRef, MAP_CHUNKS, MapError, Run};
 pub use store::BlobStore;
 
 /// Where the index from hash to place is kept.
@@ -50,6 +50,8 @@ pub struct Options {
     pub uploads_per_owner: usize,
     /// Unfinished large uploads of all devices together; each holds a file open.
     pub uploads: usize,
+    /// Chunks of all these together; each costs 45 bytes of memory.
+    pub upload_chunks: usize,
     /// Free space below which nothing new is taken, so that the log and the
     /// database can go on.
     pub reserve_bytes: u64,
@@ -62,8 +64,9 @@ impl Default for Options {
         Self {
             index: IndexPlace::File,
             segment_bytes: 64 << 20,
-            uploads_per_owner: 256,
-            uploads: 512,
+            uploads_per_owner: 640,
+            uploads: 1024,
+            upload_chunks: 2 * MAP_CHUNKS,
             reserve_bytes: 256 << 20,
             sync_threads: 8,
         }

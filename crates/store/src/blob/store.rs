@@ -259,6 +259,13 @@ impl BlobStore {
         self.uploads.suspend(owner);
     }
 
+    /// Closes the files of uploads that nobody touched since the last call:
+    /// called now and then, it ends those whose client never came back.
+    /// Beginning them again resumes them.
+    pub fn suspend_idle(&self) {
+        self.uploads.suspend_idle();
+    }
+
     /// Whether the blob is stored.
     ///
     /// # Errors

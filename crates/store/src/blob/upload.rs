@@ -20,7 +20,7 @@ use crate::lock::{lock, wait};
 use base::{Hash, Hasher, Millis, limits};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// The kernel is asked to begin writing whenever this much more is in order, so
@@ -36,6 +36,8 @@ pub(super) struct Upload {
     pub(super) footer: Footer,
     /// When it was begun last.
     begun: AtomicU64,
+    /// Whether it was begun or got a chunk since it was last asked.
+    touched: AtomicBool,
     file: Arc<dyn File>,
     progress: Mutex<Progress>,
     changed: Condvar,
@@ -82,6 +84,7 @@ impl Upload {
         Self {
             path,
             begun: AtomicU64::new(footer.begun),
+            touched: AtomicBool::new(true),
             footer,
             file,
             progress: Mutex::new(progress),
@@ -97,6 +100,12 @@ impl Upload {
     /// Notes that it was begun again.
     pub(super) fn begin_again(&self, now: Millis) {
         self.begun.store(now, Ordering::Relaxed);
+        self.touched.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing has happened to it since this was last asked.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.touched.swap(false, Ordering::Relaxed)
     }
 
     fn map(&self) -> &BlockMap {
@@ -179,6 +188,7 @@ impl Upload {
                 actual,
             });
         }
+        self.touched.store(true, Ordering::Relaxed);
         if lock(&self.progress).present[number] {
             return Ok(false);
         }

@@ -12,7 +12,7 @@ use super::{BlobError, BlobReader, BlockMap, Options, Run};
 use crate::fs::{File, FileSystem, Open, make_durable_dir};
 use crate::lock::{lock, wait};
 use base::{DeviceId, Hash, Millis, limits};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -34,6 +34,7 @@ pub(super) struct Uploads {
     directory: PathBuf,
     per_owner: usize,
     total: usize,
+    chunks: usize,
     reserve_bytes: u64,
     health: Health,
     table: Mutex<Table>,
@@ -46,8 +47,29 @@ struct Table {
     open: BTreeMap<Key, Arc<Upload>>,
     /// Since when.
     dormant: BTreeMap<Key, Millis>,
-    /// Being begun by some thread just now.
-    beginning: BTreeSet<Key>,
+    /// Being begun by some thread just now, with how many chunks.
+    beginning: BTreeMap<Key, usize>,
+}
+
+impl Table {
+    /// Chunks of the uploads that are open or being begun.
+    fn chunks(&self) -> usize {
+        let open = self.open.values();
+        let open: usize = open.map(|upload| upload.footer.map.chunks().len()).sum();
+        open + self.beginning.values().sum::<usize>()
+    }
+
+    /// Makes those `which` still receive dormant.
+    fn suspend(&mut self, which: impl Fn(&Key, &Upload) -> bool) {
+        let Self { open, dormant, .. } = self;
+        open.retain(|key, upload| {
+            let leaves = which(key, upload) && upload.is_receiving();
+            if leaves {
+                dormant.insert(*key, upload.begun());
+            }
+            !leaves
+        });
+    }
 }
 
 /// Threads that verify and sync uploads.
@@ -73,6 +95,7 @@ impl Uploads {
             directory: directory.to_owned(),
             per_owner: options.uploads_per_owner,
             total: options.uploads,
+            chunks: options.upload_chunks,
             reserve_bytes: options.reserve_bytes,
             table: Mutex::default(),
             begun: Condvar::new(),
@@ -131,7 +154,7 @@ impl Uploads {
     ) -> Result<Arc<Upload>, BlobError> {
         self.health.check()?;
         let mut table = lock(&self.table);
-        while table.beginning.contains(&key) {
+        while table.beginning.contains_key(&key) {
             table = wait(&self.begun, table);
         }
         match table.open.get(&key) {
@@ -145,8 +168,9 @@ impl Uploads {
             None => {}
         }
         let was_dormant = table.dormant.remove(&key).is_some();
-        self.make_room(&mut table, key.0)?;
-        table.beginning.insert(key);
+        let chunks = footer.map.chunks().len();
+        self.make_room(&mut table, key.0, chunks)?;
+        table.beginning.insert(key, chunks);
         drop(table);
 
         let upload = self.prepare(key, footer, was_dormant, base, runs);
@@ -167,7 +191,17 @@ impl Uploads {
 
     /// Refuses another upload of `owner` beyond the limits; its oldest dormant
     /// one gives way.
-    fn make_room(&self, table: &mut Table, owner: DeviceId) -> Result<(), BlobError> {
+    fn make_room(
+        &self,
+        table: &mut Table,
+        owner: DeviceId,
+        chunks: usize,
+    ) -> Result<(), BlobError> {
+        let chunks = chunks + table.chunks();
+        if chunks > self.chunks {
+            let limit = self.chunks;
+            return Err(BlobError::Crowded { chunks, limit });
+        }
         let open = table.open.len() + table.beginning.len();
         if open >= self.total {
             let limit = self.total;
@@ -176,7 +210,7 @@ impl Uploads {
         let open = table.open.keys().filter(|(of, _)| *of == owner).count()
             + table
                 .beginning
-                .iter()
+                .keys()
                 .filter(|(of, _)| *of == owner)
                 .count();
         let limit = self.per_owner;
@@ -350,7 +384,7 @@ impl Uploads {
         existed: bool,
     ) -> Result<(), BlobError> {
         // Under the lock, so that a new beginning cannot lose its file.
-        let result = if existed && !table.beginning.contains(&key) {
+        let result = if existed && !table.beginning.contains_key(&key) {
             self.remove_file(&self.path(key))
         } else {
             Ok(())
@@ -361,15 +395,14 @@ impl Uploads {
 
     /// Closes the files of `owner`'s uploads; they can be resumed.
     pub(super) fn suspend(&self, owner: DeviceId) {
-        let mut table = lock(&self.table);
-        let Table { open, dormant, .. } = &mut *table;
-        open.retain(|key, upload| {
-            let leaves = key.0 == owner && upload.is_receiving();
-            if leaves {
-                dormant.insert(*key, upload.begun());
-            }
-            !leaves
-        });
+        lock(&self.table).suspend(|(of, _), _| *of == owner);
+    }
+
+    /// Closes the files of uploads that nobody touched since the last call, so
+    /// that a client which never came back holds neither file nor memory; they
+    /// can be resumed.
+    pub(super) fn suspend_idle(&self) {
+        lock(&self.table).suspend(|_, upload| upload.is_idle());
     }
 
     /// Removes uploads that were begun longer than a lease before `now`.

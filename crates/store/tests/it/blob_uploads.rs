@@ -381,6 +381,54 @@ fn a_device_has_a_bounded_number_of_uploads() {
 }
 
 #[test]
+fn the_chunks_of_unfinished_uploads_are_bounded_together() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    // The store takes 27 chunks; others than the one device have them too.
+    let other = DeviceId::new(8, 0);
+    for seed in 0..4 {
+        Large::numbered(seed).begin(&store).unwrap();
+    }
+    let long = Large::new(bytes(9, 8 * CHUNK));
+    let begin_long = || {
+        let runs = [Run::Insert(long.chunks.clone())];
+        store.begin(other, NOW, long.hash, 8 * CHUNK as u64, None, &runs)
+    };
+    let crowded = begin_long();
+    let told = matches!(
+        crowded,
+        Err(BlobError::Crowded {
+            chunks: 28,
+            limit: 27
+        })
+    );
+    assert!(told, "{crowded:?}");
+    Large::numbered(0).upload(&store).unwrap();
+    begin_long().unwrap();
+}
+
+#[test]
+fn uploads_that_nobody_goes_on_with_hold_nothing() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    let (left, kept) = (Large::numbered(1), Large::numbered(2));
+    for upload in [&left, &kept] {
+        upload.begin(&store).unwrap();
+        upload.write(&store, 0).unwrap();
+    }
+    store.suspend_idle();
+    left.write(&store, 1).unwrap();
+    kept.write(&store, 1).unwrap();
+    store.suspend_idle();
+    kept.write(&store, 2).unwrap();
+    store.suspend_idle();
+    kept.write(&store, 3).unwrap();
+    let gone = left.write(&store, 2);
+    assert!(matches!(gone, Err(BlobError::NotBegun { .. })), "{gone:?}");
+    assert_eq!(left.begin(&store).unwrap(), Begun::Need(vec![range(2..5)]));
+}
+
+#[test]
 fn forgotten_uploads_are_removed() {
     let disk = SimulatedFileSystem::new();
     let staged = || disk.list(Path::new("blobs/staging")).unwrap().len();

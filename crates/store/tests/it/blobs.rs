@@ -15,6 +15,7 @@ pub fn options(index: IndexPlace) -> Options {
         index,
         segment_bytes: 8 << 10,
         uploads_per_owner: 4,
+        upload_chunks: 27,
         reserve_bytes: 0,
         sync_threads: 1,
         ..Options::default()
