@@ -26,6 +26,14 @@ pub fn http_date(seconds: i64) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
+/// The same text as the bytes that [`crate::h1`] writes into responses; a driver
+/// makes it once a second.
+pub fn response_date(seconds: i64) -> [u8; 29] {
+    let mut text = [0; 29];
+    text.copy_from_slice(http_date(seconds).as_bytes());
+    text
+}
+
 /// Seconds since the epoch of any of the three forms of an HTTP date.
 pub fn parse_http_date(text: &[u8]) -> Option<i64> {
     let time = httpdate::parse_http_date(std::str::from_utf8(text).ok()?).ok()?;

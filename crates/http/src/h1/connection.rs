@@ -300,7 +300,7 @@ impl Connection {
     }
 
     /// Begins the response to the current request at the end of `out`; `date` is
-    /// [`super::imf_fixdate`] of now.
+    /// [`crate::date::response_date`] of now.
     ///
     /// # Errors
     /// When no response is due, or `status` is informational.

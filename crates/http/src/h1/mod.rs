@@ -14,7 +14,7 @@
 //! 2. [`Connection::receive_body`] names content as ranges of the buffer (`body`,
 //!    `chunked`, `trailers`).
 //! 3. [`Connection::respond`] writes the response into a buffer (`response`,
-//!    `field_block`, `date`).
+//!    `field_block`).
 //! 4. [`Connection::next`] says what is to be done next (`connection`).
 //!
 //! What is refused on the way is a [`Reject`]; every bound is in [`Limits`].
@@ -28,11 +28,12 @@
 //!
 //! ```
 //! use http::StatusCode;
-//! use httpd::h1::{BodyStep, Connection, HeaderSlots, Limits, Next, imf_fixdate};
+//! use httpd::date::response_date;
+//! use httpd::h1::{BodyStep, Connection, HeaderSlots, Limits, Next};
 //!
 //! /// Answers everything in `input`, after which the client says no more.
 //! fn serve(input: &[u8]) -> Vec<u8> {
-//!     let date = imf_fixdate(784_111_777);
+//!     let date = response_date(784_111_777);
 //!     let mut connection = Connection::new(Limits::default());
 //!     let mut out = Vec::new();
 //!     let mut at = 0;
@@ -101,7 +102,6 @@
 mod body;
 mod chunked;
 mod connection;
-mod date;
 mod field_block;
 mod fields;
 mod head;
@@ -114,7 +114,6 @@ mod trailers;
 
 pub use body::BodyStep;
 pub use connection::{Connection, Next, Waiting};
-pub use date::imf_fixdate;
 pub use field_block::{FieldBlock, ReservedField};
 pub use fields::Present;
 pub use head::{Framing, HeaderSlots, RequestHead, Version};

@@ -2,9 +2,9 @@
 //! that change, sides that close.
 
 use http::{HeaderMap, HeaderValue, StatusCode};
+use httpd::date::response_date;
 use httpd::h1::{
     BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Limits, Next, RespondError, Waiting,
-    imf_fixdate,
 };
 
 const LIMITS: Limits = Limits {
@@ -51,7 +51,7 @@ impl Client {
     fn respond(&mut self, content: &str) -> String {
         self.out.clear();
         self.connection
-            .respond(&mut self.out, StatusCode::OK, &imf_fixdate(0))
+            .respond(&mut self.out, StatusCode::OK, &response_date(0))
             .expect("a response is due")
             .finish_with(content.as_bytes())
             .expect("the length is right");
@@ -113,7 +113,7 @@ fn content_that_is_refused_after_the_response_has_begun_is_not_answered() {
     let mut client = Client::with("Transfer-Encoding: chunked\r\n");
     let plan = client
         .connection
-        .respond(&mut client.out, StatusCode::OK, &imf_fixdate(0))
+        .respond(&mut client.out, StatusCode::OK, &response_date(0))
         .expect("a response is due")
         .finish(BodySize::Streaming);
     assert_eq!(plan, Ok(BodyPlan::Send));
@@ -125,7 +125,7 @@ fn content_that_is_refused_after_the_response_has_begun_is_not_answered() {
     assert_eq!(late, Err(RespondError::NotDue));
     client
         .connection
-        .reject(&mut client.out, &reject, &imf_fixdate(0));
+        .reject(&mut client.out, &reject, &response_date(0));
     assert_eq!((client.out.as_slice(), client.next()), (&b""[..], CLOSE));
 }
 
@@ -140,7 +140,7 @@ fn a_refusal_is_written_and_closes() {
     assert_eq!(client.next(), CLOSE_LINGERING);
     client
         .connection
-        .reject(&mut client.out, &reject, &imf_fixdate(0));
+        .reject(&mut client.out, &reject, &response_date(0));
     let expected = "HTTP/1.1 400 Bad Request\r\n\
         content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\n\
         connection: close\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n\
@@ -321,7 +321,7 @@ fn a_driver_may_end_a_connection_between_requests() {
     let mut sending = Client::with("");
     let plan = sending
         .connection
-        .respond(&mut sending.out, StatusCode::OK, &imf_fixdate(0))
+        .respond(&mut sending.out, StatusCode::OK, &response_date(0))
         .expect("a response is due")
         .finish(BodySize::Streaming);
     assert_eq!(plan, Ok(BodyPlan::Send));

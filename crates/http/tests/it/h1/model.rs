@@ -3,7 +3,8 @@
 //! looks like a request; a connection that loses its place would answer that.
 
 use http::StatusCode;
-use httpd::h1::{BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Limits, Next, imf_fixdate};
+use httpd::date::response_date;
+use httpd::h1::{BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Limits, Next};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -180,7 +181,7 @@ impl Driver<'_> {
         if exchange.closes {
             connection.close_soon();
         }
-        let date = imf_fixdate(0);
+        let date = response_date(0);
         let head = connection
             .respond(out, StatusCode::OK, &date)
             .expect("a response is due");

@@ -4,9 +4,10 @@
 //! The fuzz target uses this file too.
 
 use http::StatusCode;
+use httpd::date::response_date;
 use httpd::h1::{
     BodyStep, Connection, Framing, HeaderSlots, Limits, Next, Reject, RequestHead, Version,
-    imf_fixdate, trailer_fields,
+    trailer_fields,
 };
 
 /// One thing that was understood.
@@ -142,7 +143,7 @@ impl Observer {
     fn answer(&mut self) {
         self.out.clear();
         self.connection
-            .respond(&mut self.out, StatusCode::OK, &imf_fixdate(0))
+            .respond(&mut self.out, StatusCode::OK, &response_date(0))
             .expect("a response is due")
             .finish_with(b"")
             .expect("an empty content conflicts with nothing");
@@ -150,7 +151,7 @@ impl Observer {
 
     fn reject(&mut self, reject: Reject) -> bool {
         self.connection
-            .reject(&mut self.out, &reject, &imf_fixdate(0));
+            .reject(&mut self.out, &reject, &response_date(0));
         assert!(matches!(self.connection.next(), Next::Close { .. }));
         self.seen.push(Seen::Rejected(reject));
         false

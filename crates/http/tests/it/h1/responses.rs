@@ -1,9 +1,9 @@
 //! What is written: framing, connection options, and lengths that must agree.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use httpd::date::response_date;
 use httpd::h1::{
     BodyPlan, BodySize, Connection, FieldBlock, HeaderSlots, Limits, Next, RespondError,
-    imf_fixdate,
 };
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -40,7 +40,7 @@ fn head(
     let mut connection = received(&format!("{request}\r\nHost: h\r\n\r\n"));
     let mut out = Vec::new();
     let status = StatusCode::from_u16(status).expect("a status");
-    let date = imf_fixdate(784_111_777);
+    let date = response_date(784_111_777);
     let plan = connection
         .respond(&mut out, status, &date)?
         .fields(&fields(lines))
@@ -194,7 +194,7 @@ fn fields_of_a_service() {
 fn a_conflict_leaves_room_for_another_response() {
     let mut connection = received("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     let mut out = b"before".to_vec();
-    let date = imf_fixdate(0);
+    let date = response_date(0);
     let conflict = connection
         .respond(&mut out, StatusCode::OK, &date)
         .expect("a response is due")
@@ -220,7 +220,7 @@ fn a_conflict_leaves_room_for_another_response() {
 
 #[test]
 fn content_that_differs_from_its_announced_length_ends_the_connection() {
-    let date = imf_fixdate(0);
+    let date = response_date(0);
     let begun = || {
         let mut connection = received("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         let mut out = Vec::new();
@@ -266,7 +266,7 @@ fn chunks_and_trailers() {
         let mut connection = received(&format!("GET / HTTP/1.1\r\nHost: h\r\n{te}\r\n"));
         let mut out = Vec::new();
         let plan = connection
-            .respond(&mut out, StatusCode::OK, &imf_fixdate(0))
+            .respond(&mut out, StatusCode::OK, &response_date(0))
             .expect("a response is due")
             .finish(BodySize::Streaming);
         assert_eq!(plan, Ok(BodyPlan::Send));
