@@ -10,6 +10,7 @@
 pub mod date;
 pub mod files;
 pub mod h1;
+mod json;
 pub mod limit;
 pub mod log;
 mod recent;

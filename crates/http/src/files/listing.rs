@@ -7,9 +7,10 @@ use super::negotiate::prefers_json;
 use super::path::encode;
 use super::representation::push_policy;
 use crate::date::Civil;
+use crate::json::push_escaped;
 use bytes::Bytes;
 use http::StatusCode;
-use std::fmt::Write;
+use std::io::Write;
 use std::sync::OnceLock;
 
 /// The contents of a directory.
@@ -135,32 +136,38 @@ impl Listing {
         page
     }
 
-    fn to_json(&self, path: &[u8]) -> String {
-        let mut json = String::with_capacity(64 + self.entries.len() * 128);
-        json.push_str("{\"path\":");
-        push_json(&format!("/{}", String::from_utf8_lossy(path)), &mut json);
-        json.push_str(",\"truncated\":");
-        json.push_str(if self.is_truncated { "true" } else { "false" });
-        json.push_str(",\"entries\":[");
+    fn to_json(&self, path: &[u8]) -> Vec<u8> {
+        let mut json = Vec::with_capacity(64 + self.entries.len() * 128);
+        json.extend_from_slice(b"{\"path\":\"/");
+        push_escaped(path, &mut json);
+        let is_truncated = self.is_truncated;
+        push(
+            &mut json,
+            format_args!("\",\"truncated\":{is_truncated},\"entries\":["),
+        );
         for (index, entry) in self.entries.iter().enumerate() {
-            json.push_str(if index == 0 { "\n" } else { ",\n" });
-            json.push_str("{\"name\":");
-            push_json(&String::from_utf8_lossy(&entry.name), &mut json);
-            json.push_str(",\"href\":");
-            push_json(&href(entry), &mut json);
-            json.push_str(match entry.is_directory {
-                true => ",\"type\":\"directory\"",
-                false => ",\"type\":\"file\"",
-            });
-            if !entry.is_directory {
-                json.extend([",\"size\":", &entry.size.to_string()]);
-            }
-            let modified = Civil::from_unix(entry.modified.seconds()).rfc3339();
-            json.extend([",\"modified\":\"", &modified, "\"}"]);
+            json.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
+            push_object(entry, &mut json);
         }
-        json.push_str("\n]}\n");
+        json.extend_from_slice(b"\n]}\n");
         json
     }
+}
+
+fn push_object(entry: &Entry, json: &mut Vec<u8>) {
+    json.extend_from_slice(b"{\"name\":\"");
+    push_escaped(&entry.name, json);
+    json.extend_from_slice(b"\",\"href\":\"");
+    push_escaped(href(entry).as_bytes(), json);
+    let modified = Civil::from_unix(entry.modified.seconds()).rfc3339();
+    match entry.is_directory {
+        true => json.extend_from_slice(b"\",\"type\":\"directory\""),
+        false => push(
+            json,
+            format_args!("\",\"type\":\"file\",\"size\":{}", entry.size),
+        ),
+    }
+    push(json, format_args!(",\"modified\":\"{modified}\"}}"));
 }
 
 fn push_row(entry: &Entry, page: &mut String) {
@@ -203,20 +210,9 @@ fn escape_html(text: &str, out: &mut String) {
     }
 }
 
-/// A JSON string (RFC 8259 section 7), quotes included.
-fn push_json(text: &str, out: &mut String) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            control if control.is_control() => {
-                write!(out, "\\u{:04x}", u32::from(control))
-                    .expect("a string takes all that is written");
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
+fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text)
+        .expect("a vector takes all that is written");
 }
 
 #[cfg(test)]

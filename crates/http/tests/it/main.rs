@@ -5,3 +5,4 @@
 mod files_site;
 mod h1;
 mod limit_clients;
+mod log_writer;
