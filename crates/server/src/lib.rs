@@ -6,6 +6,7 @@
 //! business. The endpoints are described in `docs/protocol.md`.
 
 pub mod api;
+mod descriptors;
 pub mod folders;
 pub mod listen;
 pub mod node;
@@ -13,6 +14,7 @@ pub mod pool;
 pub mod problem;
 pub mod scrub;
 mod sessions;
+mod stall;
 pub mod token;
 
 use api::Service;
@@ -66,6 +68,7 @@ impl Server {
         listen: SocketAddr,
         plain: bool,
     ) -> Result<Self, StartError> {
+        let descriptors = descriptors::raise();
         // The lock comes before the port: a second `up` must find the node, not
         // its port.
         let node = Node::open(settings)?;
@@ -79,7 +82,12 @@ impl Server {
         let service = Service::new(Arc::clone(&node), Arc::clone(&folders), stopped.clone());
         service.listens_at(address);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let serving = bound.serve(&api::router(Arc::clone(&service)), threads, &stopped)?;
+        let serving = bound.serve(
+            &api::router(Arc::clone(&service)),
+            threads,
+            descriptors,
+            &stopped,
+        )?;
         node.publish_address(&local_url(address))?;
         runtime.block_on(folders.start(local_url(address)));
         Ok(Self {

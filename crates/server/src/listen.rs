@@ -4,6 +4,8 @@
 //! This is the only file that knows hyper; the router is a `tower` service and
 //! does not know what carries it.
 
+use crate::descriptors::connections;
+use crate::stall::Stall;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -27,10 +29,15 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// in a query take some 20 KiB.
 const BUFFER_BYTES: usize = 128 * 1024;
 
+/// A client may leave what is written to it unread this long: the same as an
+/// answer may wait for it inside the node.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Running requests get this long when the node is asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Connections held at once; each costs a socket and some 20 KiB of buffers.
+/// Connections held at once, where the process may have so many files open; each
+/// costs a socket and some 20 KiB of buffers.
 const CONNECTIONS: usize = 4096;
 
 /// Of those, what one address may hold before anyone has signed in: many clients
@@ -100,7 +107,9 @@ impl Bound {
         self.address
     }
 
-    /// Starts `threads` runtimes that serve `router` until `stop` holds true.
+    /// Starts `threads` runtimes that serve `router` until `stop` holds true, with
+    /// as many connections as `descriptors`, the open files that the process may
+    /// have, leave room for.
     ///
     /// # Errors
     /// The operating system's, when it gives no thread or descriptor.
@@ -108,9 +117,10 @@ impl Bound {
         self,
         router: &Router,
         threads: usize,
+        descriptors: u64,
         stop: &watch::Receiver<bool>,
     ) -> io::Result<Serving> {
-        let slots = Arc::new(Slots::new(CONNECTIONS));
+        let slots = Arc::new(Slots::new(connections(descriptors, CONNECTIONS)));
         let start = |number: usize| {
             let listener = self.listener.try_clone()?;
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -285,8 +295,10 @@ async fn serve_connection(stream: TcpStream, router: Router, stop: watch::Receiv
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(BUFFER_BYTES);
-    let connection =
-        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let connection = builder.serve_connection(
+        TokioIo::new(Stall::new(stream, UNREAD_TIMEOUT)),
+        TowerToHyperService::new(router),
+    );
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
