@@ -6,6 +6,7 @@
 //! traits so that tests and simulations can replay them. What a file *is* lives
 //! in `meta`; what a site *does* lives in `state`.
 
+pub mod calendar;
 mod hash;
 mod id;
 pub mod limits;

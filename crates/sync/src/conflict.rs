@@ -1,5 +1,6 @@
 //! The name under which the losing side of a conflict is kept.
 
+use base::calendar::civil_from_days;
 use base::{Millis, Name, limits};
 
 /// `report.conflict-20261120T153000Z-laptop.txt` beside `report.txt`: the
@@ -50,25 +51,6 @@ fn compact_time(now: Millis) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
-/// Days since 1970 to year, month, day (Hinnant, "chrono-Compatible Low-Level
-/// Date Algorithms", `civil_from_days`).
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,16 +79,5 @@ mod tests {
             numbered(&Name::new("a.txt").unwrap(), 2).as_str(),
             "a-2.txt"
         );
-    }
-
-    #[test]
-    fn days() {
-        for (days, date) in [
-            (0, (1970, 1, 1)),
-            (11_016, (2000, 2, 29)),
-            (20_777, (2026, 11, 20)),
-        ] {
-            assert_eq!(civil_from_days(days), date);
-        }
     }
 }

@@ -1,9 +1,8 @@
-//! Times in text: RFC 3339 in and out, UTC, to the nanosecond.
-//!
-//! Calendar arithmetic after Howard Hinnant, "chrono-Compatible Low-Level Date
-//! Algorithms" (days_from_civil and civil_from_days).
+//! Times in text: RFC 3339 in and out, UTC, to the nanosecond. The arithmetic of
+//! dates is [`base::calendar`]'s.
 
 use base::Millis;
+use base::calendar::{civil_from_days, days_from_civil};
 use meta::Timestamp;
 
 /// Reads RFC 3339 (`2026-11-20T12:00:00.5Z`, `…+01:00`), a plain date, or
@@ -42,7 +41,7 @@ pub fn format(time: Timestamp) -> String {
 
 /// A second without its zone.
 fn text(seconds: i64) -> String {
-    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
     let second = seconds.rem_euclid(86_400);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
@@ -63,7 +62,7 @@ fn parse_date(text: &str) -> Option<i64> {
     let day = digits(text.get(8..10)?)?;
     let days = days_from_civil(year, month, day);
     // The 31st of a shorter month comes back as another day.
-    (civil(days) == (year, month, day)).then_some(days)
+    (civil_from_days(days) == (year, month, day)).then_some(days)
 }
 
 fn parse_clock(text: &str) -> Option<i64> {
@@ -105,33 +104,6 @@ fn parse_zone(text: &str) -> Option<i64> {
 fn digits(text: &str) -> Option<i64> {
     let decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     decimal.then(|| text.parse().ok()).flatten()
-}
-
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]
