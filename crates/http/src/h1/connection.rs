@@ -250,8 +250,11 @@ impl Connection {
     /// Content that is refused, or that ended before it was whole. The driver tells
     /// whoever reads the content, and calls [`Connection::reject`].
     pub fn receive_body(&mut self, buffer: &[u8]) -> Result<BodyStep, Reject> {
-        let (Phase::Open, Reading::Body(body)) = (self.phase, &mut self.reading) else {
-            return Ok(BodyStep::End(0..0));
+        let body = match (self.phase, &mut self.reading) {
+            (Phase::Open, Reading::Body(body)) => body,
+            (_, Reading::Whole) => return Ok(BodyStep::End(0..0)),
+            // What came of it so far must never pass for all of it.
+            _ => return Err(Reject::bad("the content cannot be received any more")),
         };
         if self.exchange.awaits_continue && !self.input_ended {
             if buffer.is_empty() {

@@ -154,6 +154,13 @@ impl<'c> ResponseHead<'c> {
         self
     }
 
+    /// Adds lines that were checked when they were written, as those of a file are.
+    #[inline]
+    pub(crate) fn lines(self, lines: &[u8]) -> Self {
+        self.out.extend_from_slice(lines);
+        self
+    }
+
     /// Ends the head. What follows is said by the plan; when nothing does, the
     /// response is complete.
     ///

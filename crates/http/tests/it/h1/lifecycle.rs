@@ -286,6 +286,7 @@ fn content_that_never_ends_is_refused() {
     client.connection.input_ended();
     assert_eq!(client.body(b""), Err(400));
     assert_eq!(client.next(), CLOSE);
+    assert_eq!(client.body(b""), Err(400), "it never passes for whole");
 }
 
 #[test]
