@@ -9,12 +9,12 @@
 use super::facts::Facts;
 use super::negotiate::Coding;
 
-/// The tag of one representation, quotes included; weak while `racy`.
+/// The tag of one representation, quotes included; weak if said so.
 ///
 /// Each content coding has its own tag, because a strong tag promises equal
 /// bytes (section 8.8.3.3).
-pub fn entity_tag(facts: &Facts, coding: Coding, racy: bool) -> String {
-    let weak = if racy { "W/" } else { "" };
+pub fn entity_tag(facts: &Facts, coding: Coding, is_weak: bool) -> String {
+    let weak = if is_weak { "W/" } else { "" };
     let place = mix(
         mix(facts.device, facts.inode),
         facts.changed.nanoseconds() as u64,

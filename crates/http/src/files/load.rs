@@ -6,6 +6,7 @@
 //! look sees the same, the resource is what a new load would give.
 
 use super::answer::FileError;
+use super::compress;
 use super::facts::Facts;
 use super::listing::Listing;
 use super::negotiate::Coding;
@@ -137,33 +138,66 @@ impl Loader<'_> {
 
     fn load_named(&self, path: &[u8], seen: &mut Vec<Seen>) -> Result<Resource, Miss> {
         let original = match self.root.open_beneath(path) {
-            Ok(Opened::Directory(_)) => return Ok(Resource::Directory),
-            Ok(Opened::File(file, facts)) => Some(self.read(file, facts)?),
+            Ok(Opened::Directory(_)) => {
+                seen.push(self.seen(path, None));
+                return Ok(Resource::Directory);
+            }
+            Ok(Opened::File(file, facts)) => Some(self.read(file, facts)),
             Err(Miss::Absent) => None,
             Err(miss) => return Err(miss),
         };
         seen.push(self.seen(path, original.as_ref()));
         let sidecars = self.load_sidecars(path, original.as_ref(), seen)?;
         let content_type = self.options.types.of(path);
+        let has_gzip = sidecars.iter().any(|(coding, _)| *coding == Coding::Gzip);
+        let packed = match &original {
+            Some(original) if !has_gzip => self.pack(original, content_type),
+            _ => None,
+        };
         let says = Description {
             content_type,
             cache_control: self.options.cache_control_of(path),
-            varies: !sidecars.is_empty(),
+            varies: !sidecars.is_empty() || packed.is_some(),
             extra: &self.options.extra_fields,
             now: self.now.unix_seconds(),
-            is_racy: false,
+            is_weak: false,
         };
-        let offers = original
-            .into_iter()
-            .map(|loaded| (Coding::Identity, loaded))
-            .chain(sidecars);
-        let offers = offers
+        let original = original.map(|loaded| (Coding::Identity, loaded));
+        let loaded = original.into_iter().chain(sidecars);
+        let mut offers: Vec<_> = loaded
             .map(|(coding, loaded)| self.represent(loaded, coding, says))
             .collect();
+        offers.extend(packed.map(|packed| {
+            let says = Description {
+                is_weak: true,
+                ..says
+            };
+            Representation::new(&packed.facts, Coding::Gzip, packed.content, &says)
+        }));
         match Variants::new(offers, content_type.to_owned()) {
             Some(variants) => Ok(Resource::File(variants, std::mem::take(seen))),
             None => Err(Miss::Absent),
         }
+    }
+
+    /// A text compressed here, if it is small enough and worth it.
+    fn pack(&self, original: &Loaded, content_type: &str) -> Option<Loaded> {
+        let sizes = compress::SMALLEST..=compress::LARGEST;
+        let is_worth_it = sizes.contains(&original.facts.size) && compress::is_text(content_type);
+        if !self.options.compress || !is_worth_it {
+            return None;
+        }
+        let packed = match &original.content {
+            Content::Memory(bytes) => compress::gzip(bytes),
+            Content::Disk(file) => compress::gzip(&read_whole(file, &original.facts)?),
+        }?;
+        Some(Loaded {
+            facts: Facts {
+                size: packed.len() as u64,
+                ..original.facts
+            },
+            content: Content::Memory(packed),
+        })
     }
 
     /// The codings of `path` that lie beside it. One that is older than its
@@ -181,7 +215,7 @@ impl Loader<'_> {
             }
             let beside = [path, coding.suffix().as_bytes()].concat();
             let loaded = match self.root.open_beneath(&beside) {
-                Ok(Opened::File(file, facts)) => Some(self.read(file, facts)?),
+                Ok(Opened::File(file, facts)) => Some(self.read(file, facts)),
                 Ok(Opened::Directory(_)) | Err(Miss::Absent | Miss::Denied) => None,
                 Err(miss) => return Err(miss),
             };
@@ -196,23 +230,20 @@ impl Loader<'_> {
 
     /// A small file is read, and closed. If it was changed meanwhile it is
     /// served from the open file, like a large one.
-    fn read(&self, file: File, facts: Facts) -> Result<Loaded, Miss> {
-        if facts.size <= self.options.keep.small_file {
-            let mut bytes = vec![0; facts.size as usize];
-            let is_whole = file.read_exact_at(&mut bytes, 0).is_ok();
-            let after = Facts::from(&rustix::fs::fstat(&file)?);
-            if is_whole && after == facts {
-                let content = Content::Memory(Bytes::from(bytes));
-                return Ok(Loaded { facts, content });
-            }
+    fn read(&self, file: File, facts: Facts) -> Loaded {
+        if facts.size <= self.options.keep.small_file
+            && let Some(bytes) = read_whole(&file, &facts)
+        {
+            let content = Content::Memory(Bytes::from(bytes));
+            return Loaded { facts, content };
         }
         let content = Content::Disk(Arc::new(file));
-        Ok(Loaded { facts, content })
+        Loaded { facts, content }
     }
 
     fn represent(&self, loaded: Loaded, coding: Coding, says: Description<'_>) -> Representation {
-        let is_racy = loaded.facts.is_racy(self.now.since_epoch);
-        let says = Description { is_racy, ..says };
+        let is_weak = loaded.facts.is_racy(self.now.since_epoch);
+        let says = Description { is_weak, ..says };
         Representation::new(&loaded.facts, coding, loaded.content, &says)
     }
 
@@ -224,4 +255,12 @@ impl Loader<'_> {
             is_racy: facts.is_some_and(|facts| facts.is_racy(self.now.since_epoch)),
         }
     }
+}
+
+/// All bytes of a file; `None` unless it was the same before and after.
+fn read_whole(file: &File, facts: &Facts) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; facts.size as usize];
+    file.read_exact_at(&mut bytes, 0).ok()?;
+    let after = Facts::from(&rustix::fs::fstat(file).ok()?);
+    (after == *facts).then_some(bytes)
 }

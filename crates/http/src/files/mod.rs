@@ -8,6 +8,7 @@
 
 mod answer;
 mod cache;
+mod compress;
 mod conditions;
 mod etag;
 mod facts;

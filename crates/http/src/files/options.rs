@@ -22,6 +22,9 @@ pub struct Options {
     pub dotfiles: bool,
     /// Look for `name.zst`, `name.br` and `name.gz` beside `name`.
     pub precompressed: bool,
+    /// Compress texts of up to 256 KiB that have no `name.gz` beside them, once
+    /// per change, and keep the result in memory.
+    pub compress: bool,
     /// The page of a single-page application, answered 200 where nothing is
     /// found, unless the name asked for is that of a known type of file: a
     /// missing script answered with a page would only confuse.
@@ -100,6 +103,7 @@ impl Default for Options {
             listing: false,
             dotfiles: false,
             precompressed: true,
+            compress: true,
             fallback: None,
             error_pages: Vec::new(),
             cache_rules: Vec::new(),

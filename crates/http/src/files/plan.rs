@@ -33,7 +33,7 @@ pub fn plan(
             Verdict::Failed => Answer::plain(StatusCode::PRECONDITION_FAILED, &[]),
             // Section 14.2: a range counts for GET alone.
             Verdict::Proceed { range_counts } => match wanted.range {
-                Some(range) if range_counts && method == Method::Get => {
+                Some(range) if range_counts && chosen.has_ranges() && method == Method::Get => {
                     ranged(chosen, &variants.content_type, range, boundary)
                 }
                 _ => whole(StatusCode::OK, chosen),

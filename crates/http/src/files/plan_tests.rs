@@ -30,7 +30,7 @@ fn offer(coding: Coding, content: Bytes, varies: bool) -> Representation {
         varies,
         extra: &[("X-Extra".to_owned(), "yes".to_owned())],
         now: NOW,
-        is_racy: false,
+        is_weak: false,
     };
     Representation::new(&facts, coding, Content::Memory(content), &says)
 }

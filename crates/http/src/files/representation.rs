@@ -32,6 +32,7 @@ pub struct Representation {
     block: Bytes,
     validators_end: usize,
     type_start: usize,
+    has_ranges: bool,
 }
 
 /// All codings of one file; at least one.
@@ -65,14 +66,15 @@ pub struct Description<'a> {
     pub extra: &'a [(String, String)],
     /// Now, in seconds since the epoch.
     pub now: i64,
-    /// The file may change again without its facts changing.
-    pub is_racy: bool,
+    /// Equal tags may have unequal bytes: the file may change again without its
+    /// facts changing, or another compressor may pack it in another way.
+    pub is_weak: bool,
 }
 
 impl Representation {
     /// Writes the header lines.
     pub fn new(facts: &Facts, coding: Coding, content: Content, says: &Description<'_>) -> Self {
-        let etag = entity_tag(facts, coding, says.is_racy);
+        let etag = entity_tag(facts, coding, says.is_weak);
         let mut lines = Vec::with_capacity(256);
         push_field(&mut lines, "etag", etag.as_bytes());
         push_policy(&mut lines, says.cache_control, says.extra);
@@ -83,7 +85,10 @@ impl Representation {
         // A date in the future is replaced by the present one (RFC 9110 section 8.8.2.1).
         let modified = facts.modified.seconds().clamp(0, says.now.max(0));
         push_field(&mut lines, "last-modified", http_date(modified).as_bytes());
-        push_field(&mut lines, "accept-ranges", b"bytes");
+        let has_ranges = coding == Coding::Identity || !says.is_weak;
+        if has_ranges {
+            push_field(&mut lines, "accept-ranges", b"bytes");
+        }
         if coding != Coding::Identity {
             push_field(&mut lines, "content-encoding", coding.name().as_bytes());
         }
@@ -98,6 +103,7 @@ impl Representation {
             block: Bytes::from(lines),
             validators_end,
             type_start,
+            has_ranges,
         }
     }
 
@@ -109,6 +115,12 @@ impl Representation {
     /// How many bytes it has, as coded.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether parts of it may be sent: not where the parts of two answers might
+    /// not fit together.
+    pub fn has_ranges(&self) -> bool {
+        self.has_ranges
     }
 
     /// Where its bytes are.

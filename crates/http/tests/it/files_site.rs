@@ -376,6 +376,59 @@ fn sidecars_are_chosen_and_forgotten_ones_are_not() {
     assert_eq!(body(&answer), "b");
 }
 
+/// Texts are packed here when nobody packed them before; ranges are of what is
+/// on the disk, because another compressor would pack in another way.
+#[test]
+fn texts_are_packed_once() {
+    let text = "to be or not to be, ".repeat(5000);
+    let fill = |folder: &Path| {
+        write(
+            folder,
+            &[("a.txt", &text), ("small.txt", "to be"), ("a.png", &text)],
+        );
+    };
+    let mut served = Served::new(Options::default(), fill);
+    let gzip = [("Accept-Encoding", "gzip, br")];
+    let packed = served.get("/a.txt", &gzip);
+    assert_eq!(field(&packed, "Content-Encoding").unwrap(), "gzip");
+    assert_eq!(field(&packed, "Vary").unwrap(), "Accept-Encoding");
+    assert!(packed.length < 2000, "{}", packed.length);
+    assert!(matches!(packed.body, Body::Bytes(_)));
+    let tag = field(&packed, "ETag").unwrap();
+    assert!(tag.starts_with("W/"), "{tag}");
+    assert_eq!(
+        served
+            .get("/a.txt", &[gzip[0], ("If-None-Match", &tag)])
+            .status,
+        304
+    );
+    assert_eq!(
+        served
+            .get("/a.txt", &[gzip[0], ("Range", "bytes=0-4")])
+            .status,
+        200
+    );
+    let part = served.get("/a.txt", &[("Range", "bytes=0-4")]);
+    assert_eq!(
+        (part.status.as_u16(), body(&part)),
+        (206, "to be".to_owned())
+    );
+    assert_eq!(field(&part, "Vary").unwrap(), "Accept-Encoding");
+    for target in ["/small.txt", "/a.png"] {
+        assert_eq!(
+            field(&served.get(target, &gzip), "Content-Encoding"),
+            None,
+            "{target}"
+        );
+    }
+    let options = Options {
+        compress: false,
+        ..Options::default()
+    };
+    let mut plain = Served::new(options, fill);
+    assert_eq!(field(&plain.get("/a.txt", &gzip), "Vary"), None);
+}
+
 #[test]
 fn large_files_are_left_in_the_file() {
     let content: String = (0..50_000u32)
