@@ -25,8 +25,9 @@ use sync::wire::{Frame, MEDIA_TYPE};
 /// An open feed says that it lives this often; proxies cut at 30 to 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Versions read at once for a stream: some 100 KiB.
-const PAGE_VERSIONS: usize = 1000;
+/// Versions read at once for a stream: some 30 KiB, and 1 MiB where all are links
+/// with the longest targets. A feed holds a few such pages.
+const PAGE_VERSIONS: usize = 250;
 
 #[derive(Deserialize)]
 pub struct Which {

@@ -10,6 +10,7 @@ use super::body::{self, Gone, Outgoing, PIECE_BYTES};
 use super::delta::{self, Step};
 use super::input::{Query, parse};
 use super::lookup;
+use super::maps::Share;
 use super::range::{self, Asked};
 use crate::problem::Problem;
 use crate::sessions::Traffic;
@@ -28,6 +29,9 @@ use sync::wire::{CHUNKS_PER_FRAME, Frame, MEDIA_TYPE};
 
 /// Versions that one request may ask for as frames: some 64 MiB at most.
 pub const ITEMS: usize = 512;
+
+/// What one chunk costs while its file is sent as a map or a delta.
+const MAP_CHUNK_BYTES: usize = 64;
 
 #[derive(Deserialize)]
 pub struct Which {
@@ -215,8 +219,13 @@ fn disposition(name: Option<&str>) -> String {
 
 async fn send_map(service: Arc<Service>, hash: Hash) -> Result<Response, Problem> {
     let map = block_map(&service, hash).await?;
+    let mut share = Share::default();
+    service
+        .maps
+        .hold(&mut share, map.chunks().len() * MAP_CHUNK_BYTES)?;
     let (outgoing, body) = body::stream(None);
     service.stream(async move {
+        let _share = share;
         for chunks in map.chunks().chunks(CHUNKS_PER_FRAME) {
             send_frames(&outgoing, &[Frame::Map(chunks.to_vec())]).await?;
         }
@@ -233,12 +242,16 @@ async fn send_delta(
 ) -> Result<Response, Problem> {
     let base = block_map(&service, base).await?;
     let target = block_map(&service, found.hash).await?;
+    let mut share = Share::default();
+    let chunks = base.chunks().len() + target.chunks().len();
+    service.maps.hold(&mut share, chunks * MAP_CHUNK_BYTES)?;
     let reader = open(&service, found.hash).await?;
-    let steps = delta::between(&base, &target);
+    let compare = move || Ok(delta::between(&base, &target));
+    let steps = service.node.fetch(compare).await?;
     let (outgoing, body) = body::stream(None);
     let sender = Arc::clone(&service);
     service.stream(async move {
-        let service = &sender;
+        let (service, _share) = (&sender, share);
         let mut sent = 0;
         for step in steps {
             let frame = match step {

@@ -18,6 +18,7 @@ mod intake;
 mod invites;
 mod listing;
 mod lookup;
+mod maps;
 mod metadata;
 mod moment;
 mod plain;
@@ -73,8 +74,8 @@ pub struct Service {
     proofs: proof::Proofs,
     scrubs: Arc<Semaphore>,
     uploads: Semaphore,
-    /// Memory for the runs of files that are being opened.
-    openings: Arc<Semaphore>,
+    /// Memory for the block maps of files that are opened or sent.
+    maps: maps::MapMemory,
     /// Comparisons that may be read at once.
     comparisons: Semaphore,
     streams: Arc<Semaphore>,
@@ -95,7 +96,7 @@ impl Service {
             proofs: proof::Proofs::default(),
             scrubs: Arc::new(Semaphore::new(1)),
             uploads: Semaphore::new(UPLOADS),
-            openings: Arc::new(Semaphore::new(upload::OPENING_UNITS)),
+            maps: maps::MapMemory::default(),
             comparisons: Semaphore::new(diff::COMPARISONS),
             streams: Arc::new(Semaphore::new(STREAMS)),
         })

@@ -131,9 +131,13 @@ async fn spool(service: &Arc<Service>, incoming: &mut Incoming) -> Result<File, 
         piece.extend_from_slice(&bytes.unwrap_or_default());
         if piece.len() >= PIECE_BYTES || ended {
             let written = std::mem::replace(&mut piece, Vec::with_capacity(PIECE_BYTES));
+            let node = Arc::clone(&service.node);
             file = service
                 .node
                 .store(move || {
+                    // The log needs what is left more than a file that may never
+                    // be whole.
+                    node.blobs().check_space(written.len() as u64)?;
                     file.write_all(&written)
                         .map_err(|error| spool_failed(&error))?;
                     Ok(file)

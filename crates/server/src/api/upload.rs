@@ -13,6 +13,7 @@ use super::access::Caller;
 use super::body::Incoming;
 use super::input::Query;
 use super::intake::{self, Worked};
+use super::maps::Share;
 use super::plain;
 use crate::node::Submitted;
 use crate::pool::Running;
@@ -29,7 +30,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use store::blob::{CHUNK_ENCODED_BYTES, MAP_CHUNKS, Run};
 use sync::wire::{Decoder, Frame, MEDIA_TYPE, Open};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Longest stream of frames in one request: the opening of the largest file is
 /// one, 144 MiB when all its chunks are the smallest. A client splits what is
@@ -65,14 +65,6 @@ const RUNS: usize = 1 << 21;
 /// Frames of runs behind one opening. A client fills frames, and some hundred
 /// full ones reach [`STREAM_BYTES`].
 const CONTINUED: u32 = 4096;
-
-/// Memory that the runs of all openings together may take, in [`OPENING_UNIT`]s:
-/// the largest file with the smallest chunks and, beside it, what many usual
-/// ones need. Held until the store has made a map of them.
-pub const OPENING_UNITS: usize = 512;
-
-/// What is taken of it at a time: 1 MiB.
-const OPENING_UNIT: usize = 1 << 20;
 
 /// Pieces of one stream that workers may have at once.
 const UNDER_WAY: usize = 4;
@@ -165,8 +157,8 @@ struct Opening {
     left: u32,
     /// Bytes its runs take.
     bytes: usize,
-    /// Its share of all openings' memory.
-    share: Option<OwnedSemaphorePermit>,
+    /// Its share of the memory for maps, held until the store has made one.
+    share: Share,
 }
 
 /// A piece of work and its place in the answer.
@@ -235,7 +227,7 @@ impl Stream {
                 }
                 let runs = std::mem::take(&mut open.runs);
                 let mut opening = Opening::new(open);
-                opening.add(runs, &self.service.openings)?;
+                opening.add(runs, &self.service)?;
                 self.opening = Some(opening);
                 self.open_when_complete().await
             }
@@ -245,7 +237,7 @@ impl Stream {
                         "runs came that no `open` announced".to_owned(),
                     ));
                 };
-                opening.add(runs, &self.service.openings)?;
+                opening.add(runs, &self.service)?;
                 opening.left -= 1;
                 self.open_when_complete().await
             }
@@ -566,30 +558,19 @@ impl Opening {
             left: open.continued,
             open,
             bytes: 0,
-            share: None,
+            share: Share::default(),
         }
     }
 
-    /// Takes more runs, and memory for them out of what all openings share.
-    fn add(&mut self, runs: Vec<Run>, shared: &Arc<Semaphore>) -> Result<(), Problem> {
+    /// Takes more runs.
+    fn add(&mut self, runs: Vec<Run>, service: &Service) -> Result<(), Problem> {
         if self.open.runs.len() + runs.len() > RUNS {
             return Err(Problem::Frames(format!(
                 "more than {RUNS} runs for one file: send it whole"
             )));
         }
-        let held = self.bytes.div_ceil(OPENING_UNIT);
         self.bytes += runs.iter().map(run_bytes).sum::<usize>();
-        // What a usual file needs is not worth counting.
-        let units = self.bytes.div_ceil(OPENING_UNIT).max(1) - held.max(1);
-        if units > 0 {
-            let share = Arc::clone(shared)
-                .try_acquire_many_owned(units as u32)
-                .map_err(|_| Problem::Busy("too many large files are being opened"))?;
-            match &mut self.share {
-                Some(held) => held.merge(share),
-                None => self.share = Some(share),
-            }
-        }
+        service.maps.hold(&mut self.share, self.bytes)?;
         self.open.runs.extend(runs);
         Ok(())
     }

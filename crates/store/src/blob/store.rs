@@ -266,6 +266,15 @@ impl BlobStore {
         self.uploads.suspend_idle();
     }
 
+    /// Refuses to take `bytes` more than the reserve allows: also for who keeps
+    /// bytes beside the store before they come in.
+    ///
+    /// # Errors
+    /// [`BlobError::Full`], or what the disk says.
+    pub fn check_space(&self, bytes: u64) -> Result<(), BlobError> {
+        self.uploads.check_space(bytes)
+    }
+
     /// Whether the blob is stored.
     ///
     /// # Errors

@@ -346,6 +346,12 @@ fn a_disk_without_room_is_told_before_the_runs_are_read() {
         "{refused:?}"
     );
 
+    assert!(matches!(
+        store.check_space(100_001),
+        Err(BlobError::Full { .. })
+    ));
+    store.check_space(100_000).unwrap();
+
     // What was begun has its space, however little is left.
     disk.set_capacity(u64::MAX);
     large.begin(&store).unwrap();
