@@ -37,11 +37,6 @@ impl Coding {
             Self::Zstd => ".zst",
         }
     }
-
-    fn is_named(self, name: &[u8]) -> bool {
-        name.eq_ignore_ascii_case(self.name().as_bytes())
-            || (self == Self::Gzip && name.eq_ignore_ascii_case(b"x-gzip"))
-    }
 }
 
 /// How much a coding is wanted, in thousandths; 0 means not at all.
@@ -49,6 +44,17 @@ type Quality = u16;
 
 /// The best wanted when nothing is said against it.
 const FULL: Quality = 1000;
+
+/// What a client says of each coding.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wishes {
+    identity: Option<Quality>,
+    gzip: Option<Quality>,
+    brotli: Option<Quality>,
+    zstd: Option<Quality>,
+    /// `*`: of all that are not named.
+    any: Option<Quality>,
+}
 
 /// The index of the best of `offers`, each a coding and its size in bytes: the
 /// most wanted, and of equals the smallest. `None` when none is acceptable.
@@ -59,9 +65,10 @@ pub fn choose_coding(
     accept_encoding: Option<&[u8]>,
     offers: impl IntoIterator<Item = (Coding, u64)>,
 ) -> Option<usize> {
+    let wishes = Wishes::of(accept_encoding.unwrap_or(b"identity"));
     let mut best: Option<(Quality, u64, usize)> = None;
     for (index, (coding, size)) in offers.into_iter().enumerate() {
-        let quality = quality_of(accept_encoding, coding);
+        let quality = wishes.quality(coding);
         let better = best.is_none_or(|(most, smallest, _)| {
             quality > most || (quality == most && size < smallest)
         });
@@ -84,28 +91,56 @@ pub fn prefers_json(accept: Option<&[u8]>) -> bool {
     quality(b"application/json", b"application/*") > quality(b"text/html", b"text/*")
 }
 
-fn quality_of(accept_encoding: Option<&[u8]>, coding: Coding) -> Quality {
-    let is_original = coding == Coding::Identity;
-    let Some(list) = accept_encoding else {
-        return if is_original { FULL } else { 0 };
-    };
-    let named = listed(list, |name| coding.is_named(name));
-    let any = listed(list, |name| name == b"*");
-    match (named, any) {
-        (Some(quality), _) | (None, Some(quality)) => quality,
-        // Acceptable unless excluded, but wanted least of all.
-        (None, None) if is_original => 1,
-        (None, None) => 0,
+impl Wishes {
+    /// Reads the list once; of a coding that is named twice the first counts.
+    fn of(list: &[u8]) -> Self {
+        let mut wishes = Self::default();
+        for member in list.split(|byte| *byte == b',') {
+            let semicolon = member.iter().position(|byte| *byte == b';');
+            let (name, parameters) = member.split_at(semicolon.unwrap_or(member.len()));
+            let place = match name.trim_ascii() {
+                b"*" => &mut wishes.any,
+                name if name.eq_ignore_ascii_case(b"gzip") => &mut wishes.gzip,
+                name if name.eq_ignore_ascii_case(b"br") => &mut wishes.brotli,
+                name if name.eq_ignore_ascii_case(b"zstd") => &mut wishes.zstd,
+                name if name.eq_ignore_ascii_case(b"identity") => &mut wishes.identity,
+                name if name.eq_ignore_ascii_case(b"x-gzip") => &mut wishes.gzip,
+                _ => continue,
+            };
+            place.get_or_insert_with(|| quality(parameters));
+        }
+        wishes
+    }
+
+    fn quality(&self, coding: Coding) -> Quality {
+        let (named, unnamed) = match coding {
+            // Acceptable unless excluded, but wanted least of all.
+            Coding::Identity => (self.identity, 1),
+            Coding::Gzip => (self.gzip, 0),
+            Coding::Brotli => (self.brotli, 0),
+            Coding::Zstd => (self.zstd, 0),
+        };
+        named.or(self.any).unwrap_or(unnamed)
     }
 }
 
 /// The quality of the first member of a list that `is_it`.
 fn listed(list: &[u8], is_it: impl Fn(&[u8]) -> bool) -> Option<Quality> {
     list.split(|byte| *byte == b',').find_map(|member| {
-        let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        let name = parts.next()?;
-        is_it(name).then(|| parts.find_map(weight).unwrap_or(FULL))
+        let semicolon = member.iter().position(|byte| *byte == b';');
+        let (name, parameters) = member.split_at(semicolon.unwrap_or(member.len()));
+        is_it(name.trim_ascii()).then(|| quality(parameters))
     })
+}
+
+/// What the parameters of a member, each behind its `;`, say of its quality.
+fn quality(parameters: &[u8]) -> Quality {
+    if parameters.is_empty() {
+        return FULL;
+    }
+    let mut parameters = parameters.split(|byte| *byte == b';');
+    let weight = parameters.find_map(|parameter| weight(parameter.trim_ascii()));
+    weight.unwrap_or(FULL)
 }
 
 /// ```text

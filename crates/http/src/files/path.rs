@@ -39,6 +39,17 @@ pub enum Refusal {
     Nothing,
 }
 
+/// What one pass over a path, without its first slash, finds in it.
+#[derive(Debug, Default)]
+struct Marks {
+    is_malformed: bool,
+    is_coded: bool,
+    /// A segment is empty that is not the last.
+    is_doubled: bool,
+    /// A segment starts with a dot.
+    is_dotted: bool,
+}
+
 /// Longest path, decoded: Linux `PATH_MAX` less its NUL.
 pub const MAX_PATH: usize = 4095;
 
@@ -52,21 +63,20 @@ pub fn parse(target: &[u8], show_dotfiles: bool) -> Result<Target<'_>, Refusal> 
         None => (target, None),
     };
     let path = path.strip_prefix(b"/").ok_or(Refusal::Malformed)?;
-    if path
-        .iter()
-        .any(|byte| *byte < 0x20 || matches!(byte, 0x7f | b'#'))
-    {
+    let marks = Marks::of(path);
+    if marks.is_malformed {
         return Err(Refusal::Malformed);
     }
-    let is_plain = !path.contains(&b'%') && !path.starts_with(b"/") && !has_empty_segment(path);
-    let (path, was_doubled) = if is_plain {
-        (Cow::Borrowed(path), false)
-    } else {
+    let (path, was_doubled) = if marks.is_coded || marks.is_doubled {
         let (path, was_doubled) = decode(path)?;
         (Cow::Owned(path), was_doubled)
+    } else {
+        (Cow::Borrowed(path), false)
     };
-    for name in path.split(|byte| *byte == b'/') {
-        check_name(name, show_dotfiles)?;
+    if marks.is_dotted || marks.is_coded {
+        for name in path.split(|byte| *byte == b'/') {
+            check_name(name, show_dotfiles)?;
+        }
     }
     if path.len() > MAX_PATH {
         return Err(Refusal::Nothing);
@@ -109,8 +119,22 @@ pub fn location(prefix: &str, path: &[u8], query: Option<&[u8]>) -> Vec<u8> {
     location
 }
 
-fn has_empty_segment(path: &[u8]) -> bool {
-    path.windows(2).any(|pair| pair == b"//")
+impl Marks {
+    fn of(path: &[u8]) -> Self {
+        let mut marks = Self::default();
+        let mut previous = b'/';
+        for byte in path {
+            match byte {
+                0..0x20 | 0x7f | b'#' => marks.is_malformed = true,
+                b'%' => marks.is_coded = true,
+                b'/' => marks.is_doubled |= previous == b'/',
+                b'.' => marks.is_dotted |= previous == b'/',
+                _ => {}
+            }
+            previous = *byte;
+        }
+        marks
+    }
 }
 
 /// Decodes and leaves out empty segments, and says whether there were any.

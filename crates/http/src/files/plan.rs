@@ -71,9 +71,10 @@ pub(super) fn answer_by_method(method: Method) -> Option<Answer> {
 
 fn choose<'a>(variants: &'a Variants, wanted: &Wanted<'_>) -> Option<&'a Representation> {
     let offers = &variants.offers;
+    // Nearly all requests: without a weight nothing is excluded.
     if let [only] = offers.as_slice()
-        && wanted.accept_encoding.is_none()
         && only.coding() == Coding::Identity
+        && !wanted.accept_encoding.unwrap_or_default().contains(&b';')
     {
         return Some(only);
     }

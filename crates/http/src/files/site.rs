@@ -131,19 +131,20 @@ impl Site {
 
     /// The target without this site's prefix.
     fn target<'a>(&self, target: &'a [u8]) -> Result<Target<'a>, Refusal> {
-        let rest = target
-            .strip_prefix(self.options.prefix.as_bytes())
-            .ok_or(Refusal::Nothing)?;
+        let prefix = self.options.prefix.as_bytes();
+        if prefix.is_empty() {
+            return path::parse(target, self.options.dotfiles);
+        }
+        let rest = target.strip_prefix(prefix).ok_or(Refusal::Nothing)?;
         match rest.first() {
             // The site without its slash: relative links would miss it.
-            None | Some(b'?') if !self.options.prefix.is_empty() => Ok(Target {
+            None | Some(b'?') => Ok(Target {
                 path: Vec::new().into(),
                 query: rest.get(1..),
                 was_doubled: true,
             }),
             Some(b'/') => path::parse(rest, self.options.dotfiles),
-            _ if self.options.prefix.is_empty() => Err(Refusal::Malformed),
-            _ => Err(Refusal::Nothing),
+            Some(_) => Err(Refusal::Nothing),
         }
     }
 
