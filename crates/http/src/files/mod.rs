@@ -1,7 +1,7 @@
 //! Static files: from a request and a held directory to the plan of an answer.
 //!
-//! The pure part decides without I/O: [`path`] reads the target, [`negotiate`]
-//! chooses a coding, [`conditions`] and [`range`] what is sent of it, and
+//! The pure part decides without I/O: `path` reads the target, `negotiate`
+//! chooses a coding, `conditions` and `range` what is sent of it, and
 //! [`plan`] makes the [`Answer`]. The shell is [`Root`], which resolves names
 //! beneath a held handle, and [`Site`], which keeps what it opened for a bounded
 //! time. Nobody here writes to a socket; start reading at [`Site::answer`].

@@ -1,6 +1,6 @@
 //! How often a client may ask: sliding windows and token buckets.
 //!
-//! [`window`] and [`bucket`] are the two algorithms, pure functions of a time
+//! `window` and `bucket` are the two algorithms, pure functions of a time
 //! that the caller gives. A [`Limiter`] keeps one state per client and route, in
 //! bounded room, under [`Rules`] that may be changed while it runs. What a
 //! refused client is told is in [`Decision`]. Who a client is, and which routes
@@ -16,5 +16,5 @@ mod window;
 pub use bucket::TokenBucket;
 pub use decision::{Allowance, Decision};
 pub use limiter::{Client, Limiter, LimiterSize, LimiterStats, Quota, Route};
-pub use rules::{Limit, LimitError, MAX_COUNT, Rules};
+pub use rules::{Limit, LimitError, MAX_COUNT, MAX_PERIOD, Rules};
 pub use window::SlidingWindow;

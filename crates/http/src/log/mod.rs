@@ -1,7 +1,7 @@
 //! Access and error logs: whole records through a bounded channel.
 //!
 //! [`Access`] and [`Problem`] write themselves into a buffer; nothing that a
-//! client sends can end a record or begin a field ([`escape`]). A [`Log`] owns
+//! client sends can end a record or begin a field (`escape`). A [`Log`] owns
 //! the thread that writes; each event loop has [`Lines`] of its own, which hands
 //! whole records over and never waits. What is worth logging is for the caller to
 //! say; times are arguments.
