@@ -181,10 +181,20 @@ impl Client {
     fn start(folder: Folder) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&folder.path)
             .with_context(|| format!("cannot create {}", folder.path.display()))?;
-        Ok(Self {
-            process: folder.watch()?,
-            folder,
-        })
+        let mut process = folder.watch()?;
+        // Only a folder that has joined waits for a node that is away.
+        let marker = folder.path.join(".atoll/marker.json");
+        let start = Instant::now();
+        while !marker.exists() {
+            ensure!(
+                process.is_running() && start.elapsed() < END_LIMIT,
+                "{} did not join; {}",
+                folder.name,
+                process.tail()
+            );
+            std::thread::sleep(LOOK);
+        }
+        Ok(Self { process, folder })
     }
 
     fn kill_and_restart(&mut self) -> anyhow::Result<()> {

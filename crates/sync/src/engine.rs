@@ -169,6 +169,33 @@ enum Signal {
 }
 
 impl Engine {
+    /// As [`Engine::open`]; a folder that has joined waits for a node that is away.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn open_patiently(
+        settings: &Settings,
+        stop: &Stop,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<Self, EngineError> {
+        let mut retry = Retry::new();
+        loop {
+            match Self::open(settings, Arc::clone(observer)) {
+                Err(EngineError::Remote(error))
+                    if error.is_passing()
+                        && !stop.is_stopped()
+                        && matches!(marker::read(&settings.dir), Ok(Some(_))) =>
+                {
+                    observer.event(&Event::Waiting {
+                        reason: &error.to_string(),
+                    });
+                    stop.wait(retry.next());
+                }
+                result => return result,
+            }
+        }
+    }
+
     /// Joins the folder, or continues.
     ///
     /// # Errors

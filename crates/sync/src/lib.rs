@@ -147,5 +147,9 @@ pub fn run(
     stop: &Stop,
     observer: Arc<dyn Observer>,
 ) -> Result<Summary, SyncError> {
-    Engine::open(settings, observer)?.run(mode, stop)
+    let engine = match mode {
+        Mode::Watch => Engine::open_patiently(settings, stop, &observer)?,
+        Mode::Once | Mode::Verify | Mode::DryRun => Engine::open(settings, observer)?,
+    };
+    engine.run(mode, stop)
 }

@@ -58,13 +58,23 @@ impl Round<'_> {
         synced: Option<SyncedRow>,
         remote: Option<Remote>,
     ) -> Result<Step, EngineError> {
-        let step = decide(Sight {
+        let mut step = decide(Sight {
             local: local.as_ref(),
             synced: synced.as_ref().map(|row| &row.synced),
             remote: remote.as_ref(),
         });
         if step == Step::Nothing {
             return Ok(step);
+        }
+        if let (Step::RemoveLocal | Step::Prove, Some(row)) = (step, &synced)
+            && self
+                .engine
+                .trees
+                .was_deleted_here(row.synced.version.item)?
+        {
+            // Deleted here, which the node was told and nobody heard back; what
+            // stands here came again.
+            step = Step::Create;
         }
         if self.engine.has_news && self.is_elsewhere(place, synced.as_ref(), remote.as_ref())? {
             self.report
@@ -739,9 +749,7 @@ impl Round<'_> {
                 .iter()
                 .map(|directory| (directory.parent, directory.name.as_str()))
                 .collect();
-            let offer = self.engine.trees.offer(&places)?;
-            self.checkpoint()?;
-            let Some(outcomes) = self.commit(changes.collect())? else {
+            let Some((offer, outcomes)) = self.commit(&places, changes.collect())? else {
                 return Ok(());
             };
             for (directory, outcome) in batch.iter().zip(outcomes) {

@@ -130,17 +130,23 @@ impl Round<'_> {
         Err(EngineError::NotDurable(error))
     }
 
-    /// Commits `changes`; `None` when the node is away.
+    /// Commits `changes` to the entries at `places`, noted before it is sent as
+    /// [`Round::give_out_offers`] does. The caller notes the outcomes and then that
+    /// the offer was [`heard`](crate::trees::Trees::heard); `None` when the node is
+    /// away.
     pub(super) fn commit(
         &mut self,
+        places: &[(ItemId, &str)],
         changes: Vec<Change>,
-    ) -> Result<Option<Vec<Outcome>>, EngineError> {
+    ) -> Result<Option<(i64, Vec<Outcome>)>, EngineError> {
         if self.report.interrupted.is_some() {
             return Ok(None);
         }
+        let offer = self.engine.trees.offer(places)?;
+        self.checkpoint()?;
         let count = changes.len();
         match self.engine.outlet.commit(Vec::new(), changes) {
-            Ok(outcomes) if outcomes.len() == count => Ok(Some(outcomes)),
+            Ok(outcomes) if outcomes.len() == count => Ok(Some((offer, outcomes))),
             Ok(_) => Err(EngineError::Outcomes),
             Err(error) => self.failed(error).map(|()| None),
         }
@@ -320,12 +326,14 @@ impl Round<'_> {
             let changes = batch.iter().map(|deletion| Change::Delete {
                 base: deletion.row.synced.version,
             });
-            let Some(outcomes) = self.commit(changes.collect())? else {
+            let places: Vec<_> = batch.iter().map(|d| place_of(&d.row)).collect();
+            let Some((offer, outcomes)) = self.commit(&places, changes.collect())? else {
                 return Ok(());
             };
             for (deletion, outcome) in batch.iter().zip(outcomes) {
                 self.deleted(deletion, outcome)?;
             }
+            self.engine.trees.heard(offer)?;
         }
         Ok(())
     }
@@ -605,12 +613,14 @@ impl Round<'_> {
                 metadata: Metadata::directory(seen.mode, seen.modified),
                 conflict_of: None,
             });
-            let Some(outcomes) = self.commit(changes.collect())? else {
+            let places: Vec<_> = looks.iter().map(|(row, _)| place_of(row)).collect();
+            let Some((offer, outcomes)) = self.commit(&places, changes.collect())? else {
                 return Ok(());
             };
             for ((row, seen), outcome) in looks.into_iter().zip(outcomes) {
                 self.directory_updated(row, seen, outcome)?;
             }
+            self.engine.trees.heard(offer)?;
         }
         Ok(())
     }
@@ -679,5 +689,13 @@ impl Round<'_> {
 
     pub(super) fn problem(&mut self, path: RelativePath, error: &io::Error) {
         self.report.problems.push((path, error.to_string()));
+    }
+}
+
+/// Where the versions of a synced item are filed.
+fn place_of(row: &SyncedRow) -> (ItemId, &str) {
+    match row.parent {
+        Some(parent) => (parent, &row.name),
+        None => (row.synced.version.item, Version::ROOT_NAME),
     }
 }

@@ -33,8 +33,16 @@ impl Round<'_> {
         if self.engine.dry_run {
             return Ok(());
         }
+        let is_own = news
+            .as_ref()
+            .is_some_and(|news| self.engine.trees.is_own(news));
         if let Some(remote) = news.and_then(remote_of) {
-            self.dress(&RelativePath::root(), &remote.metadata)?;
+            // What moved since it was given from here is a person's, and is seen as
+            // one by the next look.
+            self.report.more_news = is_own;
+            if !is_own {
+                self.dress(&RelativePath::root(), &remote.metadata)?;
+            }
             // Not looked at again: a change right after dressing would pass for
             // what was agreed, and never be sent.
             let seen = Observation {
@@ -339,6 +347,12 @@ impl Round<'_> {
             return Ok(false);
         }
         let Some(directory) = self.path_of(version.parent)? else {
+            let parent = self.engine.trees.synced_item(version.parent)?;
+            if version.state.is_none() && parent.is_none() {
+                // Its directory began anew, and everything in it.
+                self.engine.trees.forget(version.id.item)?;
+                self.engine.trees.drop_news(version.id.item)?;
+            }
             return Ok(false);
         };
         if !self.looked.insert(version.id.item)

@@ -10,7 +10,7 @@ use state::Version;
 
 impl Trees {
     /// Notes, before they are sent, that the entries at `places` are given to the
-    /// node. Kept at once: the next process must know of it. Returns the number
+    /// node, or deleted there. Kept at once: the next process must know of it. Returns the number
     /// under which to [`Trees::heard`] the answer.
     ///
     /// # Errors
@@ -77,7 +77,20 @@ impl Trees {
             .map_err(self.error())
     }
 
-    pub(super) fn is_own(&self, version: &Version) -> bool {
+    /// Whether the newest news of `item` is a deletion that this client gave the
+    /// node without having heard the answer.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn was_deleted_here(&self, item: ItemId) -> Result<bool, TreesError> {
+        if self.unheard.is_empty() {
+            return Ok(false);
+        }
+        let news = self.news_of(item)?;
+        Ok(news.is_some_and(|news| news.state.is_none() && self.is_own(&news)))
+    }
+
+    pub(crate) fn is_own(&self, version: &Version) -> bool {
         // The admin is nobody in particular: several folders may be.
         self.device == Some(version.device)
             && version.device != DeviceId::ADMIN
