@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod files_random;
-mod files_site;
+mod files;
 mod h1;
 mod limit_clients;
 mod log_writer;

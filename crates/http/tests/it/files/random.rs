@@ -1,11 +1,10 @@
 //! Whatever is asked of a site: what an answer says of itself is true.
 
-use httpd::files::{
-    Answer, Body, Links, Method, Moment, Options, Part, Request, Root, Site, Wanted,
-};
+use super::{bytes, field};
+use httpd::files::{Answer, Body, Links, Method, Moment, Options, Request, Root, Site, Wanted};
 use proptest::prelude::*;
 use std::fs;
-use std::os::unix::fs::{FileExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,33 +90,6 @@ fn fields() -> impl Strategy<Value = Vec<(&'static str, String)>> {
         1 => texts(&["application/json", "*/*"]).prop_map(|value| ("Accept", value)),
     ];
     proptest::collection::vec(field, 0..4)
-}
-
-fn bytes(answer: &Answer) -> Vec<u8> {
-    let part = |part: &Part| match part {
-        Part::Bytes(bytes) => bytes.to_vec(),
-        Part::File(range) => {
-            let mut bytes = vec![0; range.span.length as usize];
-            range
-                .file
-                .read_exact_at(&mut bytes, range.span.offset)
-                .unwrap();
-            bytes
-        }
-    };
-    match &answer.body {
-        Body::Empty => Vec::new(),
-        Body::Bytes(bytes) => bytes.to_vec(),
-        Body::File(range) => part(&Part::File(range.clone())),
-        Body::Parts(parts) => parts.iter().flat_map(part).collect(),
-    }
-}
-
-fn field(answer: &Answer, name: &str) -> Option<String> {
-    answer
-        .fields
-        .get(name)
-        .map(|value| String::from_utf8(value.to_vec()).unwrap())
 }
 
 fn check(answer: &Answer) {
