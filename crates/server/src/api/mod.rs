@@ -21,6 +21,7 @@ mod lookup;
 mod maps;
 mod metadata;
 mod moment;
+mod opening;
 mod plain;
 mod proof;
 mod range;

@@ -13,7 +13,7 @@ use super::access::Caller;
 use super::body::Incoming;
 use super::input::Query;
 use super::intake::{self, Worked};
-use super::maps::Share;
+use super::opening::Opening;
 use super::plain;
 use crate::node::Submitted;
 use crate::pool::Running;
@@ -28,8 +28,8 @@ use serde::Deserialize;
 use state::{Body, Change, Commit, Reply, Role, encode_outcomes};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use store::blob::{CHUNK_ENCODED_BYTES, MAP_CHUNKS, Run};
-use sync::wire::{Decoder, Frame, MEDIA_TYPE, Open};
+use store::blob::{CHUNK_ENCODED_BYTES, MAP_CHUNKS};
+use sync::wire::{Decoder, Frame, MEDIA_TYPE};
 
 /// Longest stream of frames in one request: the opening of the largest file is
 /// one, 144 MiB when all its chunks are the smallest. A client splits what is
@@ -57,14 +57,6 @@ const COMMITS: usize = 8;
 
 /// Frames are gathered to about this many bytes before a worker gets them.
 const GATHER_BYTES: usize = 1 << 20;
-
-/// Runs of one opening: enough for a million separate edits of one file, and
-/// 64 MiB of memory.
-const RUNS: usize = 1 << 21;
-
-/// Frames of runs behind one opening. A client fills frames, and some hundred
-/// full ones reach [`STREAM_BYTES`].
-const CONTINUED: u32 = 4096;
 
 /// Pieces of one stream that workers may have at once.
 const UNDER_WAY: usize = 4;
@@ -150,17 +142,6 @@ struct Stream {
     traffic: Traffic,
 }
 
-/// An upload whose runs are arriving.
-struct Opening {
-    open: Open,
-    /// Frames of runs to come.
-    left: u32,
-    /// Bytes its runs take.
-    bytes: usize,
-    /// Its share of the memory for maps, held until the store has made one.
-    share: Share,
-}
-
 /// A piece of work and its place in the answer.
 enum Step {
     Answered(Vec<u8>),
@@ -218,17 +199,8 @@ impl Stream {
         }
         match frame {
             Frame::Blob { hash, bytes } => self.take_blob(hash, bytes).await,
-            Frame::Open(mut open) => {
-                let continued = open.continued;
-                if continued > CONTINUED {
-                    return Err(Problem::Frames(format!(
-                        "{continued} frames of runs are announced; the limit is {CONTINUED}"
-                    )));
-                }
-                let runs = std::mem::take(&mut open.runs);
-                let mut opening = Opening::new(open);
-                opening.add(runs, &self.service)?;
-                self.opening = Some(opening);
+            Frame::Open(open) => {
+                self.opening = Some(Opening::begin(open, &self.service.maps)?);
                 self.open_when_complete().await
             }
             Frame::Runs(runs) => {
@@ -237,8 +209,7 @@ impl Stream {
                         "runs came that no `open` announced".to_owned(),
                     ));
                 };
-                opening.add(runs, &self.service)?;
-                opening.left -= 1;
+                opening.go_on(runs, &self.service.maps)?;
                 self.open_when_complete().await
             }
             Frame::Chunk {
@@ -307,10 +278,10 @@ impl Stream {
     }
 
     async fn open_when_complete(&mut self) -> Result<(), Problem> {
-        let Some(opening) = self.opening.take_if(|opening| opening.left == 0) else {
+        let Some(opening) = self.opening.take_if(|opening| opening.is_complete()) else {
             return Ok(());
         };
-        let Opening { open, share, .. } = opening;
+        let (open, share) = opening.into_parts();
         self.hand_over().await?;
         let may_have = self.may_read(open.file).await?;
         if let Some(base) = open.base
@@ -550,38 +521,6 @@ impl Stream {
             .syncs
             .note(self.device, self.space, node.now(), files, self.traffic);
     }
-}
-
-impl Opening {
-    fn new(open: Open) -> Self {
-        Self {
-            left: open.continued,
-            open,
-            bytes: 0,
-            share: Share::default(),
-        }
-    }
-
-    /// Takes more runs.
-    fn add(&mut self, runs: Vec<Run>, service: &Service) -> Result<(), Problem> {
-        if self.open.runs.len() + runs.len() > RUNS {
-            return Err(Problem::Frames(format!(
-                "more than {RUNS} runs for one file: send it whole"
-            )));
-        }
-        self.bytes += runs.iter().map(run_bytes).sum::<usize>();
-        service.maps.hold(&mut self.share, self.bytes)?;
-        self.open.runs.extend(runs);
-        Ok(())
-    }
-}
-
-fn run_bytes(run: &Run) -> usize {
-    let chunks = match run {
-        Run::Insert(chunks) => chunks.len(),
-        Run::Copy { .. } => 0,
-    };
-    size_of::<Run>() + chunks * CHUNK_ENCODED_BYTES
 }
 
 fn content_of(change: &Change) -> Option<(Hash, u64)> {
