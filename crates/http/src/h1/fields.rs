@@ -47,7 +47,8 @@ impl Present {
 #[derive(Debug)]
 pub(super) struct Fields<'b> {
     pub(super) framing: Framing,
-    pub(super) host: &'b str,
+    /// Of ASCII characters only.
+    pub(super) host: &'b [u8],
     pub(super) keep_alive: bool,
     pub(super) expect_continue: bool,
     pub(super) upgrade: Option<&'b [u8]>,
@@ -89,21 +90,21 @@ impl<'b> Seen<'b> {
     /// comparison at most.
     #[inline]
     fn note(&mut self, name: &str, value: &'b [u8]) -> Result<(), Reject> {
-        let is = |expected: &str| name.eq_ignore_ascii_case(expected);
+        let name = name.as_bytes();
         match name.len() {
-            2 if is("te") => self.note_te(value),
-            4 if is("host") => self.note_host(value)?,
-            5 if is("range") => self.present.0 |= Present::RANGE,
-            6 if is("expect") => self.note_expect(value)?,
-            7 if is("upgrade") => self.upgrade = Some(self.upgrade.unwrap_or(value)),
-            8 if is("if-match") || is("if-range") => self.present.0 |= Present::CONDITION,
-            10 if is("connection") => self.note_connection(value),
-            13 if is("if-none-match") => self.present.0 |= Present::CONDITION,
-            14 if is("content-length") => self.note_content_length(value)?,
-            15 if is("accept-encoding") => self.present.0 |= Present::ACCEPT_ENCODING,
-            17 if is("transfer-encoding") => self.note_transfer_encoding(value)?,
-            17 if is("if-modified-since") => self.present.0 |= Present::CONDITION,
-            19 if is("if-unmodified-since") => self.present.0 |= Present::CONDITION,
+            2 if is(name, b"te") => self.note_te(value),
+            4 if is(name, b"host") => self.note_host(value)?,
+            5 if is(name, b"range") => self.present.0 |= Present::RANGE,
+            6 if is(name, b"expect") => self.note_expect(value)?,
+            7 if is(name, b"upgrade") => self.upgrade = Some(self.upgrade.unwrap_or(value)),
+            8 if is(name, b"if-match") || is(name, b"if-range") => self.note_condition(),
+            10 if is(name, b"connection") => self.note_connection(value),
+            13 if is(name, b"if-none-match") => self.note_condition(),
+            14 if is(name, b"content-length") => self.note_content_length(value)?,
+            15 if is(name, b"accept-encoding") => self.present.0 |= Present::ACCEPT_ENCODING,
+            17 if is(name, b"transfer-encoding") => self.note_transfer_encoding(value)?,
+            17 if is(name, b"if-modified-since") => self.note_condition(),
+            19 if is(name, b"if-unmodified-since") => self.note_condition(),
             _ => {}
         }
         Ok(())
@@ -139,7 +140,15 @@ impl<'b> Seen<'b> {
             .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
     }
 
+    fn note_condition(&mut self) {
+        self.present.0 |= Present::CONDITION;
+    }
+
     fn note_connection(&mut self, value: &[u8]) {
+        if value == b"keep-alive" {
+            self.keep_alive = true;
+            return;
+        }
         for option in value.split(|&byte| byte == b',') {
             let option = option.trim_ascii();
             match option.len() {
@@ -178,8 +187,8 @@ impl<'b> Seen<'b> {
     fn conclude(self, version: Version) -> Result<Fields<'b>, Reject> {
         let framing = self.framing(version)?;
         let host = match (self.host, version) {
-            (Some(host), _) => str::from_utf8(host).unwrap_or_default(),
-            (None, Version::Http10) => "",
+            (Some(host), _) => host,
+            (None, Version::Http10) => b"",
             (None, Version::Http11) => return Err(Reject::bad("the Host field is missing")),
         };
         let modern = version == Version::Http11;
@@ -215,6 +224,20 @@ impl<'b> Seen<'b> {
             (false, Some(length)) => Ok(Framing::Length(length)),
         }
     }
+}
+
+/// Whether a field name is `lower`, whatever its case. Among the bytes of a token,
+/// setting this bit turns letters, and nothing else, into lower-case letters; and a
+/// comparison without branches is a few instructions.
+#[inline]
+fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    const LOWER_CASE: u8 = 0x20;
+    <&[u8; N]>::try_from(name).is_ok_and(|name| {
+        let pairs = name.iter().zip(lower);
+        pairs.fold(0, |differences, (&byte, &lower)| {
+            differences | ((byte | LOWER_CASE) ^ lower)
+        }) == 0
+    })
 }
 
 fn parse_length(value: &[u8]) -> Result<u64, Reject> {

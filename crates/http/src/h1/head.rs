@@ -109,7 +109,10 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     #[must_use]
     #[inline]
     pub fn host(&self) -> &'b str {
-        self.target.authority().unwrap_or(self.fields.host)
+        match self.target.authority() {
+            Some(authority) => authority,
+            None => str::from_utf8(self.fields.host).unwrap_or_default(),
+        }
     }
 
     /// Whether the client wants the connection to stay open.

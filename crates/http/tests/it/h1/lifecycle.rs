@@ -109,6 +109,17 @@ fn an_unread_content_of_unknown_length_is_drained_for_a_while() {
 }
 
 #[test]
+fn each_request_may_leave_as_much_content_unread() {
+    let mut client = Client::new();
+    for _ in 0..3 {
+        assert!(client.receive(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n"));
+        client.respond("no");
+        assert_eq!(client.body(&[b'x'; 20]), Ok(BodyStep::Data(0..20)));
+        assert_eq!(client.next(), Next::ReceiveHead);
+    }
+}
+
+#[test]
 fn content_that_is_refused_after_the_response_has_begun_is_not_answered() {
     let mut client = Client::with("Transfer-Encoding: chunked\r\n");
     let plan = client
