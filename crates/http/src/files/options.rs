@@ -70,6 +70,9 @@ pub struct Keep {
     pub small_file: u64,
     /// How long an answer is given without asking the file system again: the
     /// longest that a change stays unseen.
+    ///
+    /// A file that is replaced by rename is sent as it was until then. One that
+    /// is written in place is sent with new bytes under its old tag meanwhile.
     pub age: Duration,
 }
 

@@ -45,8 +45,8 @@ pub struct Moment {
 /// sent is `None`.
 ///
 /// A field sent on several lines: of those that are lists the first line counts
-/// (at worst a larger answer than necessary); those that are a single value are
-/// void, as a combined value would be (RFC 9110 section 5.3).
+/// (at worst an answer is larger than necessary, or 412); those that are a single
+/// value are void, as a combined value would be (RFC 9110 section 5.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted<'a> {
     /// `Range`

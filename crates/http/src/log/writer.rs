@@ -15,10 +15,13 @@ use std::io::{self, Write};
 use std::mem;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
+};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A log that is being written.
 #[derive(Debug)]
@@ -66,6 +69,9 @@ pub enum LogError {
     /// The thread has ended.
     #[error("the log is no longer written: its thread has ended")]
     Ended,
+    /// The thread is behind by more than is waited for.
+    #[error("the log is behind, because its disk is too slow: try again")]
+    Behind,
 }
 
 /// What goes wrong while a log is written. Told rarely: at the first record, and
@@ -95,7 +101,7 @@ enum Message {
     Records { bytes: Vec<u8>, count: u64 },
     Reopen(Sender<Result<(), LogError>>),
     Flush(Sender<()>),
-    Stop,
+    Wake,
 }
 
 #[derive(Debug, Default)]
@@ -103,9 +109,16 @@ struct Shared {
     written: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
+    /// Nothing more is waited for once the channel is empty.
+    is_stopping: AtomicBool,
+    has_ended: Mutex<bool>,
+    ending: Condvar,
     /// Buffers to be used again.
     spare: Mutex<Vec<Vec<u8>>>,
 }
+
+/// Says that the thread has ended, however it did.
+struct EndOfThread(Arc<Shared>);
 
 /// The side of the thread.
 struct Writer<F> {
@@ -132,6 +145,10 @@ const FULL_BUFFER: usize = 32 << 10;
 /// How many buffers may wait: 8 MiB of records, a second of a very busy server.
 const QUEUE: usize = 256;
 
+/// How long somebody waits for the thread who said nothing else: long for a
+/// disk, short for a person.
+const WAIT: Duration = Duration::from_secs(5);
+
 impl Log {
     /// Opens the log and starts its thread. `report` is called there.
     pub fn open(
@@ -151,7 +168,10 @@ impl Log {
         };
         let thread = std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || writer.run(&receiver))
+            .spawn(move || {
+                let _end = EndOfThread(Arc::clone(&writer.shared));
+                writer.run(&receiver);
+            })
             .map_err(LogError::Thread)?;
         Ok(Self {
             sender,
@@ -173,18 +193,12 @@ impl Log {
     /// Opens the file anew, after it was renamed. What was handed over before
     /// goes to the old file; on an error everything goes on going there.
     pub fn reopen(&self) -> Result<(), LogError> {
-        let (answer, answered) = channel();
-        let sent = self.sender.send(Message::Reopen(answer));
-        sent.map_err(|_| LogError::Ended)?;
-        answered.recv().map_err(|_| LogError::Ended)?
+        self.ask(Message::Reopen)?
     }
 
     /// Waits until everything that was handed over is written.
     pub fn flush(&self) -> Result<(), LogError> {
-        let (answer, answered) = channel();
-        let sent = self.sender.send(Message::Flush(answer));
-        sent.map_err(|_| LogError::Ended)?;
-        answered.recv().map_err(|_| LogError::Ended)
+        self.ask(Message::Flush)
     }
 
     /// What became of the records up to now.
@@ -198,16 +212,37 @@ impl Log {
     }
 
     /// Writes what was handed over, and ends the thread; dropping does the same.
-    /// Records that come later are dropped.
-    pub fn close(mut self) -> LogStats {
-        self.stop();
+    /// Records that come later are dropped. A thread that is not done within
+    /// `wait` is left to itself, so that a disk that hangs does not hang its server.
+    pub fn close(mut self, wait: Duration) -> LogStats {
+        self.stop(wait);
         self.stats()
     }
 
-    fn stop(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            // Both fail only if the thread has panicked; then nothing is left to do.
-            let _ = self.sender.send(Message::Stop);
+    /// Sends a message that is answered, and waits for the answer.
+    fn ask<T>(&self, message: impl FnOnce(Sender<T>) -> Message) -> Result<T, LogError> {
+        let (answer, answered) = channel();
+        let sent = self.sender.try_send(message(answer));
+        sent.map_err(|error| match error {
+            TrySendError::Full(_) => LogError::Behind,
+            TrySendError::Disconnected(_) => LogError::Ended,
+        })?;
+        answered.recv_timeout(WAIT).map_err(|error| match error {
+            RecvTimeoutError::Timeout => LogError::Behind,
+            RecvTimeoutError::Disconnected => LogError::Ended,
+        })
+    }
+
+    fn stop(&mut self, wait: Duration) {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        self.shared.is_stopping.store(true, Ordering::Release);
+        // It only wakes a thread that waits. When the channel is full or closed
+        // there is none.
+        let _ = self.sender.try_send(Message::Wake);
+        if self.shared.wait_for_end(wait) {
+            // A panic was told by the thread itself.
             let _ = thread.join();
         }
     }
@@ -215,7 +250,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.stop();
+        self.stop(WAIT);
     }
 }
 
@@ -286,8 +321,29 @@ impl Output {
     }
 }
 
+impl Drop for EndOfThread {
+    fn drop(&mut self) {
+        *self.0.has_ended() = true;
+        self.0.ending.notify_all();
+    }
+}
+
 impl Shared {
-    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+    fn has_ended(&self) -> MutexGuard<'_, bool> {
+        self.has_ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the thread ended within `wait`.
+    fn wait_for_end(&self, wait: Duration) -> bool {
+        let waited = self
+            .ending
+            .wait_timeout_while(self.has_ended(), wait, |ended| !*ended);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -304,8 +360,7 @@ impl Shared {
 
 impl<F: FnMut(Trouble)> Writer<F> {
     fn run(&mut self, receiver: &Receiver<Message>) {
-        // The channel is never closed first: the log itself holds a sender.
-        while let Ok(message) = receiver.recv() {
+        while let Some(message) = self.next(receiver) {
             match message {
                 Message::Records { bytes, count } => {
                     self.write(&bytes, count);
@@ -315,10 +370,18 @@ impl<F: FnMut(Trouble)> Writer<F> {
                 // Who asked may have gone.
                 Message::Reopen(answer) => drop(answer.send(self.reopen())),
                 Message::Flush(answer) => drop(answer.send(())),
-                Message::Stop => break,
+                Message::Wake => {}
             }
         }
         self.report_dropped();
+    }
+
+    /// Waits for a message, but not once the log is stopping.
+    fn next(&self, receiver: &Receiver<Message>) -> Option<Message> {
+        match self.shared.is_stopping.load(Ordering::Acquire) {
+            true => receiver.try_recv().ok(),
+            false => receiver.recv().ok(),
+        }
     }
 
     fn reopen(&mut self) -> Result<(), LogError> {

@@ -3,10 +3,13 @@
 use httpd::log::{Access, Format, Log, LogError, LogStats, RequestLine, Target, TimeText, Trouble};
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use tempfile::TempDir;
+
+/// Longer than any test machine is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn open(path: &Path) -> Log {
     Log::open(Target::File(path.to_owned()), |trouble| {
@@ -20,6 +23,15 @@ fn write(lines: &mut httpd::log::Lines, record: &str) {
         out.extend_from_slice(record.as_bytes());
         out.push(b'\n');
     });
+}
+
+/// A pipe that is open, but not read.
+fn pipe(folder: &TempDir) -> (fs::File, PathBuf) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let path = folder.path().join("pipe");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let pipe = fs::OpenOptions::new().read(true).write(true).open(&path);
+    (pipe.unwrap(), path)
 }
 
 /// Several logs on one file, as several processes have, each with several
@@ -54,7 +66,7 @@ fn records_never_mix() {
             }
         }
     });
-    let stats: Vec<LogStats> = logs.into_iter().map(Log::close).collect();
+    let stats: Vec<LogStats> = logs.into_iter().map(|log| log.close(PATIENCE)).collect();
     let text = fs::read_to_string(&path).unwrap();
     let mut next = [[0; THREADS]; LOGS];
     for line in text.lines() {
@@ -95,7 +107,7 @@ fn a_renamed_log_is_opened_anew() {
     write(&mut lines, "after the reopening");
     drop(lines);
     assert_eq!(
-        log.close(),
+        log.close(PATIENCE),
         LogStats {
             written: 3,
             dropped: 0,
@@ -144,7 +156,7 @@ fn a_full_disk_is_told_once_and_again_when_it_is_twice_as_bad() {
     }
     drop(lines);
     assert_eq!(
-        log.close(),
+        log.close(PATIENCE),
         LogStats {
             written: 0,
             dropped: 0,
@@ -169,14 +181,7 @@ fn a_full_disk_is_told_once_and_again_when_it_is_twice_as_bad() {
 #[test]
 fn a_slow_disk_slows_nobody() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("pipe");
-    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-    let mut pipe = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .unwrap();
+    let (mut pipe, path) = pipe(&folder);
     let (sender, told) = channel();
     let log = Log::open(Target::File(path), move |trouble| {
         sender.send(trouble).unwrap();
@@ -206,7 +211,7 @@ fn a_slow_disk_slows_nobody() {
         });
         drop(lines);
         assert_eq!(
-            log.close(),
+            log.close(PATIENCE),
             LogStats {
                 written: count - dropped,
                 dropped,
@@ -217,6 +222,21 @@ fn a_slow_disk_slows_nobody() {
         assert!(text.lines().all(|line| line == record));
     });
     assert!(matches!(told.recv(), Ok(Trouble::Dropped(told)) if told <= dropped));
+}
+
+/// The same pipe at the end: nobody ever reads it, and the server ends anyway.
+#[test]
+fn a_disk_that_hangs_hangs_nobody() {
+    let folder = TempDir::new().unwrap();
+    let (_pipe, path) = pipe(&folder);
+    let log = Log::open(Target::File(path), drop).unwrap();
+    let mut lines = log.lines();
+    for _ in 0..400 {
+        write(&mut lines, &"z".repeat(40_000));
+    }
+    assert!(matches!(log.reopen(), Err(LogError::Behind)));
+    let stats = log.close(Duration::from_millis(1));
+    assert!(stats.dropped > 0, "{stats:?}");
 }
 
 #[test]
