@@ -1,5 +1,6 @@
 //! A directory on a real disk, served by [`Site`], and what is asked of it.
 
+mod exhausted;
 mod random;
 mod serving;
 mod variants;
