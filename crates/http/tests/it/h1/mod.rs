@@ -1,10 +1,11 @@
 //! The HTTP/1.1 core through its public interface.
 //!
 //! `observe` tells what a connection understood of some bytes. The other files
-//! say what it must understand (`mistakes`, `splits`, `differential`), what it must
-//! write (`responses`), and in what order (`lifecycle`, `model`).
+//! say what it must understand (`heads`, `mistakes`, `splits`, `differential`), what
+//! it must write (`responses`), and in what order (`lifecycle`, `model`).
 
 mod differential;
+mod heads;
 mod lifecycle;
 mod messages;
 mod mistakes;
