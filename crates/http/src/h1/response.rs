@@ -168,15 +168,7 @@ impl<'c> ResponseHead<'c> {
     /// When a Content-Length field contradicts `size`; nothing is written then.
     #[inline]
     pub fn finish(mut self, size: BodySize) -> Result<BodyPlan, RespondError> {
-        let body = self.write_framing(size)?;
-        let keep_alive = self.connection.can_persist()
-            && !self.close
-            && !matches!(body, Some(BodyWriter::UntilClose));
-        self.write_connection(keep_alive);
-        if !self.has_date {
-            write_field(self.out, b"date", self.date);
-        }
-        self.out.extend_from_slice(b"\r\n");
+        let (body, keep_alive) = self.end_head(size)?;
         self.start = self.out.len();
         self.connection.response_begun(body, keep_alive);
         Ok(match body {
@@ -191,19 +183,29 @@ impl<'c> ResponseHead<'c> {
     /// As [`ResponseHead::finish`].
     #[inline]
     pub fn finish_with(mut self, content: &[u8]) -> Result<(), RespondError> {
-        let body = self.write_framing(BodySize::Known(content.len() as u64))?;
-        let keep_alive = self.connection.can_persist() && !self.close;
-        self.write_connection(keep_alive);
-        if !self.has_date {
-            write_field(self.out, b"date", self.date);
-        }
-        self.out.extend_from_slice(b"\r\n");
+        let (body, keep_alive) = self.end_head(BodySize::Known(content.len() as u64))?;
         if body.is_some() {
             self.out.extend_from_slice(content);
         }
         self.start = self.out.len();
         self.connection.response_begun(None, keep_alive);
         Ok(())
+    }
+
+    /// Writes the last fields and the empty line; gives what content follows, and
+    /// whether the connection goes on after it.
+    #[inline]
+    fn end_head(&mut self, size: BodySize) -> Result<(Option<BodyWriter>, bool), RespondError> {
+        let body = self.write_framing(size)?;
+        let keep_alive = self.connection.can_persist()
+            && !self.close
+            && !matches!(body, Some(BodyWriter::UntilClose));
+        self.write_connection(keep_alive);
+        if !self.has_date {
+            write_field(self.out, b"date", self.date);
+        }
+        self.out.extend_from_slice(b"\r\n");
+        Ok((body, keep_alive))
     }
 
     /// Writes how the content is delimited. `None` when there is none to send.
