@@ -12,7 +12,8 @@ use std::str::FromStr;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Box<str>);
 
-/// The address of a space: 1–63 of `a-z`, `0-9` and `-`.
+/// The address of a space: 1–63 of `a-z`, `0-9` and `-`, not all digits: those
+/// are a space's id wherever either may stand, and must name one space only.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slug(Box<str>);
 
@@ -40,7 +41,7 @@ pub enum NameError {
     #[error("name {0:?} is not UTF-8")]
     NotUnicode(String),
     /// Not a slug.
-    #[error("`{0}` is not a space name: expected 1 to {limit} of a-z, 0-9 and `-`", limit = limits::SLUG_BYTES)]
+    #[error("`{0}` is not a space name: expected 1 to {limit} of a-z, 0-9 and `-`, not only digits", limit = limits::SLUG_BYTES)]
     Slug(String),
 }
 
@@ -88,7 +89,8 @@ impl Slug {
         let valid = (1..=limits::SLUG_BYTES).contains(&text.len())
             && text
                 .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !is_number(text);
         if valid {
             Ok(Self(text.into()))
         } else {
@@ -97,7 +99,8 @@ impl Slug {
     }
 
     /// The slug nearest to a person's words: lower case, runs of anything else
-    /// become one `-`; `space` when nothing remains.
+    /// become one `-`; `space` when nothing remains, and `space-` before what is
+    /// only digits.
     pub fn nearest(words: &str) -> Self {
         let mut slug = String::new();
         for c in words.chars().flat_map(char::to_lowercase) {
@@ -111,7 +114,16 @@ impl Slug {
             }
         }
         let slug = slug.trim_matches('-');
-        Self(if slug.is_empty() { "space" } else { slug }.into())
+        let slug = match slug {
+            "" => "space".to_owned(),
+            number if is_number(number) => {
+                let prefix = "space-";
+                let kept = number.len().min(limits::SLUG_BYTES - prefix.len());
+                format!("{prefix}{}", &number[..kept])
+            }
+            slug => slug.to_owned(),
+        };
+        Self(slug.into())
     }
 
     /// This slug with `-number` at its end, shortened to fit: for clashes.
@@ -125,6 +137,10 @@ impl Slug {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 macro_rules! text_type {
@@ -183,7 +199,7 @@ mod tests {
 
     #[test]
     fn slugs() {
-        for bad in ["", "A", "a_b", "ü", &"x".repeat(64)] {
+        for bad in ["", "A", "a_b", "ü", "0", "65536", &"x".repeat(64)] {
             assert!(Slug::new(bad).is_err(), "{bad:?}");
         }
         for (words, slug) in [
@@ -191,9 +207,15 @@ mod tests {
             ("--", "space"),
             ("", "space"),
             ("a", "a"),
+            ("2026", "space-2026"),
+            ("2026!", "space-2026"),
+            ("20-26", "20-26"),
         ] {
             assert_eq!(Slug::nearest(words).as_str(), slug);
+            assert_eq!(Slug::new(slug).unwrap().as_str(), slug);
         }
+        let digits = Slug::nearest(&"7".repeat(99));
+        assert!(Slug::new(digits.as_str()).is_ok(), "{digits}");
         let long = Slug::nearest(&"x".repeat(99));
         assert_eq!(long.as_str().len(), 63);
         assert_eq!(long.numbered(2).as_str().len(), 63);
