@@ -366,6 +366,19 @@ impl Trees {
         }
     }
 
+    /// Files what is in the directory `old` under `new`, which took its place: the
+    /// same entries stand in it until their own news say otherwise.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn refile(&self, old: ItemId, new: ItemId) -> Result<(), TreesError> {
+        self.connection
+            .prepare_cached("UPDATE OR REPLACE synced SET parent = ? WHERE parent = ?")
+            .and_then(|mut update| update.execute([new.to_u64() as i64, old.to_u64() as i64]))
+            .map(drop)
+            .map_err(self.error())
+    }
+
     /// Forgets the agreement about `item`.
     ///
     /// # Errors
@@ -394,11 +407,14 @@ impl Trees {
             return Ok(false);
         }
         if version.state.is_none() && synced.is_none() {
-            match news.filter(|news| self.is_own(news)).and_then(unproven) {
+            let own = news.filter(|news| self.is_own(news)).and_then(unproven);
+            match own {
                 // Deleted elsewhere after it was given from here.
-                Some(row) => self.agree(&row)?,
+                Some(row) if self.synced_child(version.parent, &row.name)?.is_none() => {
+                    self.agree(&row)?;
+                }
                 // Deleted before it ever came here.
-                None => {
+                _ => {
                     self.drop_news(version.id.item)?;
                     return Ok(told.is_some());
                 }

@@ -174,3 +174,19 @@ fn what_cannot_be_synced_shows_in_the_exit_code() {
     pair.second.once(LIMIT).unwrap();
     assert!(pair.second.path.join("other").exists());
 }
+
+/// A directory that was deleted and made anew before the other side looked holds
+/// only what is in the new one.
+#[test]
+fn a_directory_made_anew_does_not_bring_its_old_entries_back() {
+    let pair = Pair::new();
+    write(&pair.here("d/old"), b"old");
+    write(&pair.here("d/sub/old"), b"old");
+    pair.carry();
+    fs::remove_dir_all(pair.here("d")).unwrap();
+    pair.first.once(LIMIT).unwrap();
+    write(&pair.here("d/new"), b"new");
+    pair.carry();
+    assert!(!pair.here("d/old").exists());
+    assert!(!pair.here("d/sub").exists());
+}

@@ -63,6 +63,11 @@ impl Round<'_> {
             synced: synced.as_ref().map(|row| &row.synced),
             remote: remote.as_ref(),
         });
+        if local.is_some_and(|local| local.kind == ObservedKind::Directory)
+            && self.is_foreign(&place.directory.child(place.name.as_str()))?
+        {
+            return Ok(Step::Ignore);
+        }
         if step == Step::Nothing {
             return Ok(step);
         }

@@ -249,6 +249,14 @@ impl Round<'_> {
         {
             self.engine.trees.drop_map(&hash)?;
         }
+        if metadata.is_directory()
+            && let Some(parent) = parent
+            && let Some(old) = self.engine.trees.synced_child(parent, name)?
+            && old.synced.version.item != version.item
+        {
+            let old = old.synced.version.item;
+            self.engine.trees.refile(old, version.item)?;
+        }
         let synced = Synced {
             version,
             metadata,

@@ -6,6 +6,7 @@ use crate::engine::EngineError;
 use crate::folder::{Observation, ObservedKind, RelativePath, is_link};
 use crate::intents::Intent;
 use crate::plan::{Remote, Sight, Step, decide};
+use crate::surroundings::Foreign;
 use crate::trees::SyncedRow;
 use base::{ItemId, Name, limits};
 use state::Version;
@@ -132,6 +133,9 @@ impl Round<'_> {
         let Some(name) = self.syncable(directory, name.as_bytes()) else {
             return Ok(());
         };
+        if self.lies_in_foreign(directory)? {
+            return Ok(());
+        }
         let handle = match self.engine.folder.directory(directory) {
             Ok(handle) => handle,
             Err(error) if is_gone(&error) => {
@@ -179,6 +183,37 @@ impl Round<'_> {
                 .push_back((row.synced.version.item, directory.child(name.as_str())));
         }
         Ok(())
+    }
+
+    /// Whether `directory` lies in, or is, one that must not be entered.
+    fn lies_in_foreign(&mut self, directory: &RelativePath) -> Result<bool, EngineError> {
+        let mut walked = RelativePath::root();
+        for name in directory.names() {
+            walked = walked.child(name);
+            if self.is_foreign(&walked)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the directory at `path` is a synced folder of its own, or a node's
+    /// data: told, and not entered, so that nothing in it counts as deleted.
+    pub(super) fn is_foreign(&mut self, path: &RelativePath) -> Result<bool, EngineError> {
+        if let Some(judged) = self.judged.get(path) {
+            return Ok(judged.is_some());
+        }
+        let judged = match self.engine.folder.directory(path) {
+            // One that cannot be looked into is told by who enters it.
+            Ok(handle) => Foreign::of(&handle).unwrap_or_default(),
+            Err(_) => None,
+        };
+        if let Some(foreign) = judged {
+            let reason = foreign.reason().to_owned();
+            self.report.problems.push((path.clone(), reason));
+        }
+        self.judged.insert(path.clone(), judged);
+        Ok(judged.is_some())
     }
 
     pub(super) fn walk_all(&mut self) -> Result<(), EngineError> {
@@ -346,23 +381,25 @@ impl Round<'_> {
         {
             return Ok(false);
         }
-        let Some(directory) = self.path_of(version.parent)? else {
-            let parent = self.engine.trees.synced_item(version.parent)?;
-            if version.state.is_none() && parent.is_none() {
+        // A deletion is looked at where the item stands here: its directory may have
+        // been replaced by another one of the same name.
+        let (parent, name) = match (&synced, &version.state) {
+            (Some(row), None) => (row.parent.unwrap_or(version.parent), row.name.as_str()),
+            _ => (version.parent, version.name.as_str()),
+        };
+        let Some(directory) = self.path_of(parent)? else {
+            let is_known = self.engine.trees.synced_item(parent)?.is_some();
+            if version.state.is_none() && !is_known {
                 // Its directory began anew, and everything in it.
                 self.engine.trees.forget(version.id.item)?;
                 self.engine.trees.drop_news(version.id.item)?;
             }
             return Ok(false);
         };
-        if !self.looked.insert(version.id.item)
-            || self
-                .given_out
-                .contains(&directory.child(version.name.as_str()))
-        {
+        if !self.looked.insert(version.id.item) || self.given_out.contains(&directory.child(name)) {
             return Ok(false);
         }
-        self.look_at(version.parent, &directory, version.name.as_str())?;
+        self.look_at(parent, &directory, name)?;
         Ok(true)
     }
 
@@ -384,6 +421,9 @@ impl Round<'_> {
         let Some(source) = self.path_of(parent)? else {
             return Ok(false);
         };
+        if self.lies_in_foreign(&source)? || self.lies_in_foreign(&target)? {
+            return Ok(false);
+        }
         let (Ok(from), Ok(to)) = (
             self.engine.folder.directory(&source),
             self.engine.folder.directory(&target),

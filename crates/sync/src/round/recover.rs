@@ -81,8 +81,8 @@ impl Round<'_> {
                 counter => Ok(counter < id.counter),
             };
         }
-        let standing = self.engine.trees.synced_child(version.parent, name)?;
-        Ok(standing.is_none())
+        // Another item that was agreed to stand here was to be replaced.
+        Ok(true)
     }
 
     /// Whether nothing stands any more where an item was agreed to be.
