@@ -14,6 +14,7 @@ use crate::observer::{Event, Observer};
 use crate::pool::Pool;
 use crate::remote::{Node, RemoteError, Session};
 use crate::round::{Report, Round, Scope};
+use crate::surroundings::{self, PlaceError};
 use crate::trees::{Place, Trees, TreesError};
 use crate::upload::Outlet;
 use crate::watch::{Heard, Watch};
@@ -108,6 +109,9 @@ pub enum EngineError {
         /// Why.
         source: io::Error,
     },
+    /// It lies where no synced folder may.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// Another process syncs it.
     #[error("folder {0} is synced by another atoll process; stop that one first")]
     Locked(PathBuf),
@@ -205,6 +209,7 @@ impl Engine {
             path: settings.dir.clone(),
             source,
         };
+        surroundings::check(&settings.dir)?;
         let marker = marker::read(&settings.dir).map_err(open)?;
         let folder = Arc::new(Folder::open(&settings.dir).map_err(open)?);
         let lock = marker::lock(&folder).map_err(|error| match error.kind() {

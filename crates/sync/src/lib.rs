@@ -24,6 +24,7 @@ pub mod pool;
 pub mod progress;
 pub mod remote;
 mod round;
+pub mod surroundings;
 pub mod trees;
 pub mod upload;
 pub mod watch;

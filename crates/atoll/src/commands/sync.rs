@@ -60,6 +60,7 @@ enum Conflicts {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
+    sync::surroundings::check(&arguments.dir)?;
     std::fs::create_dir_all(&arguments.dir)
         .with_context(|| format!("cannot make folder {}", arguments.dir.display()))?;
     let mode = match &arguments {

@@ -19,6 +19,7 @@ use crate::engine::{Engine, EngineError};
 use crate::fetch::Standing;
 use crate::folder::{Directory, Observation, RelativePath};
 use crate::land::Want;
+use crate::surroundings::Foreign;
 use crate::trees::SyncedRow;
 use crate::upload::Candidate;
 use base::{ItemId, Name};
@@ -101,6 +102,8 @@ pub struct Round<'e> {
     /// time they shall have again; `None`: a person changed them, leave them.
     touched: HashMap<ItemId, (RelativePath, Option<Metadata>)>,
     paths: HashMap<ItemId, RelativePath>,
+    /// Directories that were judged: whether they must not be entered.
+    judged: HashMap<RelativePath, Option<Foreign>>,
     /// News looked at in this round.
     looked: HashSet<ItemId>,
     /// Files set aside or given out in this round.
@@ -132,6 +135,7 @@ impl<'e> Round<'e> {
             removals: Vec::new(),
             touched: HashMap::new(),
             paths: HashMap::new(),
+            judged: HashMap::new(),
             looked: HashSet::new(),
             given_out: HashSet::new(),
             small_bytes: 0,
