@@ -78,6 +78,9 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) dry_run: bool,
+    /// Whether the node takes changes from this device; a reader's are told and
+    /// left here.
+    pub(crate) may_write: bool,
     /// Whether the trees hold any news: a quiet walk need not ask about each.
     pub(crate) has_news: bool,
     pub(crate) node: Node,
@@ -225,6 +228,7 @@ impl Engine {
         let (node, session) = connect(settings, &folder, marker.as_ref())?;
         let space = session.space_id().map_err(EngineError::Nonsense)?;
         let now = session.cursor().map_err(EngineError::Nonsense)?;
+        let may_write = !session.is_reader();
         let device = session.device().map_err(EngineError::Nonsense)?;
         if let Some(marker) = &marker
             && (marker.site != now.log.to_string() || marker.space != space.to_string())
@@ -275,6 +279,7 @@ impl Engine {
             clock: Arc::new(SystemClock),
             observer,
             dry_run: false,
+            may_write,
             has_news: true,
             node,
             space,

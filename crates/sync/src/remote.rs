@@ -52,6 +52,9 @@ pub struct Session {
     pub root_hash: String,
     #[serde(rename = "device")]
     device_text: String,
+    /// What this device may do in the space.
+    #[serde(default)]
+    role: String,
 }
 
 /// A space by both its names.
@@ -161,6 +164,11 @@ impl Session {
     /// A reason when the node sent none.
     pub fn device(&self) -> Result<DeviceId, String> {
         self.device_text.parse().map_err(|error| format!("{error}"))
+    }
+
+    /// Whether this device may only read the space.
+    pub fn is_reader(&self) -> bool {
+        self.role == "reader"
     }
 
     /// Where the feed stands.

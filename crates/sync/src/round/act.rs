@@ -27,6 +27,12 @@ const SMALL_BATCH_BYTES: u64 = 4 << 20;
 /// or committed, together.
 const LARGE_BATCH_BYTES: u64 = 8 << 20;
 
+/// What a reader's own changes are told with.
+const CHANGED_BY_READER: &str = "changed here, but this device may only read the space; the \
+    change stays here";
+const DELETED_BY_READER: &str = "deleted here, but this device may only read the space; it \
+    stays there";
+
 impl Round<'_> {
     /// Decides about one name and does it, or sets it aside to be done. What the
     /// operating system refuses about this one name is told, not the end.
@@ -185,6 +191,9 @@ impl Round<'_> {
         local: Observation,
         synced: Option<SyncedRow>,
     ) -> Result<(), EngineError> {
+        if !self.engine.may_write {
+            return self.leave_here(place, local, synced.as_ref().map(|row| &row.synced));
+        }
         if let Some(row) = synced {
             // Edited here, deleted there: it begins anew.
             self.engine.trees.forget(row.synced.version.item)?;
@@ -216,6 +225,9 @@ impl Round<'_> {
         synced: Option<&Synced>,
         rebase: Option<&Remote>,
     ) -> Result<(), EngineError> {
+        if !self.engine.may_write {
+            return self.leave_here(place, local, synced);
+        }
         let path = place.directory.child(place.name.as_str());
         if !self.given_out.insert(path) {
             return Ok(());
@@ -263,6 +275,34 @@ impl Round<'_> {
                 self.send_small()?;
             }
         }
+        Ok(())
+    }
+
+    /// What a reader changed stays here and is told, unless only its look is new.
+    fn leave_here(
+        &mut self,
+        place: &Place<'_>,
+        local: Observation,
+        synced: Option<&Synced>,
+    ) -> Result<(), EngineError> {
+        let path = place.directory.child(place.name.as_str());
+        if let Some(synced) = synced
+            && local.kind != ObservedKind::Directory
+            && synced
+                .metadata
+                .content()
+                .is_none_or(|(_, size)| size == local.size)
+        {
+            match examine(&self.engine.folder, place.directory, place.name.as_str()) {
+                Ok((metadata, seen, racy)) if metadata == synced.metadata => {
+                    let (parent, name) = (Some(place.parent), place.name.as_str());
+                    return self.agree(parent, name, synced.version, metadata, seen, racy);
+                }
+                Ok(_) => {}
+                Err(error) => return self.unexamined(path, error),
+            }
+        }
+        self.report.problems.push((path, CHANGED_BY_READER.into()));
         Ok(())
     }
 
@@ -565,7 +605,8 @@ impl Round<'_> {
         remote: &Remote,
     ) -> Result<(), EngineError> {
         let same_kind = (seen.kind == ObservedKind::Directory) == remote.metadata.is_directory();
-        if self.engine.strategy == Strategy::LastWriteWins && same_kind {
+        let wins = self.engine.strategy == Strategy::LastWriteWins && self.engine.may_write;
+        if wins && same_kind {
             // The replaced version stays in the item's history.
             return self.offer(place, seen, Some(remote.version), None, Some(remote));
         }
@@ -662,6 +703,10 @@ impl Round<'_> {
     /// Sets aside the deletion of an item; what is in it follows at the end.
     fn set_aside_deletion(&mut self, place: &Place<'_>, row: SyncedRow) -> Result<(), EngineError> {
         let path = place.directory.child(place.name.as_str());
+        if !self.engine.may_write {
+            self.report.problems.push((path, DELETED_BY_READER.into()));
+            return Ok(());
+        }
         if self.given_out.insert(path.clone()) {
             self.deletions.push(Deletion { row, path });
         }

@@ -116,6 +116,12 @@ impl Round<'_> {
             }
             // A chunk that does not hash to its name, or content that is gone
             // again: what was sent changed meanwhile, and the next look sees how.
+            error if error.is_status(403) => {
+                // May read, but no longer write: what was given out is looked at
+                // again, and told.
+                self.engine.may_write = false;
+                Ok(())
+            }
             error if error.is_kind("frames") || error.is_status(409) => Ok(()),
             error => Err(error.into()),
         }
@@ -605,6 +611,10 @@ impl Round<'_> {
         &mut self,
         changed: &[(SyncedRow, RelativePath)],
     ) -> Result<(), EngineError> {
+        if !self.engine.may_write {
+            // Its time moved with what a reader did in it, which is told by name.
+            return Ok(());
+        }
         for batch in changed.chunks(limits::CHANGES_PER_COMMAND) {
             let mut looks = Vec::with_capacity(batch.len());
             for (row, path) in batch {
