@@ -13,6 +13,7 @@ use crate::marker::{self, FolderLock, Marker};
 use crate::observer::{Event, Observer};
 use crate::pool::Pool;
 use crate::remote::{Node, RemoteError, Session};
+use crate::rest::Rests;
 use crate::round::{Report, Round, Scope};
 use crate::surroundings::{self, PlaceError};
 use crate::trees::{Place, Trees, TreesError};
@@ -88,6 +89,10 @@ pub struct Engine {
     /// Where the feed is read from next.
     cursor: Cursor,
     summary: Summary,
+    /// Large files that keep changing; only who watches lets them rest.
+    pub(crate) rests: Option<Rests>,
+    /// What [`Rests`] counts time from.
+    pub(crate) started: Instant,
     /// Problems that were told.
     told: HashSet<(RelativePath, String)>,
     _lock: FolderLock,
@@ -288,6 +293,8 @@ impl Engine {
                 space: slug,
                 ..Summary::default()
             },
+            rests: None,
+            started: Instant::now(),
             told: HashSet::new(),
             _lock: lock,
         })
@@ -386,6 +393,7 @@ impl Engine {
         }
         let watch = watch.ok();
         let mut deaf = watch.is_none();
+        self.rests = Some(Rests::default());
         self.recover()?;
         self.catch_up_patiently(stop)?;
         let _following = self.spawn_feed(sender);
@@ -394,7 +402,7 @@ impl Engine {
         while !stop.is_stopped() {
             let quiet =
                 report.again.is_empty() && !report.more_news && report.interrupted.is_none();
-            if quiet {
+            if quiet && report.resting.is_empty() {
                 self.clear_leftovers()?;
                 self.observer.event(&Event::Quiet);
                 retry.reset();
@@ -405,6 +413,7 @@ impl Engine {
                 _ if quiet => Duration::MAX,
                 _ => retry.next(),
             };
+            let wait = report.rest.map_or(wait, |rest| wait.min(rest));
             if let Some(error) = &report.interrupted {
                 self.observer.event(&Event::Waiting {
                     reason: &error.to_string(),
@@ -424,6 +433,7 @@ impl Engine {
             // What an interrupted round had set aside is not named anywhere.
             heard.everything |= report.interrupted.is_some();
             heard.names.append(&mut report.again);
+            heard.names.append(&mut report.resting);
             report = if heard.everything {
                 self.round(Scope::Everything)?
             } else {

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod pool;
 pub mod progress;
 pub mod remote;
+mod rest;
 mod round;
 pub mod surroundings;
 pub mod trees;

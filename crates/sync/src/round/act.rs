@@ -229,7 +229,7 @@ impl Round<'_> {
             return self.leave_here(place, local, synced);
         }
         let path = place.directory.child(place.name.as_str());
-        if !self.given_out.insert(path) {
+        if self.rests(&path, &local) || !self.given_out.insert(path) {
             return Ok(());
         }
         let large = local.size > limits::SMALL_FILE_BYTES;
@@ -276,6 +276,18 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a large file that keeps changing is left for later.
+    fn rests(&mut self, path: &RelativePath, local: &Observation) -> bool {
+        let now = self.engine.started.elapsed();
+        let rests = self.engine.rests.as_mut();
+        let Some(wait) = rests.and_then(|rests| rests.wait(path, local, now)) else {
+            return false;
+        };
+        self.report.resting.insert(path.clone());
+        self.report.rest = Some(self.report.rest.map_or(wait, |least| least.min(wait)));
+        true
     }
 
     /// What a reader changed stays here and is told, unless only its look is new.

@@ -166,6 +166,10 @@ impl Round<'_> {
         match uploaded {
             Uploaded::Committed(agreement) => {
                 self.report.uploaded += 1;
+                let now = self.engine.started.elapsed();
+                if let Some(rests) = &mut self.engine.rests {
+                    rests.taken(&path, agreement.seen.size, now);
+                }
                 self.engine.observer.event(&Event::Uploaded { path: &path });
                 self.agreed(candidate, *agreement)?;
             }
@@ -217,6 +221,9 @@ impl Round<'_> {
             Landed::Placed(seen) => {
                 self.report.fetched += 1;
                 self.engine.observer.event(&Event::Fetched { path: &path });
+                if let Some(rests) = &mut self.engine.rests {
+                    rests.forget(&path);
+                }
                 self.agree(
                     Some(want.parent),
                     want.name.as_str(),

@@ -25,6 +25,7 @@ use crate::upload::Candidate;
 use base::{ItemId, Name};
 use meta::Metadata;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 /// What a round looks at.
 #[derive(Debug)]
@@ -50,6 +51,10 @@ pub struct Report {
     pub conflicts: u64,
     /// Names to look at again.
     pub again: BTreeSet<RelativePath>,
+    /// Large files that keep changing, left to rest, and when the first of them
+    /// is due.
+    pub resting: BTreeSet<RelativePath>,
+    pub(crate) rest: Option<Duration>,
     /// Whether news are left that this round did not look at.
     pub more_news: bool,
     /// What cannot be synced, and why.
