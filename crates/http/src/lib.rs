@@ -13,4 +13,6 @@ pub mod h1;
 mod json;
 pub mod limit;
 pub mod log;
+pub mod models;
 mod recent;
+pub mod serve;

@@ -6,3 +6,4 @@ mod files;
 mod h1;
 mod limit_clients;
 mod log_writer;
+mod serve;

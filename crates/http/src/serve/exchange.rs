@@ -1,0 +1,282 @@
+//! One request that a service answers: its content goes in while the answer comes
+//! out, each at the pace of the slower side.
+
+use super::connection::Wire;
+use super::handler::{Answering, BoxBody, Handler};
+use super::incoming::{BodyError, Incoming, Slot};
+use super::turn::Turn;
+use crate::files::{FileRange, Part};
+use crate::h1::{BodyPlan, BodySize, BodyStep, Connection, Reject, trailer_fields};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header, request::Parts};
+use http_body::Body;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Written before it is sent, while the service has more at hand.
+const FLUSH_BYTES: usize = 64 * 1024;
+
+/// Lets the handler answer the request of `parts`, whose content is still to be
+/// received, and sends the answer.
+///
+/// # Errors
+/// The connection broke.
+pub(super) async fn run<H: Handler>(
+    turn: &Turn<H>,
+    protocol: &mut Connection,
+    wire: &mut Wire,
+    parts: Parts,
+) -> io::Result<()> {
+    let (body, slot) = if protocol.body_remains() {
+        let slot = Arc::new(Slot::default());
+        let length = announced(&parts);
+        (Incoming::from_slot(Arc::clone(&slot), length), Some(slot))
+    } else {
+        (Incoming::empty(), None)
+    };
+    turn.expect_nothing(&wire.watched);
+    let mut answering = turn.handler.call(Request::from_parts(parts, body));
+    let mut exchange = Exchange {
+        turn,
+        protocol,
+        wire,
+        slot,
+    };
+    let response = exchange.answer(&mut answering).await?;
+    drop(answering);
+    exchange.respond(response).await
+}
+
+struct Exchange<'a, H> {
+    turn: &'a Turn<H>,
+    protocol: &'a mut Connection,
+    wire: &'a mut Wire,
+    /// Where the content goes, as long as some is left and wanted.
+    slot: Option<Arc<Slot>>,
+}
+
+impl<H: Handler> Exchange<'_, H> {
+    /// Waits for the head of the response, and feeds the service meanwhile.
+    async fn answer(&mut self, answering: &mut Answering) -> io::Result<Response<BoxBody>> {
+        loop {
+            let step = poll_fn(|context| match answering.as_mut().poll(context) {
+                Poll::Ready(response) => Poll::Ready(Step::Answer(response)),
+                Poll::Pending => self.poll_readable(context).map(|()| Step::Feed),
+            });
+            match step.await {
+                Step::Answer(response) => return Ok(response),
+                Step::Feed => self.feed().await?,
+            }
+        }
+    }
+
+    /// Sends the response.
+    async fn respond(&mut self, response: Response<BoxBody>) -> io::Result<()> {
+        let (mut head, mut body) = response.into_parts();
+        self.wire.send_all(self.turn).await?;
+        let range = head.extensions.remove::<FileRange>();
+        let size = match &range {
+            Some(range) => BodySize::Known(range.span.length),
+            None => body
+                .size_hint()
+                .exact()
+                .map_or(BodySize::Streaming, BodySize::Known),
+        };
+        self.turn.now();
+        let mut out = Vec::with_capacity(512);
+        let begun = self
+            .protocol
+            .respond(&mut out, head.status, &self.turn.date())
+            .and_then(|begun| begun.fields(&head.headers).finish(size));
+        match (begun, range) {
+            (Ok(BodyPlan::Nothing), _) => self.wire.send_now(&out)?,
+            (Ok(BodyPlan::Send), Some(range)) => self.send_file(out, range)?,
+            (Ok(BodyPlan::Send), None) => self.stream(out, &mut body).await?,
+            (Err(error), _) => {
+                tracing::warn!("a response could not be sent: {error}");
+                self.protocol.abort();
+            }
+        }
+        self.wire.send_all(self.turn).await
+    }
+
+    /// Instead of the equivalent body, the file itself.
+    fn send_file(&mut self, mut out: Vec<u8>, range: FileRange) -> io::Result<()> {
+        let length = range.span.length;
+        let written = self
+            .protocol
+            .announce_body(&mut out, length)
+            .and_then(|_| self.protocol.end_body(&mut out, None));
+        if written.is_err() {
+            self.protocol.abort();
+            return Ok(());
+        }
+        self.wire.unsent.push_back(Part::File(range));
+        self.wire.send_now(&out)
+    }
+
+    /// Sends the pieces of `body` as they come, and feeds the service meanwhile.
+    async fn stream(&mut self, mut out: Vec<u8>, body: &mut BoxBody) -> io::Result<()> {
+        let mut trailers = None;
+        loop {
+            let step = poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
+                Poll::Ready(frame) => Poll::Ready(Some(frame)),
+                Poll::Pending if !out.is_empty() => Poll::Ready(None),
+                Poll::Pending => self.poll_readable(context).map(|()| None),
+            });
+            let frame = match step.await {
+                // Nothing at hand: what was written goes out first.
+                None if !out.is_empty() => {
+                    self.flush(&mut out).await?;
+                    continue;
+                }
+                None => {
+                    self.feed().await?;
+                    continue;
+                }
+                Some(None) => break,
+                Some(Some(Ok(frame))) => frame,
+                Some(Some(Err(error))) => {
+                    tracing::warn!("a response broke off: {error}");
+                    self.protocol.abort();
+                    return Ok(());
+                }
+            };
+            match frame.into_data() {
+                Ok(content) => {
+                    if self.protocol.send_body(&mut out, &content).is_err() {
+                        return self.flush(&mut out).await;
+                    }
+                }
+                Err(frame) => trailers = frame.into_trailers().ok(),
+            }
+            if out.len() >= FLUSH_BYTES {
+                self.flush(&mut out).await?;
+            }
+        }
+        if let Err(error) = self.protocol.end_body(&mut out, trailers.as_ref()) {
+            tracing::warn!("a response could not be ended: {error}");
+        }
+        self.flush(&mut out).await
+    }
+
+    async fn flush(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.wire.send_now(out)?;
+        out.clear();
+        self.wire.send_all(self.turn).await
+    }
+
+    /// Ready when the service wants content and some may be there.
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(slot) = &self.slot else {
+            return Poll::Pending;
+        };
+        std::task::ready!(slot.poll_wanted(context));
+        if !self.wire.held.is_empty() {
+            return Poll::Ready(());
+        }
+        self.turn
+            .expect(&self.wire.watched, self.turn.settings.timeouts.body);
+        self.wire.watched.stream.poll_read_ready(context).map(drop)
+    }
+
+    /// Gives the service the next piece of content, if there is one.
+    async fn feed(&mut self) -> io::Result<()> {
+        let Some(slot) = self.slot.clone() else {
+            return Ok(());
+        };
+        let mut reply = Vec::new();
+        let fed = self.take_piece(&slot, &mut reply);
+        self.turn.expect_nothing(&self.wire.watched);
+        self.wire.send_now(&reply)?;
+        self.wire.send_all(self.turn).await?;
+        match fed {
+            Ok(Fed::More) => {}
+            Ok(Fed::Whole) => self.slot = None,
+            Err(Refused::Request(reject)) => {
+                slot.fail(BodyError::Refused(reject.reason));
+                self.slot = None;
+            }
+            Err(Refused::Connection(error)) => {
+                slot.fail(BodyError::CutOff);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_piece(&mut self, slot: &Slot, reply: &mut Vec<u8>) -> Result<Fed, Refused> {
+        let mut input = self.turn.input.borrow_mut();
+        let held = self.wire.held.len();
+        input[..held].copy_from_slice(&self.wire.held);
+        let mut length = held;
+        loop {
+            let step = self
+                .protocol
+                .receive_body(&input[..length])
+                .map_err(Refused::Request)?;
+            let consumed = step.consumed();
+            match step {
+                BodyStep::Data(range) => {
+                    slot.put(Bytes::copy_from_slice(&input[range]));
+                    self.keep(&input[consumed..length]);
+                    let is_whole = !self.protocol.body_remains();
+                    if is_whole {
+                        slot.end(HeaderMap::new());
+                    }
+                    return Ok(if is_whole { Fed::Whole } else { Fed::More });
+                }
+                BodyStep::End(range) => {
+                    slot.end(trailer_fields(&input[range]));
+                    self.keep(&input[consumed..length]);
+                    return Ok(Fed::Whole);
+                }
+                BodyStep::ContinueDue => self.protocol.send_continue(reply),
+                BodyStep::NeedMore { consumed } => {
+                    input.copy_within(consumed..length, 0);
+                    length -= consumed;
+                    if self.wire.watched.is_expired.get() {
+                        return Err(Refused::Connection(io::ErrorKind::TimedOut.into()));
+                    }
+                    match self.wire.watched.stream.try_read(&mut input[length..]) {
+                        Ok(0) => self.protocol.input_ended(),
+                        Ok(read) => length += read,
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            self.keep(&input[..length]);
+                            return Ok(Fed::More);
+                        }
+                        Err(error) => return Err(Refused::Connection(error)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        self.wire.held.clear();
+        self.wire.held.extend_from_slice(rest);
+    }
+}
+
+enum Step {
+    Answer(Response<BoxBody>),
+    Feed,
+}
+
+enum Fed {
+    More,
+    Whole,
+}
+
+enum Refused {
+    Request(Reject),
+    Connection(io::Error),
+}
+
+fn announced(parts: &Parts) -> Option<u64> {
+    let length = parts.headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,152 @@
+//! What answers requests: files at once, services in their time.
+
+use super::incoming::Incoming;
+use crate::files::{Answer, Method, Moment, Request as FileRequest, Site, Wanted};
+use crate::h1::RequestHead;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use tower::{Service, ServiceExt};
+
+/// The body of a response.
+pub type BoxBody = http_body_util::combinators::UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+
+/// A response in the making.
+pub type Answering = Pin<Box<dyn Future<Output = Response<BoxBody>>>>;
+
+/// Answers the requests of one event loop.
+pub trait Handler: 'static {
+    /// The answer that needs no waiting, if it is one: a file.
+    fn file(&self, head: &RequestHead<'_, '_>, now: Moment) -> Option<Answer>;
+
+    /// Any other answer.
+    fn call(&self, request: Request<Incoming>) -> Answering;
+}
+
+/// Files and nothing else.
+#[derive(Debug)]
+pub struct Files(RefCell<Site>);
+
+impl Files {
+    /// The files of `site`.
+    pub fn new(site: Site) -> Self {
+        Self(RefCell::new(site))
+    }
+
+    fn answer(&self, head: &RequestHead<'_, '_>, now: Moment) -> Answer {
+        let mut wanted = Wanted::default();
+        for (name, value) in head.fields() {
+            wanted.note(name.as_bytes(), value);
+        }
+        self.0.borrow_mut().answer(&FileRequest {
+            method: Method::from_bytes(head.method().as_bytes()),
+            target: origin_form(head).as_bytes(),
+            wanted,
+            now,
+        })
+    }
+}
+
+impl Handler for Files {
+    fn file(&self, head: &RequestHead<'_, '_>, now: Moment) -> Option<Answer> {
+        Some(self.answer(head, now))
+    }
+
+    fn call(&self, _: Request<Incoming>) -> Answering {
+        Box::pin(async { plain(StatusCode::NOT_FOUND) })
+    }
+}
+
+/// A `tower` service and nothing else: an `axum` router, for instance.
+#[derive(Debug)]
+pub struct Tower<S>(S);
+
+impl<S> Tower<S> {
+    /// The answers of `service`, which is cloned for each request.
+    pub fn new(service: S) -> Self {
+        Self(service)
+    }
+}
+
+impl<S, B> Handler for Tower<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
+    S::Future: 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn file(&self, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
+        None
+    }
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        let answering = self.0.clone().oneshot(request);
+        Box::pin(async move {
+            match answering.await {
+                Ok(response) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
+                Err(never) => match never {},
+            }
+        })
+    }
+}
+
+/// A service, and files beneath a prefix that are answered before it.
+#[derive(Debug)]
+pub struct Layered<S> {
+    files: Files,
+    /// Targets that begin so are files.
+    prefix: String,
+    service: Tower<S>,
+}
+
+impl<S> Layered<S> {
+    /// Files beneath `prefix`, `service` for the rest.
+    pub fn new(prefix: impl Into<String>, files: Files, service: S) -> Self {
+        Self {
+            files,
+            prefix: prefix.into(),
+            service: Tower::new(service),
+        }
+    }
+}
+
+impl<S> Handler for Layered<S>
+where
+    Tower<S>: Handler,
+{
+    fn file(&self, head: &RequestHead<'_, '_>, now: Moment) -> Option<Answer> {
+        let is_file = head.target().path().starts_with(&self.prefix);
+        is_file.then(|| self.files.answer(head, now))
+    }
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        self.service.call(request)
+    }
+}
+
+/// The target without scheme and authority.
+fn origin_form<'b>(head: &RequestHead<'_, 'b>) -> &'b str {
+    let target = head.target();
+    let query = target.query().map_or(0, |query| query.len() + 1);
+    let raw = target.raw();
+    match target.authority() {
+        None => raw,
+        // An absolute form without a path means `/` (RFC 9112 3.2.1).
+        Some(_) if !raw.ends_with(target.query().unwrap_or(target.path())) => target.path(),
+        Some(_) => &raw[raw.len() - target.path().len() - query..],
+    }
+}
+
+/// A response of one line.
+fn plain(status: StatusCode) -> Response<BoxBody> {
+    let text = format!("{}\n", status.canonical_reason().unwrap_or("Error"));
+    let body = Full::new(Bytes::from(text)).map_err(|never| match never {});
+    let mut response = Response::new(body.boxed_unsync());
+    *response.status_mut() = status;
+    response
+}

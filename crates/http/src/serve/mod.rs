@@ -1,0 +1,21 @@
+//! Serving connections: the shell that joins the HTTP/1.1 core to sockets, files
+//! and services.
+//!
+//! One [`Turn`] belongs to one event loop: its clock, its buffers, its handler and
+//! the connections it watches. [`connection::serve`] drives one connection in
+//! turns: whatever one read brought is answered in one write. What needs no waiting
+//! (a file) is answered within the turn; everything else becomes an exchange
+//! with a `tower` service. Which loop gets which connection is decided in
+//! [`crate::models`]; the rules of the protocol are [`crate::h1`]'s.
+
+mod connection;
+mod exchange;
+mod handler;
+mod incoming;
+mod socket;
+mod turn;
+
+pub use connection::serve;
+pub use handler::{Files, Handler, Layered, Tower};
+pub use incoming::{BodyError, Incoming};
+pub use turn::{Settings, Timeouts, Turn};

@@ -1,0 +1,251 @@
+//! What one event loop shares among its connections: buffers, clock, handler, and
+//! the watch over connections that have waited too long.
+//!
+//! The buffers exist once for each loop and not for each connection: a connection
+//! that waits holds no bytes, so that ten thousand idle ones cost little. A
+//! connection uses them only between two waits.
+
+use crate::date::response_date;
+use crate::files::Moment;
+use crate::h1::Limits;
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// Read at once: more than any head, so that a whole one always fits.
+const READ_BYTES: usize = 64 * 1024;
+
+/// How often the watch looks at deadlines; they are late by this much at most.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What a loop is told to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// Bounds of each connection.
+    pub limits: Limits,
+    /// How long a connection may wait.
+    pub timeouts: Timeouts,
+}
+
+/// How long a connection may wait for its client. A client that is slow in any of
+/// these ways holds a connection so long, and no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the first byte of the next request.
+    pub idle: Duration,
+    /// From the first byte of a head to its last, however it trickles.
+    pub head: Duration,
+    /// For any byte of content.
+    pub body: Duration,
+    /// Until the client takes any byte of a response.
+    pub write: Duration,
+    /// For the client's last bytes after the response that ends a connection.
+    pub linger: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(75),
+            head: Duration::from_secs(15),
+            body: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+            linger: Duration::from_secs(5),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Turn<H> {
+    pub(super) handler: H,
+    pub(super) settings: Settings,
+    pub(super) input: RefCell<Box<[u8]>>,
+    pub(super) output: RefCell<Vec<u8>>,
+    clock: RefCell<Clock>,
+    watched: RefCell<Vec<Weak<Watched>>>,
+    draining: Cell<bool>,
+    /// A connection has ended while the loop drains.
+    left: Notify,
+}
+
+/// A connection as the watch sees it.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) stream: TcpStream,
+    /// Seconds of the loop's clock; [`NEVER`] while it waits for nobody.
+    deadline: Cell<u32>,
+    /// The watch has shut the socket down.
+    pub(super) is_expired: Cell<bool>,
+    /// It is between two requests.
+    pub(super) is_idle: Cell<bool>,
+    /// It waits for the rest of a head, whose clock is running.
+    pub(super) awaits_head: Cell<bool>,
+}
+
+const NEVER: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Clock {
+    begun: Instant,
+    /// Of the last reading.
+    moment: Moment,
+    second: u64,
+    date: [u8; 29],
+}
+
+impl<H> Turn<H> {
+    /// A loop's own.
+    pub fn new(handler: H, settings: Settings) -> Rc<Self> {
+        Rc::new(Self {
+            handler,
+            settings,
+            input: RefCell::new(vec![0; READ_BYTES].into_boxed_slice()),
+            output: RefCell::new(Vec::with_capacity(READ_BYTES)),
+            clock: RefCell::new(Clock::new()),
+            watched: RefCell::new(Vec::new()),
+            draining: Cell::new(false),
+            left: Notify::new(),
+        })
+    }
+
+    /// The handler.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// How many connections are open.
+    pub fn open_connections(&self) -> usize {
+        let watched = self.watched.borrow();
+        watched.iter().filter(|one| one.strong_count() > 0).count()
+    }
+
+    /// Lets no request begin that has not begun: idle connections end now, the
+    /// others after the response they are at.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        for connection in self.watched.borrow().iter().filter_map(Weak::upgrade) {
+            if connection.is_idle.get() {
+                // Its reader sees the end of the input.
+                super::socket::shut_down_reading(&connection.stream);
+            }
+        }
+    }
+
+    /// Ends when no connection is open any more.
+    pub async fn emptied(&self) {
+        while self.open_connections() > 0 {
+            self.left.notified().await;
+        }
+    }
+
+    /// A connection has ended.
+    pub(super) fn leave(&self) {
+        if self.is_draining() {
+            self.left.notify_one();
+        }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Ends connections whose deadline has passed; runs as long as the loop.
+    pub async fn watch(&self) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            self.end_expired();
+        }
+    }
+
+    fn end_expired(&self) {
+        let now = self.seconds();
+        self.watched.borrow_mut().retain(|watched| {
+            let Some(connection) = watched.upgrade() else {
+                return false;
+            };
+            if connection.deadline.get() <= now {
+                connection.deadline.set(NEVER);
+                connection.is_expired.set(true);
+                // Whoever waits for the socket is woken by its end.
+                super::socket::shut_down_reading(&connection.stream);
+            }
+            true
+        });
+    }
+
+    pub(super) fn enter(&self, stream: TcpStream) -> Rc<Watched> {
+        let watched = Rc::new(Watched {
+            stream,
+            deadline: Cell::new(NEVER),
+            is_expired: Cell::new(false),
+            is_idle: Cell::new(true),
+            awaits_head: Cell::new(false),
+        });
+        self.watched.borrow_mut().push(Rc::downgrade(&watched));
+        watched
+    }
+
+    /// Lets `connection` wait for `patience`, from now.
+    pub(super) fn expect(&self, connection: &Watched, patience: Duration) {
+        let patience = u32::try_from(patience.as_secs()).unwrap_or(NEVER);
+        connection
+            .deadline
+            .set(self.seconds().saturating_add(patience).saturating_add(1));
+    }
+
+    /// Lets `connection` wait for somebody other than its client.
+    pub(super) fn expect_nothing(&self, connection: &Watched) {
+        connection.deadline.set(NEVER);
+    }
+
+    fn seconds(&self) -> u32 {
+        self.now().elapsed.as_secs() as u32
+    }
+
+    /// Now, on both clocks.
+    pub(super) fn now(&self) -> Moment {
+        self.clock.borrow_mut().read()
+    }
+
+    /// The `Date` of the last reading.
+    pub(super) fn date(&self) -> [u8; 29] {
+        self.clock.borrow().date
+    }
+}
+
+impl Clock {
+    fn new() -> Self {
+        let mut clock = Self {
+            begun: Instant::now(),
+            moment: Moment {
+                elapsed: Duration::ZERO,
+                since_epoch: Duration::ZERO,
+            },
+            second: u64::MAX,
+            date: [b' '; 29],
+        };
+        clock.read();
+        clock
+    }
+
+    fn read(&mut self) -> Moment {
+        self.moment = Moment {
+            elapsed: self.begun.elapsed(),
+            // Before 1970 the clock is wrong, and the date with it.
+            since_epoch: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+        };
+        let second = self.moment.since_epoch.as_secs();
+        if second != self.second {
+            self.second = second;
+            self.date = response_date(self.moment.unix_seconds());
+        }
+        self.moment
+    }
+}

@@ -1,0 +1,346 @@
+//! Connections over real sockets: what a client sends, and every byte it gets.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::{get, post};
+use http_body::Frame;
+use httpd::files::{Links, Options, Root, Site};
+use httpd::models::events;
+use httpd::serve::{Files, Handler, Layered, Settings, Timeouts, Tower};
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A server on a thread of its own, which ends with the test.
+struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start<H: Handler>(settings: Settings, handler: impl FnOnce() -> H + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let stop = async move { drop(stopped.await) };
+            events::run(listener, handler(), settings, stop).unwrap();
+        });
+        Self {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address).unwrap();
+        // Only against a test that would hang.
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    /// No request begins any more; ends with the last connection.
+    fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    fn join(&mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.get_mut().write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Status line, header lines, and content, of a response with a length.
+    fn receive(&mut self) -> (String, String, Vec<u8>) {
+        let (status, fields) = self.receive_head();
+        let length = field(&fields, "content-length").map_or(0, |text| text.parse().unwrap());
+        let mut content = vec![0; length];
+        self.0.read_exact(&mut content).unwrap();
+        (status, fields, content)
+    }
+
+    fn receive_head(&mut self) -> (String, String) {
+        let mut status = String::new();
+        self.0.read_line(&mut status).unwrap();
+        let mut fields = String::new();
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line).unwrap();
+            if line.trim().is_empty() {
+                return (status.trim().to_owned(), fields);
+            }
+            fields.push_str(&line);
+        }
+    }
+
+    fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).unwrap();
+        rest
+    }
+}
+
+fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
+    fields.lines().find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+fn site(directory: &std::path::Path) -> Files {
+    let root = Arc::new(Root::open(directory, Links::default()).unwrap());
+    Files::new(Site::new(root, Arc::new(Options::default()), 7).unwrap())
+}
+
+/// A folder with a small and a large file.
+fn folder() -> (tempfile::TempDir, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let large: Vec<u8> = (0..3_000_001_u32).map(|n| (n % 251) as u8).collect();
+    std::fs::write(folder.path().join("small.txt"), "small").unwrap();
+    std::fs::write(folder.path().join("large.bin"), &large).unwrap();
+    (folder, large)
+}
+
+fn files(folder: &tempfile::TempDir) -> Server {
+    let path = folder.path().to_owned();
+    Server::start(Settings::default(), move || site(&path))
+}
+
+#[test]
+fn a_pipeline_of_small_and_large_files_is_answered_in_order() {
+    let (folder, large) = folder();
+    let server = files(&folder);
+    let mut client = server.connect();
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let pipeline = [
+        request("/small.txt"),
+        request("/large.bin"),
+        request("/none"),
+        request("/small.txt"),
+        request("/large.bin"),
+    ];
+    client.send(pipeline.concat());
+    for expected in [
+        b"small".as_slice(),
+        &large,
+        b"Not Found\n",
+        b"small",
+        &large,
+    ] {
+        let (_, _, content) = client.receive();
+        assert!(content == expected, "{} bytes came", content.len());
+    }
+}
+
+#[test]
+fn a_request_byte_by_byte_is_the_same_request() {
+    let (folder, large) = folder();
+    let server = files(&folder);
+    let mut client = server.connect();
+    for byte in b"GET /large.bin HTTP/1.1\r\nHost: a\r\nRange: bytes=5-9, 20000-20029\r\n\r\n" {
+        client.send([*byte]);
+    }
+    let (status, fields, content) = client.receive();
+    assert_eq!(status, "HTTP/1.1 206 Partial Content");
+    assert!(fields.contains("multipart/byteranges"), "{fields}");
+    for part in [&large[5..10], &large[20_000..20_030]] {
+        assert!(content.windows(part.len()).any(|window| window == part));
+    }
+}
+
+#[test]
+fn head_and_unread_content_leave_the_connection_usable() {
+    let (folder, _) = folder();
+    let server = files(&folder);
+    let mut client = server.connect();
+    client.send("HEAD /small.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (status, fields) = client.receive_head();
+    assert_eq!(
+        (status.as_str(), field(&fields, "content-length")),
+        ("HTTP/1.1 200 OK", Some("5"))
+    );
+    client.send("POST /small.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nunwanted!");
+    assert_eq!(client.receive().0, "HTTP/1.1 405 Method Not Allowed");
+    client.send("GET /small.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(client.receive().2, b"small");
+    assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn what_is_refused_is_answered_and_ends_the_connection() {
+    let (folder, _) = folder();
+    let server = files(&folder);
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        ("nonsense\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        (
+            "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+            "HTTP/1.1 505 HTTP Version Not Supported",
+        ),
+    ] {
+        let mut client = server.connect();
+        client.send(request);
+        assert_eq!(client.receive().0, status, "{request}");
+        assert_eq!(client.rest(), b"", "{request}");
+    }
+}
+
+/// A body without a length, last piece first.
+struct Pieces(Vec<&'static str>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self
+            .0
+            .pop()
+            .map(|piece| Ok(Frame::data(Bytes::from(piece))));
+        Poll::Ready(piece)
+    }
+}
+
+async fn count(content: Bytes) -> String {
+    format!("{} bytes", content.len())
+}
+
+fn router() -> Server {
+    Server::start(Settings::default(), || {
+        let stream = || async { axum::body::Body::new(Pieces(["three", "two ", "one "].into())) };
+        let router = Router::new()
+            .route("/count", post(count))
+            .route("/hello", get(|| async { "hello" }))
+            .route("/stream", get(stream));
+        Tower::new(router)
+    })
+}
+
+#[test]
+fn a_router_reads_content_however_it_is_framed() {
+    let server = router();
+    let mut client = server.connect();
+    client.send("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345");
+    assert_eq!(client.receive().2, b"5 bytes");
+    client.send(
+        "POST /count HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+         3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n",
+    );
+    assert_eq!(client.receive().2, b"7 bytes");
+    client.send("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    for _ in 0..1000 {
+        client.send([b'x'; 1000]);
+    }
+    assert_eq!(client.receive().2, b"1000000 bytes");
+    client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.receive().2, b"hello");
+}
+
+#[test]
+fn a_client_that_asks_first_is_told_to_go_on() {
+    let server = router();
+    let mut client = server.connect();
+    client.send(
+        "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(client.receive_head().0, "HTTP/1.1 100 Continue");
+    client.send("1234");
+    assert_eq!(client.receive().2, b"4 bytes");
+}
+
+#[test]
+fn a_stream_without_length_comes_in_chunks() {
+    let server = router();
+    let mut client = server.connect();
+    client.send("GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let (_, fields) = client.receive_head();
+    assert_eq!(field(&fields, "transfer-encoding"), Some("chunked"));
+    let rest = String::from_utf8(client.rest()).unwrap();
+    assert_eq!(rest, "4\r\none \r\n4\r\ntwo \r\n5\r\nthree\r\n0\r\n\r\n");
+}
+
+#[test]
+fn files_are_answered_before_the_router() {
+    let (folder, large) = folder();
+    let path = folder.path().to_owned();
+    let server = Server::start(Settings::default(), move || {
+        let root = Arc::new(Root::open(&path, Links::default()).unwrap());
+        let options = Options {
+            prefix: "/s".to_owned(),
+            ..Options::default()
+        };
+        let files = Files::new(Site::new(root, Arc::new(options), 7).unwrap());
+        let router = Router::new().route("/hello", get(|| async { "hello" }));
+        Layered::new("/s/", files, router)
+    });
+    let mut client = server.connect();
+    client
+        .send("GET /s/large.bin HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.receive().2 == large);
+    assert_eq!(client.receive().2, b"hello");
+}
+
+/// A client that is slow in any way holds its connection for a bounded time.
+#[test]
+fn slow_clients_are_let_go() {
+    let (folder, _) = folder();
+    let path = folder.path().to_owned();
+    let short = Duration::from_secs(0);
+    let settings = Settings {
+        timeouts: Timeouts {
+            idle: short,
+            head: short,
+            ..Timeouts::default()
+        },
+        ..Settings::default()
+    };
+    let server = Server::start(settings, move || site(&path));
+    let mut idle = server.connect();
+    assert_eq!(idle.rest(), b"");
+    let mut slow = server.connect();
+    slow.send("GET / HTTP/1.1\r\nHo");
+    assert_eq!(slow.receive().0, "HTTP/1.1 408 Request Timeout");
+    assert_eq!(slow.rest(), b"");
+}
+
+#[test]
+fn a_server_that_drains_lets_idle_clients_go_and_finishes_the_others() {
+    let (folder, large) = folder();
+    let mut server = files(&folder);
+    let mut idle = server.connect();
+    idle.send("GET /small.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(idle.receive().2, b"small");
+    let mut busy = server.connect();
+    busy.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (_, fields) = busy.receive_head();
+    assert_eq!(field(&fields, "content-length"), Some("3000001"));
+    server.stop();
+    assert_eq!(idle.rest(), b"");
+    assert!(busy.rest() == large);
+    server.join();
+}
