@@ -32,7 +32,8 @@ pub use label::{Label, LabelError};
 pub use outcome::{Denial, Outcome, Refusal, Reply};
 pub use projection::{Applied, Projection};
 pub use reader::{
-    Clash, Conflict, Counts, Device, FeedKind, FeedPage, Membership, Reader, Space, TreeNode,
+    Clash, Conflict, Counts, Device, FeedKind, FeedPage, Membership, PastEntry, Reader, Space,
+    TreeNode,
 };
 pub use version::Version;
 pub use wire::{decode_outcomes, encode_outcomes};

@@ -6,14 +6,15 @@
 
 mod access;
 mod conflicts;
-mod deleted;
 mod feed;
+mod past;
 mod tree;
 
 pub(crate) use access::role_of;
 pub use access::{Device, Membership, Space};
 pub use conflicts::Conflict;
 pub use feed::{FeedKind, FeedPage};
+pub use past::PastEntry;
 pub use tree::{Clash, Counts, TreeNode};
 
 use crate::error::StateError;

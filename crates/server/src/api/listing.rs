@@ -1,4 +1,4 @@
-//! Directories with their Merkle hashes, and the history of one item.
+//! Directories with their Merkle hashes, and the history of an item or a path.
 
 use super::Service;
 use super::access::Caller;
@@ -84,8 +84,16 @@ pub async fn history(
         .node
         .read(move |reader| {
             let space = caller.space(reader, &space, Role::Reader)?.id;
-            let current = find(reader, space, whose.path.as_deref(), whose.item.as_deref())?;
-            let versions = reader.history(current.id.item, limit)?;
+            let path = whose.path.as_deref().unwrap_or_default();
+            let versions = match whose.item.as_deref() {
+                Some(item) => reader.history(lookup::item(reader, space, item)?.id.item, limit)?,
+                None => reader.path_history(space, &input::path(path)?, limit)?,
+            };
+            if versions.is_empty() {
+                return Err(Problem::NotFound(format!(
+                    "there never was anything at `{path}`"
+                )));
+            }
             Ok(versions
                 .iter()
                 .map(|version| entry::version(version, log))
@@ -95,8 +103,7 @@ pub async fn history(
     Ok(axum::Json(json!({ "items": items, "next": Value::Null })))
 }
 
-/// The current version of an item named by id or path; the root by neither. A
-/// path that nothing has now is looked up among the deleted.
+/// The current version of an item named by id or path; the root by neither.
 fn find(
     reader: &Reader,
     space: SpaceId,
@@ -105,6 +112,6 @@ fn find(
 ) -> Result<Version, Problem> {
     match item {
         Some(item) => lookup::item(reader, space, item),
-        None => lookup::live_or_deleted(reader, space, &input::path(path.unwrap_or_default())?),
+        None => lookup::live(reader, space, path.unwrap_or_default()),
     }
 }

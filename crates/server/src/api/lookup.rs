@@ -49,23 +49,6 @@ pub fn at(reader: &Reader, space: SpaceId, names: &[Name]) -> Result<Option<Vers
     Ok(reader.resolve(space, &entry::path(names))?)
 }
 
-/// What stands at a path now, or the deletion of what stood there last.
-///
-/// # Errors
-/// [`Problem::NotFound`] when nothing ever did.
-pub fn live_or_deleted(
-    reader: &Reader,
-    space: SpaceId,
-    names: &[Name],
-) -> Result<Version, Problem> {
-    let path = entry::path(names);
-    let found = match reader.resolve(space, &path)? {
-        Some(version) => Some(version),
-        None => reader.deleted_at(space, &path)?,
-    };
-    found.ok_or_else(|| Problem::NotFound(format!("there never was anything at `{path}`")))
-}
-
 /// The current version of an item of `space`.
 ///
 /// # Errors

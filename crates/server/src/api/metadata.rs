@@ -1,21 +1,19 @@
-//! One item's metadata by path: shown, changed, deleted, or set back to what
-//! it was.
+//! One item's metadata by path: shown, changed, deleted. Setting items back to
+//! what they were is [`super::restore`]'s.
 
 use super::Service;
 use super::access::Caller;
 use super::entry;
 use super::input::{self, Json, Query, parse};
 use super::lookup;
-use super::moment;
 use super::tree_edit;
 use crate::problem::Problem;
 use axum::extract::State;
-use base::{ItemId, Name, SpaceId, VersionId};
+use base::{Name, SpaceId, VersionId};
 use http::{HeaderMap, header};
-use meta::Metadata;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use state::{Base, Change, Reader, Role, Version};
+use state::{Base, Change, Role, Version};
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -32,16 +30,6 @@ pub struct Wanted {
     mode: Option<String>,
     /// RFC 3339.
     mtime: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub struct Restoration {
-    space: String,
-    path: String,
-    /// RFC 3339, a date, or milliseconds since 1970.
-    at: Option<String>,
-    /// `item.counter`.
-    version: Option<String>,
 }
 
 /// `GET /api/metadata`
@@ -98,32 +86,6 @@ pub async fn remove(
     Ok(axum::Json(json!({ "version": id.to_string() })))
 }
 
-/// `POST /api/restore`: an old state on top of the present one. What is there
-/// now stays in the history.
-pub async fn restore(
-    State(service): State<Arc<Service>>,
-    caller: Caller,
-    Json(restoration): Json<Restoration>,
-) -> Result<axum::Json<Value>, Problem> {
-    let names = input::path(&restoration.path)?;
-    let path = entry::path(&names);
-    let (space, old, changes) = service
-        .node
-        .read(move |reader| {
-            let space = caller.space(reader, &restoration.space, Role::Editor)?.id;
-            let (old, metadata) = old_state(reader, space, &names, &restoration)?;
-            let changes = changes_to(reader, space, &names, old.id.item, metadata)?;
-            Ok((space, old.id, changes))
-        })
-        .await?;
-    let id = tree_edit::commit_last(&service, caller, space, changes).await?;
-    Ok(axum::Json(json!({
-        "path": path,
-        "restored": old.to_string(),
-        "version": id.to_string(),
-    })))
-}
-
 async fn current(
     service: &Service,
     caller: Caller,
@@ -150,60 +112,4 @@ fn base_version(headers: &HeaderMap, current: VersionId) -> Result<VersionId, Pr
         Some(text) => parse("If-Match", text.trim().trim_matches('"')),
         None => Ok(current),
     }
-}
-
-/// The version to go back to, and its state.
-fn old_state(
-    reader: &Reader,
-    space: SpaceId,
-    names: &[Name],
-    restoration: &Restoration,
-) -> Result<(Version, Metadata), Problem> {
-    let nothing = |when: &str| {
-        Problem::NotFound(format!(
-            "there was nothing at `{}` {when}",
-            restoration.path
-        ))
-    };
-    let version = match (&restoration.version, &restoration.at) {
-        (Some(version), _) => Some(lookup::version(reader, space, version)?),
-        (None, Some(at)) => {
-            let time = moment::parse_millis(at).ok_or_else(|| {
-                Problem::Malformed(format!("time `{at}` is not RFC 3339 or milliseconds"))
-            })?;
-            let item = lookup::live_or_deleted(reader, space, names)?.id.item;
-            reader.version_at(item, time)?
-        }
-        (None, None) => {
-            return Err(Problem::Malformed("say `at` or `version`".to_owned()));
-        }
-    };
-    let version = version.ok_or_else(|| nothing("then"))?;
-    match version.state.clone() {
-        Some(metadata) => Ok((version, metadata)),
-        None => Err(nothing("then: it was deleted")),
-    }
-}
-
-/// What makes `item` stand at `names` as `metadata` says.
-fn changes_to(
-    reader: &Reader,
-    space: SpaceId,
-    names: &[Name],
-    item: ItemId,
-    metadata: Metadata,
-) -> Result<Vec<Change>, Problem> {
-    if let Some(now) = lookup::at(reader, space, names)? {
-        if now.id.item != item && now.is_directory() != metadata.is_directory() {
-            return Err(Problem::Refused(
-                "another kind of item stands there now".to_owned(),
-            ));
-        }
-        return Ok(vec![Change::Put {
-            base: Base::Version(now.id),
-            metadata,
-            conflict_of: None,
-        }]);
-    }
-    tree_edit::changes_creating(reader, space, names, metadata)
 }

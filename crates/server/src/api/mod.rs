@@ -26,6 +26,8 @@ mod plain;
 mod proof;
 mod range;
 mod register;
+mod restore;
+mod restore_tree;
 mod spaces;
 mod status;
 mod syncing;
@@ -161,7 +163,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/spaces/{space}/conflicts", get(conflicts::list))
         .route("/spaces/{space}/history", get(listing::history))
         .route("/conflict", post(conflicts::resolve))
-        .route("/restore", post(metadata::restore))
+        .route("/restore", post(restore::restore))
         .route("/invites", post(invites::invite))
         .route("/folders", post(status::add_folder))
         .route("/scrub", post(status::scrub))

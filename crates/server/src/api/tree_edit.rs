@@ -104,7 +104,11 @@ fn nearest_parent<'a>(
     Err(Problem::Internal("the space has no root".to_owned()))
 }
 
-async fn commit(
+/// Commits changes; the result is what came of each.
+///
+/// # Errors
+/// What the commit says as a whole.
+pub async fn commit(
     service: &Service,
     caller: Caller,
     space: SpaceId,

@@ -115,10 +115,16 @@ async fn what_was_deleted_or_overwritten_comes_back() {
         .get(&token, "/api/spaces/s/history?path=d/a")
         .await
         .json();
+    let kinds: Vec<_> = history["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|version| version["kind"].clone())
+        .collect();
     assert_eq!(
-        history["items"].as_array().unwrap().len(),
-        1,
-        "a new item begins its own history"
+        kinds,
+        ["file", "deleted", "file", "file", "file"],
+        "all that ever stood there, of whichever item"
     );
     let directory = site.get(&token, "/api/tree?space=s&path=d").await.json();
     let names: Vec<_> = directory["items"]

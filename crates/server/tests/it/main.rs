@@ -11,6 +11,7 @@ mod folders;
 mod page;
 mod problems;
 mod recovery;
+mod restore;
 mod site;
 mod uploads;
 mod whole;

@@ -11,6 +11,7 @@ mod conflicts;
 mod limits;
 mod model;
 mod once;
+mod past;
 mod random;
 mod reader;
 mod site;

@@ -285,27 +285,3 @@ fn damage_is_found_when_looked_for() {
     assert!(error.unwrap_err().needs_rebuild());
     drop(folder);
 }
-
-#[test]
-fn what_was_deleted_is_found_by_its_last_path() {
-    let mut site = Site::new();
-    let space = site.space("work");
-    let other = site.space("other");
-    let d = site.committed(space, create(root(space), "d", directory()));
-    let mut newest = None;
-    for content in ["1", "2"] {
-        let a = create(Parent::Item(d.item), "a", file(content));
-        let a = site.committed(space, a);
-        newest = Some(site.committed(space, delete(a)));
-    }
-    site.committed(space, delete(d));
-    for (asked, path, expected) in [
-        (space, "d/a", newest),
-        (space, "a", None),
-        (space, "", None),
-        (other, "d/a", None),
-    ] {
-        let found = site.reader.deleted_at(asked, path).unwrap();
-        assert_eq!(found.map(|version| version.id), expected, "{path}");
-    }
-}
