@@ -3,12 +3,8 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{Method, Request};
-
-/// A node is there or it is not.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest answer that is read: the largest page of a list is far below.
 const ANSWER_BYTES: u64 = 64 << 20;
@@ -23,15 +19,8 @@ pub struct Client {
 impl Client {
     /// The node at `server` (`http://host:port`); nothing is sent yet.
     pub fn new(server: &str, token: &str) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .user_agent("atoll")
-            .build();
         Self {
-            agent: Agent::new_with_config(config),
+            agent: sync::remote::agent(None),
             server: server.trim_end_matches('/').to_owned(),
             token: token.to_owned(),
         }
@@ -75,8 +64,13 @@ impl Client {
         let answer: Value = if text.is_empty() {
             Value::Null
         } else {
-            serde_json::from_str(&text)
-                .with_context(|| format!("{} did not answer like a node ({status})", self.server))?
+            serde_json::from_str(&text).ok().with_context(|| {
+                let status = status.as_u16();
+                format!(
+                    "{} does not answer like an atoll node ({status})",
+                    self.server
+                )
+            })?
         };
         if !status.is_success() {
             let detail = answer["detail"].as_str().unwrap_or("no reason given");

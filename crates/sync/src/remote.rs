@@ -28,6 +28,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// The longest problem or JSON answer that is read.
 const ANSWER_BYTES: u64 = 1 << 20;
 
+/// How the type of every problem of a node begins.
+const PROBLEM: &str = "urn:atoll:problem:";
+
 /// A node, and the right to talk to it.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -115,6 +118,16 @@ pub enum RemoteError {
         /// The node's own words.
         detail: String,
     },
+    /// Something else answers there.
+    #[error("{server} does not answer like an atoll node ({status} to {what})")]
+    NotANode {
+        /// Its address.
+        server: String,
+        /// The request.
+        what: String,
+        /// HTTP status.
+        status: u16,
+    },
     /// The answer is not what the protocol promises.
     #[error("node {server} answered {what} with something else: {reason}")]
     Nonsense {
@@ -133,7 +146,10 @@ impl RemoteError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => matches!(status, 408 | 429 | 502 | 503 | 504 | 507),
+            // A proxy before a node that is away answers in its own words.
+            Self::Refused { status, .. } | Self::NotANode { status, .. } => {
+                matches!(status, 408 | 429 | 502 | 503 | 504 | 507)
+            }
             Self::Nonsense { .. } => false,
         }
     }
@@ -141,6 +157,14 @@ impl RemoteError {
     /// Whether the node refused with this kind of problem.
     pub fn is_kind(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { kind, .. } if kind == wanted)
+    }
+
+    /// Whether this device may not, or no longer, read the space: a node answers
+    /// the removed with 401, and those without a role as if there were no space.
+    pub fn is_without_access(&self) -> bool {
+        [401, 403, 404]
+            .into_iter()
+            .any(|status| self.is_status(status))
     }
 
     /// Whether the node refused with this status.
@@ -205,24 +229,31 @@ impl SpaceName {
     }
 }
 
+/// How a node is spoken to over HTTP: no proxy, no redirects; a status is an
+/// answer, not an error. A node that is silent for `silence` while it is awaited
+/// is dead; `None` for what may take it any time.
+pub fn agent(silence: Option<Duration>) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_per_read(silence)
+        .timeout_per_write(Some(WRITE_TIMEOUT))
+        .user_agent("atoll")
+        .max_idle_connections_per_host(16)
+        .output_buffer_size(READ_BYTES)
+        .input_buffer_size(READ_BYTES)
+        .build();
+    Agent::new_with_config(config)
+}
+
 impl Node {
     /// The node at `server` (`http://host:port`); nothing is sent yet.
     pub fn new(server: &str, token: &str) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_per_read(Some(READ_TIMEOUT))
-            .timeout_per_write(Some(WRITE_TIMEOUT))
-            .user_agent("atoll")
-            .max_idle_connections_per_host(16)
-            .output_buffer_size(READ_BYTES)
-            .input_buffer_size(READ_BYTES)
-            .build();
         let server = server.trim_end_matches('/').to_owned();
         Self {
-            agent: Agent::new_with_config(config),
+            agent: agent(Some(READ_TIMEOUT)),
             server,
             token: token.to_owned(),
         }
@@ -404,9 +435,7 @@ impl Node {
     }
 
     fn get_json<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T, RemoteError> {
-        let response = self.get(what, "application/json")?;
-        let answer = response.into_body().into_reader().take(ANSWER_BYTES);
-        serde_json::from_reader(answer).map_err(|error| self.nonsense(what, &error.to_string()))
+        self.json(self.get(what, "application/json")?, what)
     }
 
     fn get(&self, what: &str, media_type: &str) -> Result<Response<Body>, RemoteError> {
@@ -438,9 +467,20 @@ impl Node {
         let response = request
             .send(&bytes[..])
             .map_err(|error| self.unreachable(&error))?;
-        let response = self.accept(response, what)?;
+        self.json(self.accept(response, what)?, what)
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        response: Response<Body>,
+        what: &str,
+    ) -> Result<T, RemoteError> {
+        let status = response.status().as_u16();
         let answer = response.into_body().into_reader().take(ANSWER_BYTES);
-        serde_json::from_reader(answer).map_err(|error| self.nonsense(what, &error.to_string()))
+        serde_json::from_reader(answer).map_err(|error| match error.is_io() {
+            true => self.broken_off(&error.into()),
+            false => self.not_a_node(what, status),
+        })
     }
 
     fn accept(&self, response: Response<Body>, what: &str) -> Result<Response<Body>, RemoteError> {
@@ -449,13 +489,16 @@ impl Node {
             return Ok(response);
         }
         let mut text = Vec::new();
-        // A problem that cannot be read is told by its status alone.
-        let _ = response
+        response
             .into_body()
             .into_reader()
             .take(ANSWER_BYTES)
-            .read_to_end(&mut text);
+            .read_to_end(&mut text)
+            .map_err(|error| self.broken_off(&error))?;
         let problem: Problem = serde_json::from_slice(&text).unwrap_or_default();
+        if !problem.kind.starts_with(PROBLEM) {
+            return Err(self.not_a_node(what, status.as_u16()));
+        }
         let kind = problem
             .kind
             .rsplit([':', '/'])
@@ -490,6 +533,21 @@ impl Node {
         RemoteError::Unreachable {
             server: self.server.clone(),
             reason: error.to_string(),
+        }
+    }
+
+    fn broken_off(&self, error: &std::io::Error) -> RemoteError {
+        RemoteError::Unreachable {
+            server: self.server.clone(),
+            reason: error.to_string(),
+        }
+    }
+
+    fn not_a_node(&self, what: &str, status: u16) -> RemoteError {
+        RemoteError::NotANode {
+            server: self.server.clone(),
+            what: what.split('?').next().unwrap_or_default().to_owned(),
+            status,
         }
     }
 
@@ -538,13 +596,10 @@ impl Frames {
             {
                 return Ok(Some(frame));
             }
-            let read =
-                self.reader
-                    .read(&mut self.buffer)
-                    .map_err(|error| RemoteError::Unreachable {
-                        server: self.node.server.clone(),
-                        reason: error.to_string(),
-                    })?;
+            let read = self
+                .reader
+                .read(&mut self.buffer)
+                .map_err(|error| self.node.broken_off(&error))?;
             if read == 0 {
                 self.decoder.end().map_err(|error| self.wire(&error))?;
                 return Ok(None);
