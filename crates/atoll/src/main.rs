@@ -5,6 +5,7 @@
 
 mod client;
 mod commands;
+mod interrupt;
 mod output;
 mod place;
 
@@ -68,8 +69,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::nobody_reads(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // The whole chain of causes on one line: `a: b: c`.
-            eprintln!("atoll: {error:#}");
+            eprintln!("atoll: {}", output::told(&error));
             ExitCode::FAILURE
         }
     }

@@ -3,13 +3,35 @@
 
 use std::fmt::Arguments;
 use std::io::{self, Write};
+use sync::printable::printable;
 
-/// Writes one line.
+/// Writes one line, with nothing in it that would steer a terminal.
 pub fn line(text: Arguments<'_>) -> io::Result<()> {
+    let text = text.to_string();
     let mut out = io::stdout().lock();
-    out.write_fmt(text)?;
-    out.write_all(b"\n")?;
-    out.flush()
+    out.write_all(printable(&text).as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush())
+        .map_err(|error| {
+            let told = format!("cannot write to the standard output: {error}");
+            io::Error::new(error.kind(), told)
+        })
+}
+
+/// The whole chain of causes on one line, `a: b: c`, without those that were
+/// said by the one before.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.contains(&cause) {
+            continue;
+        }
+        if !told.is_empty() {
+            told.push_str(": ");
+        }
+        told.push_str(&cause);
+    }
+    printable(&told).into_owned()
 }
 
 /// Whether an error is only that nobody reads any more.
@@ -18,4 +40,21 @@ pub fn nobody_reads(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+
+    #[test]
+    fn causes_are_told_once() {
+        let error = Err::<(), _>(anyhow!("no room"))
+            .context("cannot write x: no room")
+            .context("cannot sync\x1b");
+        assert_eq!(
+            told(&error.unwrap_err()),
+            "cannot sync\\u001b: cannot write x: no room"
+        );
+    }
 }

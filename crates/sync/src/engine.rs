@@ -8,11 +8,12 @@
 use crate::fetch::Inlet;
 use crate::folder::{Folder, RelativePath};
 use crate::intents::Intents;
+use crate::join::connect;
 use crate::leftovers::{self, LeftoverError};
 use crate::marker::{self, FolderLock, Marker};
-use crate::observer::{Event, Observer};
+use crate::observer::{Event, Observer, Waits};
 use crate::pool::Pool;
-use crate::remote::{Node, RemoteError, Session};
+use crate::remote::{Node, RemoteError};
 use crate::rest::Rests;
 use crate::round::{Report, Round, Scope};
 use crate::surroundings::{self, PlaceError};
@@ -39,6 +40,9 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(10);
 /// A folder that cannot be watched is looked through so often.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// A device that was removed, or has no role any more, asks so often whether it
+/// has one again.
+const ACCESS_EVERY: Duration = Duration::from_secs(60);
 /// How long a stop may go unnoticed.
 const STOP_EVERY: Duration = Duration::from_millis(250);
 /// Rounds of `--once`: each but the first has only leftovers; a file that still
@@ -93,6 +97,7 @@ pub struct Engine {
     pub(crate) rests: Option<Rests>,
     /// What [`Rests`] counts time from.
     pub(crate) started: Instant,
+    waits: Waits,
     /// Problems that were told.
     told: HashSet<(RelativePath, String)>,
     _lock: FolderLock,
@@ -153,6 +158,52 @@ pub enum EngineError {
         "no token: take the `atoll sync …` line that `atoll up` or `atoll invite` prints, or give --token"
     )]
     NoToken,
+    /// The token that was given cannot be one.
+    #[error("the token that was given is empty or has blanks in it; copy it whole")]
+    BadToken,
+    /// The token that the folder keeps cannot be read.
+    #[error(
+        "{folder}/.atoll/token cannot be used: {source}; remove that file and give --token with \
+         a new invite"
+    )]
+    KeptToken {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The marker cannot be read.
+    #[error(
+        "{folder}/.atoll/marker.json cannot be used: {source}; remove {folder}/.atoll and join the \
+         folder again with a new invite, no file of it is lost"
+    )]
+    BadMarker {
+        /// Of which folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The device was removed, or has no role in the space any more.
+    #[error(
+        "this device has no access to space `{space}` at {server} any more: join with a new \
+         invite ({source})"
+    )]
+    NoAccess {
+        /// Its slug.
+        space: String,
+        /// The node.
+        server: String,
+        /// What it answered.
+        source: RemoteError,
+    },
+    /// A disk without room.
+    #[error("no room for what comes into {folder}: {source}")]
+    Full {
+        /// Which.
+        folder: PathBuf,
+        /// As the operating system says.
+        source: io::Error,
+    },
     /// The client's state.
     #[error(transparent)]
     Trees(#[from] TreesError),
@@ -191,6 +242,7 @@ impl Engine {
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, EngineError> {
         let mut retry = Retry::new();
+        let mut waits = Waits::default();
         loop {
             match Self::open(settings, Arc::clone(observer)) {
                 Err(EngineError::Remote(error))
@@ -198,9 +250,7 @@ impl Engine {
                         && !stop.is_stopped()
                         && matches!(marker::read(&settings.dir), Ok(Some(_))) =>
                 {
-                    observer.event(&Event::Waiting {
-                        reason: &error.to_string(),
-                    });
+                    waits.tell(&**observer, &error.to_string(), false, Instant::now());
                     stop.wait(retry.next());
                 }
                 result => return result,
@@ -218,7 +268,13 @@ impl Engine {
             source,
         };
         surroundings::check(&settings.dir)?;
-        let marker = marker::read(&settings.dir).map_err(open)?;
+        let marker = marker::read(&settings.dir).map_err(|source| match source.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => EngineError::BadMarker {
+                folder: settings.dir.clone(),
+                source,
+            },
+            _ => open(source),
+        })?;
         let folder = Arc::new(Folder::open(&settings.dir).map_err(open)?);
         let lock = marker::lock(&folder).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => EngineError::Locked(folder.path().to_owned()),
@@ -260,6 +316,9 @@ impl Engine {
         if marker.as_ref() != Some(&fresh) {
             marker::write(&folder, &fresh)?;
         }
+        if marker::name(folder.path()).ok().flatten().as_deref() != Some(&*settings.device_name) {
+            marker::keep_name(&folder, &settings.device_name)?;
+        }
         let mut trees = Trees::open(&folder.corner("state.db"))?;
         let cursor = begin(&trees, space, now.log)?;
         trees.recall(device)?;
@@ -269,7 +328,6 @@ impl Engine {
             node: node.clone(),
             space,
         };
-        observer.event(&Event::Started { space: &slug });
         Ok(Self {
             pool: Pool::new(Arc::clone(&folder), Arc::clone(&outlet), inlet),
             intents: Intents::new(folder.corner(INTENTS), 0),
@@ -294,6 +352,7 @@ impl Engine {
                 ..Summary::default()
             },
             rests: None,
+            waits: Waits::default(),
             started: Instant::now(),
             told: HashSet::new(),
             _lock: lock,
@@ -394,6 +453,11 @@ impl Engine {
         let watch = watch.ok();
         let mut deaf = watch.is_none();
         self.rests = Some(Rests::default());
+        self.observer.event(&Event::Watching {
+            folder: self.folder.path(),
+            space: &self.summary.space,
+            server: self.node.server(),
+        });
         self.recover()?;
         self.catch_up_patiently(stop)?;
         let _following = self.spawn_feed(sender);
@@ -409,15 +473,17 @@ impl Engine {
             }
             let wait = match &report {
                 report if report.more_news => Duration::ZERO,
+                Report {
+                    interrupted: Some(EngineError::NoAccess { .. }),
+                    ..
+                } => ACCESS_EVERY,
                 _ if deaf && quiet => LOOK_EVERY,
                 _ if quiet => Duration::MAX,
                 _ => retry.next(),
             };
             let wait = report.rest.map_or(wait, |rest| wait.min(rest));
             if let Some(error) = &report.interrupted {
-                self.observer.event(&Event::Waiting {
-                    reason: &error.to_string(),
-                });
+                self.waiting(error);
             }
             let woken = self.wait(&signals, wait, stop)?;
             let mut heard = watch.as_ref().map(listen).unwrap_or_default();
@@ -478,12 +544,17 @@ impl Engine {
 
     fn hear(&mut self, signal: Signal) -> Result<(), EngineError> {
         match signal {
-            Signal::Feed(versions, cursor) => self.learn(&versions, cursor),
+            Signal::Feed(versions, cursor) => {
+                self.waits.end();
+                self.learn(&versions, cursor)
+            }
             Signal::FeedDown(error) if error.is_status(410) => Err(error.into()),
             Signal::FeedDown(error) => {
-                self.observer.event(&Event::Waiting {
-                    reason: &error.to_string(),
-                });
+                let error = match error.is_without_access() {
+                    true => self.without_access(error),
+                    false => error.into(),
+                };
+                self.waiting(&error);
                 Ok(())
             }
             Signal::Heard => Ok(()),
@@ -537,8 +608,34 @@ impl Engine {
         self.observer.event(&Event::Problem { path, reason });
     }
 
+    /// Tells why nothing goes on.
+    fn waiting(&mut self, error: &EngineError) {
+        let lasting = matches!(error, EngineError::NoAccess { .. });
+        let reason = error.to_string();
+        self.waits
+            .tell(&*self.observer, &reason, lasting, Instant::now());
+    }
+
+    /// What it means that the node refused even to let this device read.
+    pub(crate) fn without_access(&self, source: RemoteError) -> EngineError {
+        EngineError::NoAccess {
+            space: self.summary.space.clone(),
+            server: self.node.server().to_owned(),
+            source,
+        }
+    }
+
     /// Reads the feed to its end.
     fn catch_up(&mut self) -> Result<(), EngineError> {
+        match self.read_feed() {
+            Err(EngineError::Remote(error)) if error.is_without_access() => {
+                Err(self.without_access(error))
+            }
+            result => result,
+        }
+    }
+
+    fn read_feed(&mut self) -> Result<(), EngineError> {
         let mut frames = match self.node.feed(self.space, self.cursor, false) {
             Err(error) if error.is_status(410) => {
                 // Too long away: compare everything anew; plan's rule 5 keeps
@@ -571,9 +668,7 @@ impl Engine {
         loop {
             match self.catch_up() {
                 Err(EngineError::Remote(error)) if error.is_passing() && !stop.is_stopped() => {
-                    self.observer.event(&Event::Waiting {
-                        reason: &error.to_string(),
-                    });
+                    self.waiting(&error.into());
                     stop.wait(retry.next());
                 }
                 result => return result,
@@ -628,61 +723,6 @@ fn listen(watch: &Watch) -> Heard {
     heard
 }
 
-/// Registers if need be, and begins a session.
-fn connect(
-    settings: &Settings,
-    folder: &Folder,
-    marker: Option<&Marker>,
-) -> Result<(Node, Session), EngineError> {
-    let server = settings
-        .server
-        .as_deref()
-        .or(marker.map(|marker| marker.server.as_str()));
-    let server = server.ok_or(EngineError::NoToken)?;
-    let wanted = settings.space.as_ref().map(ToString::to_string);
-    if let Some(token) = marker::token(folder.path())? {
-        let node = Node::new(server, &token);
-        let space = marker
-            .map(|marker| marker.space.clone())
-            .or(wanted.clone())
-            .ok_or(EngineError::NoSpace)?;
-        match node.start(&space) {
-            // The device was revoked, or the site is another: the given token
-            // may still do.
-            Err(error)
-                if [401, 403, 404]
-                    .into_iter()
-                    .any(|status| error.is_status(status))
-                    && settings.token.is_some() => {}
-            session => {
-                let session = session?;
-                return Ok((node, session));
-            }
-        }
-    }
-    let token = settings.token.as_deref().ok_or(EngineError::NoToken)?;
-    let mut node = Node::new(server, token);
-    let mut space = wanted;
-    if token.starts_with(JOIN_PREFIX) || token.starts_with(ADMIN_PREFIX) {
-        let registration = node.register(&settings.device_name)?;
-        node = node.with_token(&registration.token);
-        marker::keep_token(folder, &registration.token)?;
-        space = space.or(registration
-            .space
-            .and_then(|space| space.slug())
-            .map(|slug| slug.to_string()));
-    } else if token.starts_with(DEVICE_PREFIX) {
-        marker::keep_token(folder, token)?;
-    }
-    let session = node.start(&space.ok_or(EngineError::NoSpace)?)?;
-    Ok((node, session))
-}
-
-/// Tokens say what they are for.
-const ADMIN_PREFIX: &str = "adm_";
-const JOIN_PREFIX: &str = "join_";
-const DEVICE_PREFIX: &str = "dev_";
-
 /// Where to read the feed from: where it was left, or the start of another log.
 fn begin(trees: &Trees, space: SpaceId, log: LogId) -> Result<Cursor, TreesError> {
     match trees.place()? {
@@ -713,8 +753,12 @@ fn follow(
             Ok(()) => {}
             Err(Followed::Abandoned) => return,
             Err(Followed::Broken(error)) => {
+                let refused = error.is_without_access();
                 if signals.send(Signal::FeedDown(error)).is_err() {
                     return;
+                }
+                if refused {
+                    std::thread::park_timeout(ACCESS_EVERY);
                 }
             }
         }

@@ -1,5 +1,6 @@
-//! `.atoll/marker.json` and `.atoll/token`: which site a folder belongs to, the
-//! proof that it is mounted, and the right to sync it.
+//! `.atoll/marker.json`, `.atoll/token` and `.atoll/name`: which site a folder
+//! belongs to, the proof that it is mounted, the right to sync it, and what its
+//! device is called.
 //!
 //! A folder without its marker is not the folder that was synced (syncthing
 //! #799: an unmounted drive looks like a deletion of everything), so the engine
@@ -14,6 +15,7 @@ use std::path::Path;
 
 const MARKER: &str = "marker.json";
 const TOKEN: &str = "token";
+const NAME: &str = "name";
 const LOCK: &str = "lock";
 
 /// What a synced folder says of itself.
@@ -60,9 +62,36 @@ pub fn write(folder: &Folder, marker: &Marker) -> io::Result<()> {
 /// The device token kept in the folder at `path`.
 ///
 /// # Errors
-/// As the operating system says.
+/// As the operating system says, `InvalidData` when it cannot be a token.
 pub fn token(path: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(path.join(crate::folder::CORNER).join(TOKEN)) {
+    let Some(token) = text(path, TOKEN)? else {
+        return Ok(None);
+    };
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let reason = "it is empty or damaged";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    Ok(Some(token))
+}
+
+/// What this device was called when the folder at `path` was last synced.
+///
+/// # Errors
+/// As the operating system says.
+pub fn name(path: &Path) -> io::Result<Option<String>> {
+    Ok(text(path, NAME)?.filter(|name| !name.is_empty()))
+}
+
+/// Keeps what this device is called.
+///
+/// # Errors
+/// As the operating system says.
+pub fn keep_name(folder: &Folder, name: &str) -> io::Result<()> {
+    replace(folder, NAME, name.as_bytes())
+}
+
+fn text(path: &Path, name: &str) -> io::Result<Option<String>> {
+    match fs::read_to_string(path.join(crate::folder::CORNER).join(name)) {
         Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -2,6 +2,8 @@
 //! terminal, plain lines elsewhere.
 
 use crate::observer::{Event, Observer};
+use crate::plan::Step;
+use crate::printable::printable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -31,7 +33,7 @@ impl Progress {
     }
 
     fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| eprintln!("{}", printable(line)));
     }
 }
 
@@ -46,17 +48,43 @@ impl Observer for Progress {
             Event::Deleted { path } if self.verbose => self.say(&format!("deleted  {path}")),
             Event::Removed { path } if self.verbose => self.say(&format!("removed  {path}")),
             Event::Uploaded { path } | Event::Fetched { path } => {
-                self.bar.set_message(path.to_string());
+                self.bar.set_message(printable(path.as_str()).into_owned());
             }
             Event::Conflict { path, copy } => {
                 self.say(&format!("conflict {path}: your version is kept as {copy}"));
             }
             Event::Planned { path, step } => {
-                self.say(&format!("{:<16} {path}", format!("{step:?}")));
+                self.say(&format!("{:<22} {path}", words(*step)));
             }
             Event::Problem { path, reason } => self.say(&format!("skipped  {path}: {reason}")),
             Event::Waiting { reason } => self.say(&format!("waiting  {reason}")),
-            Event::Started { .. } | Event::Deleted { .. } | Event::Removed { .. } => {}
+            Event::Watching {
+                folder,
+                space,
+                server,
+            } => self.say(&format!(
+                "syncing  {} with space {space} at {server}",
+                folder.display()
+            )),
+            Event::Deleted { .. } | Event::Removed { .. } => {}
         }
+    }
+}
+
+/// What a dry run says that it would do.
+fn words(step: Step) -> &'static str {
+    match step {
+        Step::Nothing | Step::Forget => "note that it is gone",
+        Step::Create => "send as new",
+        Step::Update => "send",
+        Step::DeleteRemote => "delete there",
+        Step::ReplaceRemote => "replace there",
+        Step::Fetch => "receive",
+        Step::RemoveLocal => "remove here",
+        Step::Prove => "read, perhaps remove",
+        Step::AdoptDirectory => "note as the same",
+        Step::Dress => "set mode and time",
+        Step::Compare => "read and compare",
+        Step::Ignore => "leave alone",
     }
 }

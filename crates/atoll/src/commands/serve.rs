@@ -42,11 +42,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let node = server.node();
     // The node serves whether or not anyone reads this.
     let _ = line(format_args!(
-        "atoll: node `{}` listens on {}\n       data {}",
+        "atoll: node `{}` listens on {}",
         node.identity().name,
-        server.url(),
-        node.data().display()
+        server.url()
     ));
+    let _ = line(format_args!("       data {}", node.data().display()));
     until_stopped(server)
 }
 

@@ -1,5 +1,6 @@
 //! `atoll sync`: keeps a folder equal to a space of a node.
 
+use crate::interrupt;
 use crate::output::line;
 use anyhow::{Context, Result};
 use base::Slug;
@@ -40,7 +41,7 @@ pub struct Arguments {
     /// What happens to files that both sides changed
     #[arg(long, default_value = "keep-both")]
     conflicts: Conflicts,
-    /// What this device is called [default: the machine's name]
+    /// What this device is called, remembered [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Print a summary as one line of JSON at the end
@@ -69,20 +70,32 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Arguments { once: true, .. } => Mode::Once,
         _ => Mode::Watch,
     };
+    let device_name = match arguments.name {
+        Some(name) => name,
+        // A damaged name is replaced by the one that is used now.
+        None => sync::marker::name(&arguments.dir)
+            .ok()
+            .flatten()
+            .unwrap_or_else(machine_name),
+    };
+    let stop = Stop::new();
+    if mode == Mode::Watch {
+        interrupt::stops(&stop)?;
+    }
     let observer: Arc<dyn Observer> = Arc::new(Progress::new(arguments.verbose));
     let settings = Settings {
         dir: arguments.dir,
         server: arguments.server,
         space: arguments.space,
         token: arguments.token,
-        device_name: arguments.name.unwrap_or_else(machine_name),
+        device_name,
         strategy: match arguments.conflicts {
             Conflicts::KeepBoth => Strategy::KeepBoth,
             Conflicts::LastWriteWins => Strategy::LastWriteWins,
         },
         joined: false,
     };
-    let summary = sync::run(&settings, mode, &Stop::new(), observer)?;
+    let summary = sync::run(&settings, mode, &stop, observer)?;
     print(&summary, mode, arguments.json)?;
     anyhow::ensure!(
         summary.problems == 0 || mode == Mode::Watch,

@@ -116,6 +116,10 @@ impl Round<'_> {
             }
             // A chunk that does not hash to its name, or content that is gone
             // again: what was sent changed meanwhile, and the next look sees how.
+            error if error.is_status(401) || error.is_status(404) => {
+                self.report.interrupted = Some(self.engine.without_access(error));
+                Ok(())
+            }
             error if error.is_status(403) => {
                 // May read, but no longer write: what was given out is looked at
                 // again, and told.
@@ -130,7 +134,10 @@ impl Round<'_> {
     /// A full disk waits for room; anything else is the end.
     pub(super) fn unwritable(&mut self, error: io::Error) -> Result<(), EngineError> {
         if is_full(&error) {
-            self.report.interrupted = Some(error.into());
+            self.report.interrupted = Some(EngineError::Full {
+                folder: self.engine.folder.path().to_owned(),
+                source: error,
+            });
             return Ok(());
         }
         Err(EngineError::NotDurable(error))

@@ -1,0 +1,50 @@
+//! Text that comes from names and from other machines, made fit for a terminal:
+//! a name with an escape sequence in it must not steer who reads of it.
+
+use std::borrow::Cow;
+
+/// `text` with every control character, and every character that turns the
+/// direction of writing, as `\u001b`: also what JSON would make of it.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if steers(character) {
+            // All of them lie below 10000.
+            shown.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_everything_else_is_left() {
+        for (text, shown) in [
+            ("plain ü 漢 🐚 \\u", "plain ü 漢 🐚 \\u"),
+            ("a\x1b[2Jb", "a\\u001b[2Jb"),
+            (
+                "two\nlines\t\u{7f}\u{9b}",
+                "two\\u000alines\\u0009\\u007f\\u009b",
+            ),
+            ("txt\u{202e}exe", "txt\\u202eexe"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
+        let json = serde_json::to_string("a\x1b\u{9b}").unwrap();
+        let read: String = serde_json::from_str(&printable(&json)).unwrap();
+        assert_eq!(read, "a\x1b\u{9b}");
+    }
+}
