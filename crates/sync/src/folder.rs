@@ -81,6 +81,11 @@ pub struct Temporary {
     pub file: File,
 }
 
+/// The mode bits that travel: permissions and the sticky bit. Set-user-id and
+/// set-group-id are rights on one machine, which no other hands out: they are
+/// neither seen nor set, and stay as they are where they are.
+const TRAVELS: u32 = 0o1777;
+
 /// Timestamps this close to the moment of reading cannot prove that nothing
 /// changed after it: kernels before 6.13 stamp with the timer tick, at most
 /// 10 ms, and network file systems are coarser.
@@ -156,7 +161,7 @@ impl Observation {
         };
         let mode = match kind {
             ObservedKind::Symlink => Mode::LINK,
-            _ => Mode::new(stat.st_mode & 0o7777).expect("masked to 7777"),
+            _ => Mode::new(stat.st_mode & TRAVELS).expect("masked to less than 7777"),
         };
         Self {
             kind,
@@ -435,7 +440,17 @@ pub fn holds_an_entry(name: &str) -> bool {
     name.ends_with(TAKEN_OUT)
 }
 
+/// The longest path that one call resolves: `PATH_MAX` counts the final zero.
+const RESOLVED_AT_ONCE: usize = 4095;
+
 fn open_directory(beneath: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
+    let slash = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'/');
+    if path.len() > RESOLVED_AT_ONCE
+        && let Some(at) = slash(&path.as_bytes()[..RESOLVED_AT_ONCE])
+    {
+        let above = open_directory(beneath, &path[..at])?;
+        return open_directory(above.as_fd(), &path[at + 1..]);
+    }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     loop {
         // EAGAIN: a rename somewhere raced the resolution (openat2(2)).
@@ -472,8 +487,23 @@ fn times(modified: Timestamp) -> Timestamps {
 /// # Errors
 /// As the operating system says.
 pub fn dress(file: &File, mode: Mode, modified: Timestamp) -> io::Result<()> {
-    rustix::fs::fchmod(file, rustix::fs::Mode::from_raw_mode(mode.bits()))?;
+    change_mode(file.as_fd(), mode)?;
     Ok(rustix::fs::futimens(file, &times(modified))?)
+}
+
+/// Sets the bits that travel and leaves the others.
+fn change_mode(file: BorrowedFd<'_>, mode: Mode) -> io::Result<()> {
+    let stays = rustix::fs::fstat(file)?.st_mode & 0o7777 & !TRAVELS;
+    let bits = mode.bits() & TRAVELS | stays;
+    Ok(rustix::fs::fchmod(
+        file,
+        rustix::fs::Mode::from_raw_mode(bits),
+    )?)
+}
+
+/// A mode as it stands here, once it came from a node.
+pub fn landed_mode(mode: Mode) -> Mode {
+    Mode::new(mode.bits() & TRAVELS).expect("masked to less than 7777")
 }
 
 /// Looks at an open file.
@@ -554,7 +584,7 @@ impl Directory {
     pub fn make(&self, name: &str, mode: Mode) -> io::Result<()> {
         // Made writable first: children must be placed in it. The wanted mode
         // comes with its time, after them.
-        let bits = rustix::fs::Mode::from_raw_mode(mode.bits() | 0o700);
+        let bits = rustix::fs::Mode::from_raw_mode(mode.bits() & TRAVELS | 0o700);
         rustix::fs::mkdirat(&self.0, name, bits)?;
         Ok(())
     }
@@ -564,7 +594,7 @@ impl Directory {
     /// # Errors
     /// As the operating system says.
     pub fn dress(&self, mode: Mode, modified: Timestamp) -> io::Result<()> {
-        rustix::fs::fchmod(&self.0, rustix::fs::Mode::from_raw_mode(mode.bits()))?;
+        change_mode(self.0.as_fd(), mode)?;
         Ok(rustix::fs::futimens(&self.0, &times(modified))?)
     }
 
@@ -637,6 +667,43 @@ mod tests {
                 "{outside}"
             );
         }
+    }
+
+    #[test]
+    fn bits_that_are_rights_stay_where_they_are() {
+        use std::os::unix::fs::PermissionsExt;
+        let disk = tempfile::tempdir().unwrap();
+        let path = disk.path().join("f");
+        std::fs::write(&path, "").unwrap();
+        let mode = |bits| std::fs::set_permissions(&path, PermissionsExt::from_mode(bits)).unwrap();
+        let file = File::open(&path).unwrap();
+        for (stands, wanted, seen, then) in [
+            (0o4711, 0o6755, 0o711, 0o4755),
+            (0o711, 0o7755, 0o711, 0o1755),
+            (0o2770, 0o600, 0o770, 0o2600),
+        ] {
+            mode(stands);
+            assert_eq!(observe_open(&file).unwrap().mode.bits(), seen);
+            dress(&file, Mode::new(wanted).unwrap(), Timestamp::default()).unwrap();
+            let bits = file.metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(bits, then, "{stands:o} {wanted:o}");
+        }
+    }
+
+    #[test]
+    fn the_deepest_directory_opens() {
+        let disk = tempfile::tempdir().unwrap();
+        let folder = Folder::open(disk.path()).unwrap();
+        let mut path = RelativePath::root();
+        for length in std::iter::repeat_n(255, 15).chain([250, 5]) {
+            let directory = folder.directory(&path).unwrap();
+            let name = "d".repeat(length);
+            directory.make(&name, Mode::DIRECTORY).unwrap();
+            path = path.child(&name);
+        }
+        assert_eq!(path.as_str().len(), limits::PATH_BYTES);
+        folder.directory(&path).unwrap();
+        assert!(folder.directory(&path.child("absent")).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! bytes ([`crate::plan`], rule 5). It is written only after what it claims is
 //! durable in the folder ([`crate::land`]) or at the node.
 
-use crate::folder::{Observation, ObservedKind};
+use crate::folder::{Observation, ObservedKind, landed_mode};
 use crate::plan::{Remote, Synced};
 use base::{Cursor, DeviceId, Hash, ItemId, LogId, SpaceId, VersionId};
 use meta::{Kind, Metadata, Mode, Target, Timestamp};
@@ -396,6 +396,7 @@ impl Trees {
     /// # Errors
     /// [`TreesError`].
     pub fn learn(&self, version: &Version) -> Result<bool, TreesError> {
+        let version = &as_landed(version);
         let synced = self.synced_item(version.id.item)?;
         let known = synced.as_ref().map(|row| row.synced.version.counter);
         let news = self.news_of(version.id.item)?;
@@ -672,6 +673,18 @@ fn is_useless(failure: &rusqlite::Error) -> bool {
             Some(DatabaseCorrupt | NotADatabase)
         ),
     }
+}
+
+/// The version as it can stand here: what of its mode no node hands out is
+/// agreed to be dropped, so that it is neither missed nor given back.
+fn as_landed(version: &Version) -> Version {
+    let mut version = version.clone();
+    if let Some(metadata) = &mut version.state
+        && !matches!(metadata.kind, Kind::Symlink(_))
+    {
+        metadata.mode = landed_mode(metadata.mode);
+    }
+    version
 }
 
 /// The root directory is filed under [`NOWHERE`] with an empty name.

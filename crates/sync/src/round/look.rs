@@ -484,7 +484,8 @@ impl Round<'_> {
         let checked = Name::from_bytes(name)
             .map_err(|error| error.to_string())
             .and_then(|name| {
-                let bytes = directory.as_str().len() + 1 + name.as_str().len();
+                let above = directory.as_str().len();
+                let bytes = above + usize::from(above > 0) + name.as_str().len();
                 if bytes <= limits::PATH_BYTES {
                     Ok(name)
                 } else {
