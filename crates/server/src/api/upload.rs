@@ -41,7 +41,8 @@ const _: () = assert!(
     "a stream holds the opening of any file"
 );
 
-/// Files whose content one request brings: a client sends some hundred.
+/// Files whose content one request brings, and hashes that it finishes: a client
+/// sends some hundred.
 const CONTENTS: usize = 65_536;
 
 /// Openings, finishings and commits of one request, and pieces handed to
@@ -128,6 +129,8 @@ struct Stream {
     opening: Option<Opening>,
     /// Content this stream brought, with its length: may be committed.
     brought: HashMap<Hash, u64>,
+    /// Hashes that were to be finished so far.
+    finishing: usize,
     /// What has been started, in the order of its answers.
     steps: Vec<Step>,
     /// The steps before this one are not [`Step::Working`].
@@ -160,6 +163,7 @@ impl Stream {
             gathered: 0,
             opening: None,
             brought: HashMap::new(),
+            finishing: 0,
             steps: Vec::new(),
             settled: 0,
             committing: VecDeque::new(),
@@ -302,6 +306,17 @@ impl Stream {
     }
 
     async fn finish(&mut self, files: Vec<Hash>) -> Result<(), Problem> {
+        if files.is_empty() {
+            return Err(Problem::Frames(
+                "a `finish` names no file: leave it out".to_owned(),
+            ));
+        }
+        self.finishing += files.len();
+        if self.finishing > CONTENTS {
+            return Err(Problem::Frames(format!(
+                "more than {CONTENTS} files to finish in one request: send another"
+            )));
+        }
         self.hand_over().await?;
         let (service, device) = (Arc::clone(&self.service), self.device);
         self.settle(self.ordered).await?;
