@@ -81,6 +81,9 @@ pub enum Problem {
     /// A range outside the content, whose length is given.
     #[error("the range is outside the {0} bytes of this content")]
     Range(u64),
+    /// This device has as much unfinished as it may.
+    #[error("{0}")]
+    TooMany(String),
     /// Queues are full.
     #[error("{0}")]
     Busy(&'static str),
@@ -162,6 +165,11 @@ impl Problem {
                 "range not satisfiable",
                 StatusCode::RANGE_NOT_SATISFIABLE,
             ),
+            Self::TooMany(_) => (
+                "too-many",
+                "too much unfinished",
+                StatusCode::TOO_MANY_REQUESTS,
+            ),
             Self::Busy(_) => ("busy", "too much at once", StatusCode::SERVICE_UNAVAILABLE),
             Self::Behind(_) => ("behind", "node is behind", StatusCode::SERVICE_UNAVAILABLE),
             Self::Unavailable(_) => (
@@ -202,7 +210,7 @@ impl Problem {
                     HeaderValue::from_static("Bearer realm=\"atoll\""),
                 );
             }
-            Self::Busy(_) | Self::Behind(_) | Self::Unavailable(_) => {
+            Self::TooMany(_) | Self::Busy(_) | Self::Behind(_) | Self::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
             }
             Self::Range(length) => {
@@ -225,9 +233,8 @@ impl From<BlobError> for Problem {
             BlobError::WrongHash { .. } | BlobError::Invalid { .. } | BlobError::Map { .. } => {
                 Self::Frames(error.to_string())
             }
-            BlobError::Busy { .. } | BlobError::Crowded { .. } => {
-                Self::Busy("too many uploads are unfinished")
-            }
+            BlobError::Busy { .. } => Self::TooMany(error.to_string()),
+            BlobError::Crowded { .. } => Self::Busy("too many uploads are unfinished"),
             BlobError::Full { .. } => Self::DiskFull(error.to_string()),
             BlobError::Poisoned { .. } => Self::Unavailable(error.to_string()),
             BlobError::Damaged { .. } | BlobError::Io { .. } | BlobError::Index { .. } => {

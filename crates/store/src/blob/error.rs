@@ -55,22 +55,30 @@ pub enum BlobError {
         /// Bytes missing.
         missing: u64,
     },
-    /// Too many uploads at once; finish some first.
-    #[error("{open} uploads are unfinished, the limit is {limit}; finish some first")]
-    Busy {
-        /// Unfinished uploads counted.
-        open: usize,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// Too many chunks of unfinished uploads at once; finish some first.
+    /// Too many uploads of one device, or too large ones; it must finish some.
     #[error(
-        "the unfinished uploads have {chunks} chunks together, the limit is {limit}; finish some first"
+        "this device has {open} unfinished uploads (limit {limit}), and with this one they would have {bytes} bytes (limit {byte_limit}); finish some first"
+    )]
+    Busy {
+        /// Its unfinished uploads.
+        open: usize,
+        /// How many it may have.
+        limit: usize,
+        /// Their bytes, those of the refused one included.
+        bytes: u64,
+        /// How many they may have.
+        byte_limit: u64,
+    },
+    /// Too many uploads of all devices at once, or too many chunks of them.
+    #[error(
+        "the unfinished uploads of all devices are {count} {of}, the limit is {limit}; try again"
     )]
     Crowded {
-        /// Chunks there would be.
-        chunks: usize,
-        /// What is allowed.
+        /// How many there would be.
+        count: usize,
+        /// What is counted.
+        of: &'static str,
+        /// How many are allowed.
         limit: usize,
     },
     /// No space. Nothing that was stored is harmed.

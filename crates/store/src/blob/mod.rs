@@ -20,7 +20,7 @@ mod upload;
 mod uploads;
 
 use crate::fs::File;
-use base::Hash;
+use base::{Hash, limits};
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -48,6 +48,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Unfinished large uploads that one device may have.
     pub uploads_per_owner: usize,
+    /// Bytes that the unfinished large uploads of one device will have.
+    pub upload_bytes_per_owner: u64,
     /// Unfinished large uploads of all devices together; each holds a file open.
     pub uploads: usize,
     /// Chunks of all these together; each costs 45 bytes of memory.
@@ -65,6 +67,7 @@ impl Default for Options {
             index: IndexPlace::File,
             segment_bytes: 64 << 20,
             uploads_per_owner: 640,
+            upload_bytes_per_owner: 4 * limits::FILE_BYTES,
             uploads: 1024,
             upload_chunks: 2 * MAP_CHUNKS,
             reserve_bytes: 256 << 20,

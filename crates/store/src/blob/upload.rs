@@ -1,8 +1,9 @@
 //! One unfinished large blob: filled chunk by chunk, in any order, then verified
 //! and synced.
 //!
-//! 1. It is a file in `staging/`, laid out like the large blob it is to become,
-//!    with its block map already at its end. Nothing of it is synced.
+//! 1. With its first bytes it gets a file in `staging/`, laid out like the large
+//!    blob it is to become, with its block map already at its end. Nothing of it
+//!    is synced, and space is reserved for it as its bytes come.
 //! 2. A chunk is verified by its hash, written, and noted as present in memory.
 //!    Chunks that come in order are hashed for the whole at once.
 //! 3. When the last one is there, a worker of `uploads` hashes what came out of
@@ -21,11 +22,18 @@ use base::{Hash, Hasher, Millis, limits};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 /// The kernel is asked to begin writing whenever this much more is in order, so
 /// that the sync at the end finds little to do.
 const WRITEBACK_BYTES: u64 = 8 << 20;
+
+/// Space reserved beyond what has come: files up to this size lie in one piece,
+/// and who announces a large file takes no more than this of the disk with it.
+const RESERVED_BYTES: u64 = 16 << 20;
+
+/// Space is reserved anew when less than this is left of it: the largest chunk.
+const CHUNK_SLACK: u64 = limits::CHUNK_MAX_BYTES as u64;
 
 /// Bytes read at a time to hash what came out of order.
 const HASH_BUFFER_BYTES: u64 = 1 << 20;
@@ -38,7 +46,10 @@ pub(super) struct Upload {
     begun: AtomicU64,
     /// Whether it was begun or got a chunk since it was last asked.
     touched: AtomicBool,
-    file: Arc<dyn File>,
+    /// Set with the first bytes.
+    file: OnceLock<Arc<dyn File>>,
+    /// Bytes from the file's beginning that have space.
+    reserved: AtomicU64,
     progress: Mutex<Progress>,
     changed: Condvar,
 }
@@ -72,8 +83,8 @@ pub(super) enum Settled {
 }
 
 impl Upload {
-    /// An upload without any chunks in `file`, laid out for `footer`.
-    pub(super) fn new(path: PathBuf, file: Arc<dyn File>, footer: Footer) -> Self {
+    /// An upload without any chunks and without a file.
+    pub(super) fn new(path: PathBuf, footer: Footer) -> Self {
         let progress = Progress {
             present: vec![false; footer.map.chunks().len()],
             missing: footer.map.total_len(),
@@ -86,10 +97,51 @@ impl Upload {
             begun: AtomicU64::new(footer.begun),
             touched: AtomicBool::new(true),
             footer,
-            file,
+            file: OnceLock::new(),
+            reserved: AtomicU64::new(0),
             progress: Mutex::new(progress),
             changed: Condvar::new(),
         }
+    }
+
+    /// Whether bytes have come for it.
+    pub(super) fn has_file(&self) -> bool {
+        self.file.get().is_some()
+    }
+
+    /// Gives it the file of its path, laid out for its footer.
+    pub(super) fn set_file(&self, file: Arc<dyn File>) {
+        // The first stays: both are the file of this path.
+        let _ = self.file.set(file);
+    }
+
+    /// Bytes of space that it lacks for what comes next; 0 mostly.
+    pub(super) fn lacks_space(&self) -> u64 {
+        let come = self.map().total_len() - lock(&self.progress).missing;
+        let reserved = self.reserved.load(Ordering::Relaxed);
+        if reserved >= self.map().total_len().min(come + CHUNK_SLACK) {
+            return 0;
+        }
+        self.next_reservation(come).saturating_sub(reserved)
+    }
+
+    /// Reserves space for what comes next.
+    pub(super) fn reserve(&self) -> Result<(), BlobError> {
+        let come = self.map().total_len() - lock(&self.progress).missing;
+        let until = self.next_reservation(come);
+        self.file()
+            .preallocate(until)
+            .map_err(|error| BlobError::io("reserve space for", &self.path, error))?;
+        self.reserved.fetch_max(until, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn next_reservation(&self, come: u64) -> u64 {
+        self.map().total_len().min(come + RESERVED_BYTES)
+    }
+
+    fn file(&self) -> &dyn File {
+        &**self.file.get().expect("bytes come after their file")
     }
 
     /// When it was begun last.
@@ -148,7 +200,7 @@ impl Upload {
         let source = base.map.start(base_first);
         let length = base.map.start(base_first + count) - source;
         let reader = &base.reader;
-        self.file
+        self.file()
             .copy_from(
                 &*reader.file,
                 reader.offset + source,
@@ -167,9 +219,9 @@ impl Upload {
         }
     }
 
-    /// Takes the chunk at `offset`. Returns whether it was the last one missing:
-    /// then the caller has the upload verified.
-    pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> Result<bool, BlobError> {
+    /// Checks a chunk that came for `offset`; the result is its number, and
+    /// nothing when it is there already.
+    pub(super) fn check(&self, offset: u64, bytes: &[u8]) -> Result<Option<usize>, BlobError> {
         let number = self
             .map()
             .chunk_at(offset)
@@ -189,10 +241,19 @@ impl Upload {
             });
         }
         self.touched.store(true, Ordering::Relaxed);
-        if lock(&self.progress).present[number] {
-            return Ok(false);
-        }
-        self.file
+        let is_present = lock(&self.progress).present[number];
+        Ok((!is_present).then_some(number))
+    }
+
+    /// Takes the chunk of that number, which was checked. Returns whether it was
+    /// the last one missing: then the caller has the upload verified.
+    pub(super) fn write(
+        &self,
+        number: usize,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<bool, BlobError> {
+        self.file()
             .write_all_at(bytes, offset)
             .map_err(|error| BlobError::io("write", &self.path, error))?;
         Ok(self.note_written(number, offset, bytes))
@@ -214,7 +275,7 @@ impl Upload {
         let complete = progress.begin_verifying();
         drop(progress);
         if write_back {
-            self.file.start_writeback(from, to - from);
+            self.file().start_writeback(from, to - from);
         }
         complete
     }
@@ -257,12 +318,12 @@ impl Upload {
     }
 
     fn sync(&self, health: &Health) -> Stage {
-        let Err(error) = self.file.sync_data() else {
+        let Err(error) = self.file().sync_data() else {
             return Stage::Ready;
         };
         // The page cache may go on showing what never reached the disk: without
         // its footer nobody takes up this file again, not even after a restart.
-        let _ = self.file.set_len(0);
+        let _ = self.file().set_len(0);
         Stage::Failed(match BlobError::io("sync", &self.path, error) {
             BlobError::Io { source, .. } => health.fail(&self.path, source),
             full => full,
@@ -315,7 +376,7 @@ impl Upload {
     }
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), BlobError> {
-        self.file
+        self.file()
             .read_exact_at(bytes, offset)
             .map_err(|error| BlobError::io("read", &self.path, error))
     }

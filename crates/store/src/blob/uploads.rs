@@ -33,6 +33,7 @@ pub(super) struct Uploads {
     fs: Arc<dyn FileSystem>,
     directory: PathBuf,
     per_owner: usize,
+    bytes_per_owner: u64,
     total: usize,
     chunks: usize,
     reserve_bytes: u64,
@@ -45,10 +46,21 @@ pub(super) struct Uploads {
 #[derive(Default)]
 struct Table {
     open: BTreeMap<Key, Arc<Upload>>,
-    /// Since when.
-    dormant: BTreeMap<Key, Millis>,
-    /// Being begun by some thread just now, with how many chunks.
-    beginning: BTreeMap<Key, usize>,
+    dormant: BTreeMap<Key, Dormant>,
+    /// Being begun by some thread just now.
+    beginning: BTreeMap<Key, Beginning>,
+}
+
+/// An upload of which only the file is left.
+struct Dormant {
+    begun: Millis,
+    bytes: u64,
+}
+
+/// What an upload will take that is being begun.
+struct Beginning {
+    chunks: usize,
+    bytes: u64,
 }
 
 impl Table {
@@ -56,7 +68,30 @@ impl Table {
     fn chunks(&self) -> usize {
         let open = self.open.values();
         let open: usize = open.map(|upload| upload.footer.map.chunks().len()).sum();
-        open + self.beginning.values().sum::<usize>()
+        let beginning = self.beginning.values();
+        open + beginning.map(|upload| upload.chunks).sum::<usize>()
+    }
+
+    /// Uploads of `owner` that are open or being begun, and the bytes of all its
+    /// uploads, the dormant ones included.
+    fn of(&self, owner: DeviceId) -> (usize, u64) {
+        let own = |key: &Key| key.0 == owner;
+        let open = self.open.iter().filter(|(key, _)| own(key));
+        let open = open.map(|(_, upload)| upload.footer.map.total_len());
+        let beginning = self.beginning.iter().filter(|(key, _)| own(key));
+        let held: Vec<u64> = open
+            .chain(beginning.map(|(_, upload)| upload.bytes))
+            .collect();
+        let dormant = self.dormant.iter().filter(|(key, _)| own(key));
+        let dormant: u64 = dormant.map(|(_, upload)| upload.bytes).sum();
+        (held.len(), held.iter().sum::<u64>() + dormant)
+    }
+
+    /// The dormant uploads of `owner`, and which of them was begun first.
+    fn dormant_of(&self, owner: DeviceId) -> (usize, Option<Key>) {
+        let own = self.dormant.iter().filter(|((of, _), _)| *of == owner);
+        let oldest = own.clone().min_by_key(|(_, upload)| upload.begun);
+        (own.count(), oldest.map(|(key, _)| *key))
     }
 
     /// Makes those `which` still receive dormant.
@@ -64,8 +99,10 @@ impl Table {
         let Self { open, dormant, .. } = self;
         open.retain(|key, upload| {
             let leaves = which(key, upload) && upload.is_receiving();
-            if leaves {
-                dormant.insert(*key, upload.begun());
+            // Without a file there is nothing to resume.
+            if leaves && upload.has_file() {
+                let (begun, bytes) = (upload.begun(), upload.footer.map.total_len());
+                dormant.insert(*key, Dormant { begun, bytes });
             }
             !leaves
         });
@@ -94,6 +131,7 @@ impl Uploads {
             fs,
             directory: directory.to_owned(),
             per_owner: options.uploads_per_owner,
+            bytes_per_owner: options.upload_bytes_per_owner,
             total: options.uploads,
             chunks: options.upload_chunks,
             reserve_bytes: options.reserve_bytes,
@@ -121,7 +159,9 @@ impl Uploads {
             });
             match footer {
                 Some((key, footer)) => {
-                    lock(&self.table).dormant.insert(key, footer.begun);
+                    let (begun, bytes) = (footer.begun, footer.map.total_len());
+                    let dormant = Dormant { begun, bytes };
+                    lock(&self.table).dormant.insert(key, dormant);
                 }
                 None => self.remove_file(&path)?,
             }
@@ -168,9 +208,12 @@ impl Uploads {
             None => {}
         }
         let was_dormant = table.dormant.remove(&key).is_some();
-        let chunks = footer.map.chunks().len();
-        self.make_room(&mut table, key.0, chunks)?;
-        table.beginning.insert(key, chunks);
+        let beginning = Beginning {
+            chunks: footer.map.chunks().len(),
+            bytes: footer.map.total_len(),
+        };
+        self.make_room(&mut table, key.0, &beginning)?;
+        table.beginning.insert(key, beginning);
         drop(table);
 
         let upload = self.prepare(key, footer, was_dormant, base, runs);
@@ -190,44 +233,49 @@ impl Uploads {
     }
 
     /// Refuses another upload of `owner` beyond the limits; its oldest dormant
-    /// one gives way.
+    /// ones give way.
     fn make_room(
         &self,
         table: &mut Table,
         owner: DeviceId,
-        chunks: usize,
+        new: &Beginning,
     ) -> Result<(), BlobError> {
-        let chunks = chunks + table.chunks();
+        let chunks = new.chunks + table.chunks();
         if chunks > self.chunks {
             let limit = self.chunks;
-            return Err(BlobError::Crowded { chunks, limit });
+            return Err(BlobError::Crowded {
+                count: chunks,
+                of: "chunks",
+                limit,
+            });
         }
         let open = table.open.len() + table.beginning.len();
         if open >= self.total {
             let limit = self.total;
-            return Err(BlobError::Busy { open, limit });
+            return Err(BlobError::Crowded {
+                count: open,
+                of: "files",
+                limit,
+            });
         }
-        let open = table.open.keys().filter(|(of, _)| *of == owner).count()
-            + table
-                .beginning
-                .keys()
-                .filter(|(of, _)| *of == owner)
-                .count();
-        let limit = self.per_owner;
-        if open >= limit {
-            return Err(BlobError::Busy { open, limit });
-        }
-        let dormant = table.dormant.iter().filter(|((of, _), _)| *of == owner);
-        if open + dormant.clone().count() >= limit {
-            let oldest = dormant
-                .min_by_key(|(_, begun)| **begun)
-                .map(|(key, _)| *key);
-            if let Some(key) = oldest {
-                table.dormant.remove(&key);
-                self.remove_file(&self.path(key))?;
+        loop {
+            let (open, bytes) = table.of(owner);
+            let bytes = bytes + new.bytes;
+            let (dormant, oldest) = table.dormant_of(owner);
+            if open + dormant < self.per_owner && bytes <= self.bytes_per_owner {
+                return Ok(());
             }
+            let Some(key) = oldest else {
+                return Err(BlobError::Busy {
+                    open,
+                    limit: self.per_owner,
+                    bytes,
+                    byte_limit: self.bytes_per_owner,
+                });
+            };
+            table.dormant.remove(&key);
+            self.remove_file(&self.path(key))?;
         }
-        Ok(())
     }
 
     fn prepare(
@@ -244,18 +292,15 @@ impl Uploads {
         } else {
             None
         };
-        let upload = match resumed {
-            Some(file) => {
-                let upload = Upload::new(path, file, footer);
-                upload.find_present()?;
-                upload
-            }
-            None => {
-                let file = self.create(&path, &footer)?;
-                Upload::new(path, file, footer)
-            }
-        };
+        let upload = Upload::new(path, footer);
+        if let Some(file) = resumed {
+            upload.set_file(file);
+            upload.find_present()?;
+        }
         if let Some(base) = base {
+            if !upload.has_file() {
+                upload.set_file(self.create(&upload)?);
+            }
             copy_runs(&upload, base, runs)?;
         }
         Ok(Arc::new(upload))
@@ -276,15 +321,15 @@ impl Uploads {
         Ok(Some(Arc::from(file)))
     }
 
-    fn create(&self, path: &Path, footer: &Footer) -> Result<Arc<dyn File>, BlobError> {
+    /// Makes the file of an upload, as long as it will be but without its space.
+    fn create(&self, upload: &Upload) -> Result<Arc<dyn File>, BlobError> {
+        let (path, footer) = (&upload.path, &upload.footer);
         let encoded = footer.encode();
-        let length = footer.offset() + encoded.len() as u64;
-        self.check_space(length)?;
+        self.check_space(encoded.len() as u64)?;
         // What another thread may still hold open is not what this one fills.
         self.remove_file(path)?;
         let fill = || {
             let file = self.fs.open(path, Open::CreateNew)?;
-            file.preallocate(length)?;
             file.write_all_at(&encoded, footer.offset())?;
             Ok(file)
         };
@@ -293,6 +338,22 @@ impl Uploads {
             let _ = self.fs.remove_file(path);
             BlobError::io("create", path, error)
         })
+    }
+
+    /// Gives an upload its file, if it is still the one that is open: another
+    /// one's file must not be replaced.
+    fn give_file(&self, key: Key, upload: &Arc<Upload>) -> Result<(), BlobError> {
+        let table = lock(&self.table);
+        let open = table.open.get(&key);
+        if !open.is_some_and(|open| Arc::ptr_eq(open, upload)) {
+            let (owner, hash) = key;
+            return Err(BlobError::NotBegun { hash, owner });
+        }
+        if !upload.has_file() {
+            upload.set_file(self.create(upload)?);
+        }
+        drop(table);
+        Ok(())
     }
 
     /// Refuses to take `bytes` more than the reserve allows.
@@ -320,7 +381,18 @@ impl Uploads {
         self.health.check()?;
         let (owner, hash) = key;
         let upload = self.get(key).ok_or(BlobError::NotBegun { hash, owner })?;
-        if upload.write(offset, bytes)? {
+        let Some(number) = upload.check(offset, bytes)? else {
+            return Ok(());
+        };
+        if !upload.has_file() {
+            self.give_file(key, &upload)?;
+        }
+        let lacking = upload.lacks_space();
+        if lacking > 0 {
+            self.check_space(lacking)?;
+            upload.reserve()?;
+        }
+        if upload.write(number, offset, bytes)? {
             self.workers.verify(upload);
         }
         Ok(())
@@ -415,7 +487,7 @@ impl Uploads {
             .map(|(key, _)| *key);
         let dormant = table.dormant.iter();
         let old_dormant = dormant
-            .filter(|(_, begun)| is_old(**begun))
+            .filter(|(_, upload)| is_old(upload.begun))
             .map(|(key, _)| *key);
         let old: Vec<Key> = old_open.chain(old_dormant).collect();
         drop(table);

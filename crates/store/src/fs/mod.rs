@@ -136,8 +136,8 @@ pub trait File: Send + Sync {
     /// As the operating system says.
     fn length(&self) -> io::Result<u64>;
 
-    /// Extends the file to at least `length` with zeros whose space is set
-    /// aside, where the file system can; otherwise like [`File::set_len`].
+    /// Sets space aside for the first `length` bytes, where the file system can,
+    /// and extends the file to as many where it is shorter; what is there stays.
     ///
     /// # Errors
     /// `StorageFull` when there is no room for it.

@@ -100,14 +100,13 @@ impl File for RealFile {
     }
 
     fn preallocate(&self, length: u64) -> io::Result<()> {
-        let current = self.length()?;
-        if length <= current {
-            return Ok(());
-        }
-        let missing = length - current;
-        match rustix::fs::fallocate(&*self.0, FallocateFlags::empty(), current, missing) {
+        // From the beginning, so that holes get their space too.
+        match rustix::fs::fallocate(&*self.0, FallocateFlags::empty(), 0, length) {
             Ok(()) => Ok(()),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.0.set_len(length),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) if length > self.length()? => {
+                self.0.set_len(length)
+            }
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,10 +1,13 @@
 //! Large blobs: uploaded in any order, resumed, copied from a base, bounded.
 
-use crate::blobs::{NOW, OWNER, bytes, open_at, open_simulated, put, read, scrub, try_open};
+use crate::blobs::{
+    NOW, OWNER, bytes, open_at, open_simulated, options, put, read, scrub, try_open,
+};
 use base::{DeviceId, Hash, SeededRandom, limits};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use store::blob::{Begun, BlobError, BlobStore, ChunkRef, IndexPlace, Run};
+use store::blob::{Begun, BlobError, BlobStore, ChunkRef, IndexPlace, Options, Run};
 use store::fs::{FileSystem, Open, RealFileSystem, SimulatedFileSystem};
 
 /// A large blob with its chunks.
@@ -355,10 +358,11 @@ fn a_disk_without_room_is_told_before_the_runs_are_read() {
     // What was begun has its space, however little is left.
     disk.set_capacity(u64::MAX);
     large.begin(&store).unwrap();
+    large.write(&store, 4).unwrap();
     disk.set_capacity(disk.used_bytes());
-    assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![range(0..5)]));
+    assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![range(0..4)]));
     store.suspend(OWNER);
-    assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![range(0..5)]));
+    assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![range(0..4)]));
 }
 
 #[test]
@@ -368,10 +372,15 @@ fn a_device_has_a_bounded_number_of_uploads() {
     let uploads: Vec<_> = (0..6).map(Large::numbered).collect();
     for upload in &uploads[..4] {
         upload.begin(&store).unwrap();
+        upload.write(&store, 0).unwrap();
     }
     assert!(matches!(
         uploads[4].begin(&store),
-        Err(BlobError::Busy { open: 4, limit: 4 })
+        Err(BlobError::Busy {
+            open: 4,
+            limit: 4,
+            ..
+        })
     ));
     let runs = [Run::Insert(uploads[4].chunks.clone())];
     let other = DeviceId::new(8, 0);
@@ -383,7 +392,56 @@ fn a_device_has_a_bounded_number_of_uploads() {
     // Those of a client that has gone give way, the oldest first.
     store.suspend(OWNER);
     uploads[4].begin(&store).unwrap();
-    assert_eq!(disk.list(Path::new("blobs/staging")).unwrap().len(), 5);
+    assert_eq!(disk.list(Path::new("blobs/staging")).unwrap().len(), 3);
+}
+
+#[test]
+fn a_device_has_a_bounded_number_of_unfinished_bytes() {
+    let disk = SimulatedFileSystem::new();
+    let uploads: Vec<_> = (0..4).map(Large::numbered).collect();
+    let size = uploads[0].bytes.len() as u64;
+    let options = Options {
+        upload_bytes_per_owner: 2 * size,
+        ..options(IndexPlace::Memory)
+    };
+    let fs = Arc::new(disk.clone());
+    let random = SeededRandom::new(1);
+    let store = BlobStore::open(fs, Path::new("blobs"), &options, &random, NOW).unwrap();
+    for upload in &uploads[..2] {
+        upload.begin(&store).unwrap();
+        upload.write(&store, 0).unwrap();
+    }
+    let refused = uploads[2].begin(&store);
+    let told = matches!(refused, Err(BlobError::Busy { bytes, .. }) if bytes == 3 * size);
+    assert!(told, "{refused:?}");
+    store.suspend(OWNER);
+    uploads[2].begin(&store).unwrap();
+    assert_eq!(disk.list(Path::new("blobs/staging")).unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_announced_takes_no_disk_before_it_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        index: IndexPlace::Memory,
+        reserve_bytes: 0,
+        ..Options::default()
+    };
+    let (fs, random) = (Arc::new(RealFileSystem), SeededRandom::new(1));
+    let store = BlobStore::open(fs, directory.path(), &options, &random, NOW).unwrap();
+    let large = Large::new(bytes(1, 1200 * CHUNK));
+    large.begin(&store).unwrap();
+    let staged = || std::fs::read_dir(directory.path().join("staging")).unwrap();
+    assert_eq!(staged().count(), 0);
+    for chunk in 0..4 {
+        large.write(&store, chunk).unwrap();
+    }
+    let file = staged().next().unwrap().unwrap().metadata().unwrap();
+    let (length, on_disk) = (file.len(), file.blocks() * 512);
+    assert!(on_disk < 18 << 20, "{on_disk} of {length}");
+    assert!(on_disk < length, "{on_disk} of {length}");
+    large.upload(&store).unwrap();
+    large.check_stored(&store);
 }
 
 #[test]
@@ -404,8 +462,9 @@ fn the_chunks_of_unfinished_uploads_are_bounded_together() {
     let told = matches!(
         crowded,
         Err(BlobError::Crowded {
-            chunks: 28,
-            limit: 27
+            count: 28,
+            limit: 27,
+            ..
         })
     );
     assert!(told, "{crowded:?}");
@@ -439,13 +498,17 @@ fn forgotten_uploads_are_removed() {
     let disk = SimulatedFileSystem::new();
     let staged = || disk.list(Path::new("blobs/staging")).unwrap().len();
     let store = open_simulated(&disk).unwrap();
-    Large::numbered(1).begin(&store).unwrap();
+    let begin = |store: &BlobStore| {
+        Large::numbered(1).begin(store).unwrap();
+        Large::numbered(1).write(store, 0).unwrap();
+    };
+    begin(&store);
     store.expire(NOW + limits::LEASE_MILLIS - 1).unwrap();
     assert_eq!(staged(), 1);
     store.expire(NOW + limits::LEASE_MILLIS).unwrap();
     assert_eq!(staged(), 0);
 
-    Large::numbered(1).begin(&store).unwrap();
+    begin(&store);
     drop(store);
     let fs = Arc::new(disk.clone());
     let later = NOW + limits::LEASE_MILLIS;
