@@ -30,6 +30,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         client.server(),
         word(&status["role"])
     ))?;
+    if let Some(problem) = status["problem"].as_str() {
+        line(format_args!("  takes nothing new: {problem}"))?;
+    }
     line(format_args!(
         "  applied {} of {} log entries",
         status["applied"], status["committed"]
