@@ -235,7 +235,9 @@ impl From<BlobError> for Problem {
             }
             BlobError::Busy { .. } => Self::TooMany(error.to_string()),
             BlobError::Crowded { .. } => Self::Busy("too many uploads are unfinished"),
-            BlobError::Full { .. } => Self::DiskFull(error.to_string()),
+            BlobError::Full { .. } | BlobError::Reserved { .. } => {
+                Self::DiskFull(error.to_string())
+            }
             BlobError::Poisoned { .. } => Self::Unavailable(error.to_string()),
             BlobError::Damaged { .. } | BlobError::Io { .. } | BlobError::Index { .. } => {
                 Self::Internal(error.to_string())

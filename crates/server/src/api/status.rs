@@ -43,6 +43,7 @@ pub async fn status(
         "time": moment::format_millis(node.now()),
         "sync_sessions": service.syncs.count(node.now()),
         "requests": service.requests.load(Ordering::Relaxed),
+        "problem": service.ready().await.err().map(|problem| problem.to_string()),
     });
     // Paths of this machine are its administrator's business.
     if caller.is_admin() {
@@ -67,7 +68,7 @@ pub async fn servers(
         "name": identity.name,
         "address": address,
         "role": "leader",
-        "healthy": service.node.watch_failure().borrow().is_none(),
+        "healthy": service.ready().await.is_ok(),
     });
     Ok(axum::Json(json!({ "items": [this], "next": Value::Null })))
 }
@@ -79,9 +80,22 @@ pub async fn health() -> &'static str {
 
 /// `GET /ready`: the node can do its work.
 pub async fn ready(State(service): State<Arc<Service>>) -> Result<&'static str, Problem> {
-    match &*service.node.watch_failure().borrow() {
-        Some(why) => Err(Problem::Unavailable(why.clone())),
-        None => Ok("ready\n"),
+    service.ready().await.map(|()| "ready\n")
+}
+
+impl Service {
+    /// Refuses while nothing can be written: for good, or until the disk has
+    /// space again.
+    async fn ready(&self) -> Result<(), Problem> {
+        if let Some(why) = &*self.node.watch_failure().borrow() {
+            return Err(Problem::Unavailable(why.clone()));
+        }
+        let node = Arc::clone(&self.node);
+        let space = self.node.fetch(move || Ok(node.blobs().check_space(0)?));
+        space.await.map_err(|problem| match problem {
+            Problem::DiskFull(why) => Problem::Unavailable(why),
+            other => other,
+        })
     }
 }
 

@@ -87,6 +87,21 @@ pub enum BlobError {
         /// The store.
         path: PathBuf,
     },
+    /// Too little space would be left for the log and the database. Nothing that
+    /// was stored is harmed.
+    #[error(
+        "less than {kept} MiB would stay free on the disk that holds {path} ({free} MiB free): free some space and try again",
+        kept = mebibytes(*kept),
+        free = mebibytes(*free)
+    )]
+    Reserved {
+        /// The store.
+        path: PathBuf,
+        /// Bytes that must stay free.
+        kept: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// Bytes could not be made durable. Nothing more is taken until a restart,
     /// because what the disk holds is not known.
     #[error(
@@ -143,5 +158,12 @@ impl BlobError {
                 source: Arc::new(error),
             },
         }
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    match bytes >> 20 {
+        0 => format!("{:.1}", bytes as f64 / f64::from(1 << 20)),
+        whole => whole.to_string(),
     }
 }

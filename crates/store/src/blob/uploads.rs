@@ -19,6 +19,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
+/// The most of a disk that stays free for the log and the database: 5 %, which
+/// the reserve passes on a disk smaller than 5 GiB.
+const RESERVE_PART: u64 = 20;
+
 /// Who uploads what.
 pub(super) type Key = (DeviceId, Hash);
 
@@ -356,16 +360,17 @@ impl Uploads {
         Ok(())
     }
 
-    /// Refuses to take `bytes` more than the reserve allows.
+    /// Refuses to take `bytes` more than the reserve allows. A small disk keeps a
+    /// smaller one: a part of what it has.
     pub(super) fn check_space(&self, bytes: u64) -> Result<(), BlobError> {
         let path = &self.directory;
-        let free = self
-            .fs
-            .free_bytes(path)
-            .map_err(|error| BlobError::io("measure", path, error))?;
-        if free < self.reserve_bytes.saturating_add(bytes) {
+        let failed = |error| BlobError::io("measure", path, error);
+        let total = self.fs.total_bytes(path).map_err(failed)?;
+        let kept = self.reserve_bytes.min(total / RESERVE_PART);
+        let free = self.fs.free_bytes(path).map_err(failed)?;
+        if free < kept.saturating_add(bytes) {
             let path = path.clone();
-            return Err(BlobError::Full { path });
+            return Err(BlobError::Reserved { path, kept, free });
         }
         Ok(())
     }

@@ -94,6 +94,12 @@ pub trait FileSystem: Send + Sync + 'static {
     /// As the operating system says.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 
+    /// Bytes that the file system which holds `path` has, free or not.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn total_bytes(&self, path: &Path) -> io::Result<u64>;
+
     /// Whether `path` exists.
     ///
     /// # Errors

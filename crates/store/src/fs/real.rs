@@ -76,6 +76,11 @@ impl FileSystem for RealFileSystem {
         let space = rustix::fs::statvfs(path)?;
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
+
+    fn total_bytes(&self, path: &Path) -> io::Result<u64> {
+        let space = rustix::fs::statvfs(path)?;
+        Ok(space.f_blocks.saturating_mul(space.f_frsize))
+    }
 }
 
 impl File for RealFile {

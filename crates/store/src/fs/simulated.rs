@@ -246,6 +246,12 @@ impl FileSystem for SimulatedFileSystem {
         machine.check_power()?;
         Ok(machine.disk.capacity.saturating_sub(machine.disk.used()))
     }
+
+    fn total_bytes(&self, _path: &Path) -> io::Result<u64> {
+        let machine = self.machine();
+        machine.check_power()?;
+        Ok(machine.disk.capacity)
+    }
 }
 
 impl SimulatedFile {

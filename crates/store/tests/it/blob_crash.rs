@@ -101,13 +101,13 @@ fn a_full_disk_refuses_and_recovers() {
             let small = bytes(round, 900);
             match put(&store, std::slice::from_ref(&small)) {
                 Ok(()) => acknowledged.push(small),
-                Err(BlobError::Full { .. }) => refused += 1,
+                Err(BlobError::Full { .. } | BlobError::Reserved { .. }) => refused += 1,
                 Err(error) => panic!("{context}: {error}"),
             }
             let large = Large::numbered(round + 10);
             match large.upload(&store) {
                 Ok(()) => acknowledged.push(large.bytes),
-                Err(BlobError::Full { .. }) => refused += 1,
+                Err(BlobError::Full { .. } | BlobError::Reserved { .. }) => refused += 1,
                 Err(error) => panic!("{context}: {error}"),
             }
         }

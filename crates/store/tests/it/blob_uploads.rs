@@ -345,13 +345,13 @@ fn a_disk_without_room_is_told_before_the_runs_are_read() {
     let size = large.bytes.len() as u64;
     let refused = store.begin(OWNER, NOW, large.hash, size, None, &nonsense);
     assert!(
-        matches!(refused, Err(BlobError::Full { .. })),
+        matches!(refused, Err(BlobError::Reserved { .. })),
         "{refused:?}"
     );
 
     assert!(matches!(
         store.check_space(100_001),
-        Err(BlobError::Full { .. })
+        Err(BlobError::Reserved { .. })
     ));
     store.check_space(100_000).unwrap();
 
@@ -363,6 +363,33 @@ fn a_disk_without_room_is_told_before_the_runs_are_read() {
     assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![range(0..4)]));
     store.suspend(OWNER);
     assert_eq!(large.begin(&store).unwrap(), Begun::Need(vec![range(0..4)]));
+}
+
+#[test]
+fn a_small_disk_keeps_a_small_reserve_and_says_so() {
+    let check = |capacity: u64, free: u64, expected: Option<&str>| {
+        let disk = SimulatedFileSystem::new();
+        let options = Options {
+            reserve_bytes: 256 << 20,
+            ..options(IndexPlace::Memory)
+        };
+        let (fs, random) = (Arc::new(disk.clone()), SeededRandom::new(1));
+        let store = BlobStore::open(fs, Path::new("blobs"), &options, &random, NOW).unwrap();
+        disk.set_capacity(capacity);
+        let refused = store.check_space(capacity - disk.used_bytes() - free).err();
+        let told = refused.map(|error| error.to_string());
+        assert_eq!(
+            told.as_deref().map(|text| text.contains("would stay free")),
+            expected.map(|_| true),
+            "{capacity} {free}"
+        );
+        let told = told.unwrap_or_default();
+        assert!(told.contains(expected.unwrap_or_default()), "{told}");
+    };
+    check(100 << 30, 256 << 20, None);
+    check(100 << 30, (256 << 20) - 1, Some("less than 256 MiB"));
+    check(1000 << 20, 50 << 20, None);
+    check(1000 << 20, (50 << 20) - 1, Some("less than 50 MiB"));
 }
 
 #[test]
