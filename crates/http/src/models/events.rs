@@ -38,7 +38,7 @@ pub fn run<H: Handler>(
             tokio::select! {
                 biased;
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => drop(tokio::task::spawn_local(serve(Rc::clone(&turn), stream))),
+                    Ok((stream, peer)) => drop(tokio::task::spawn_local(serve(Rc::clone(&turn), stream, peer))),
                     Err(error) => pause_for(&error).await,
                 },
                 () = &mut stop => break,

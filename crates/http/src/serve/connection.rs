@@ -6,16 +6,20 @@
 
 use super::exchange;
 use super::handler::Handler;
+use super::record::{Asked, Kept};
 use super::socket::{send, send_file, shut_down_writing};
 use super::turn::{Turn, Watched};
-use crate::files::{Answer, Body, FileRange, Part};
+use crate::files::{Answer, Body, FileRange, Moment, Part};
 use crate::h1::{
     BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Next, Reject, RespondError, Waiting,
 };
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::StatusCode;
+use http::request::Parts;
 use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::net::TcpStream;
 
@@ -24,22 +28,36 @@ use tokio::net::TcpStream;
 const OUTPUT_BYTES: usize = 256 * 1024;
 
 /// Serves `stream` to its end. It never fails: a connection that breaks is over.
-pub async fn serve<H: Handler>(turn: Rc<Turn<H>>, stream: TcpStream) {
+///
+/// Every byte of the future is held by every connection: it keeps one driver in
+/// place and hands out borrows of it, since an `async fn` stores an argument that it
+/// takes by value twice.
+pub fn serve<H: Handler>(
+    turn: Rc<Turn<H>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> impl Future<Output = ()> {
     // Answers are written whole; waiting for more would only delay them.
     let _ = stream.set_nodelay(true);
     let wire = Wire {
-        watched: turn.enter(stream),
+        watched: turn.enter(stream, peer),
         held: Vec::new(),
         unsent: VecDeque::new(),
     };
-    let driver = Driver {
+    let mut driver = Driver {
         protocol: Connection::new(turn.settings.limits),
         wire,
-        turn: Rc::clone(&turn),
+        turn,
+        pending: None,
     };
-    // Whoever it was has gone.
-    let _ = driver.run().await;
-    turn.leave();
+    async move {
+        // Whoever it was has gone.
+        let _ = driver.run().await;
+        driver.tell_pending();
+        let turn = Rc::clone(&driver.turn);
+        drop(driver);
+        turn.leave();
+    }
 }
 
 /// The two ends of the socket.
@@ -56,6 +74,15 @@ struct Driver<H: Handler> {
     turn: Rc<Turn<H>>,
     protocol: Connection,
     wire: Wire,
+    /// A response under way that is to be told of.
+    pending: Option<Box<Pending>>,
+}
+
+/// A response whose content is being sent.
+struct Pending {
+    kept: Kept,
+    status: StatusCode,
+    bytes: u64,
 }
 
 /// What a turn ended with.
@@ -65,25 +92,36 @@ enum After {
     /// What was written waits to be sent.
     Send,
     /// A service answers.
-    Call(Box<http::request::Parts>),
+    Call(Box<Call>),
     /// The connection is over.
     Close { linger: bool },
 }
 
+/// A request for a service.
+pub(super) struct Call {
+    pub(super) parts: Parts,
+    /// Where its response is to be told of.
+    pub(super) kept: Option<Kept>,
+}
+
 impl<H: Handler> Driver<H> {
-    async fn run(mut self) -> io::Result<()> {
+    async fn run(&mut self) -> io::Result<()> {
         loop {
             match self.take_turn()? {
                 After::Read => self.wait_to_read().await?,
-                After::Send => self.wire.send_all(&self.turn).await?,
-                After::Call(parts) => {
+                After::Send => {
+                    self.wire.send_all(&self.turn).await?;
+                    self.tell_pending();
+                }
+                After::Call(call) => {
                     let Self {
                         turn,
                         protocol,
                         wire,
-                    } = &mut self;
+                        ..
+                    } = &mut *self;
                     // Boxed: a connection that only serves files stays small.
-                    Box::pin(exchange::run(turn, protocol, wire, *parts)).await?;
+                    Box::pin(exchange::run(turn, protocol, wire, call)).await?;
                 }
                 After::Close { linger } => return self.close(linger).await,
             }
@@ -135,23 +173,35 @@ impl<H: Handler> Driver<H> {
                         Ok(Some(head)) => head,
                         Ok(None) => match self.expired_head() {
                             Some(reject) => {
-                                self.protocol.reject(&mut output, &reject, &date);
+                                self.reject(&mut output, &reject, &date, now);
                                 continue;
                             }
                             None if self.protocol.next() == Next::ReceiveHead => break After::Read,
                             None => continue,
                         },
                         Err(reject) => {
-                            self.protocol.reject(&mut output, &reject, &date);
+                            self.reject(&mut output, &reject, &date, now);
                             continue;
                         }
                     };
                     at += head.consumed();
-                    match turn.handler.file(&head, now) {
-                        Some(answer) => self.write_answer(&mut output, answer, &date),
+                    let peer = self.wire.watched.peer;
+                    let refused = turn.handler.refuse(peer, &head, now);
+                    match refused.or_else(|| turn.handler.file(&head, now)) {
+                        Some(answer) => {
+                            let (status, bytes) = (answer.status, answer.body.length());
+                            self.write_answer(&mut output, answer, &date);
+                            if turn.handler.records() {
+                                self.tell_answer(Asked::of(&head), status, bytes, now);
+                            }
+                        }
                         None => match head.to_parts() {
-                            Ok(parts) => break After::Call(Box::new(parts)),
-                            Err(reject) => self.protocol.reject(&mut output, &reject, &date),
+                            Ok(parts) => {
+                                let records = turn.handler.records();
+                                let kept = records.then(|| Asked::of(&head).keep(now));
+                                break After::Call(Box::new(Call { parts, kept }));
+                            }
+                            Err(reject) => self.reject(&mut output, &reject, &date, now),
                         },
                     }
                     if !self.wire.unsent.is_empty() || output.len() >= OUTPUT_BYTES {
@@ -207,6 +257,40 @@ impl<H: Handler> Driver<H> {
         })
     }
 
+    fn reject(&mut self, output: &mut Vec<u8>, reject: &Reject, date: &[u8; 29], begun: Moment) {
+        self.protocol.reject(output, reject, date);
+        if self.turn.handler.records() {
+            let peer = self.wire.watched.peer;
+            let bytes = reject.reason.len() as u64;
+            self.turn.tell(peer, None, reject.status, bytes, begun);
+        }
+    }
+
+    /// Tells of an answer, at once or when its content has been sent.
+    fn tell_answer(&mut self, asked: Asked<'_>, status: StatusCode, bytes: u64, begun: Moment) {
+        if self.wire.unsent.is_empty() {
+            let peer = self.wire.watched.peer;
+            self.turn.tell(peer, Some(asked), status, bytes, begun);
+        } else {
+            let kept = asked.keep(begun);
+            self.pending = Some(Box::new(Pending {
+                kept,
+                status,
+                bytes,
+            }));
+        }
+    }
+
+    fn tell_pending(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            let sent = pending.bytes.saturating_sub(self.wire.unsent_length());
+            let peer = self.wire.watched.peer;
+            let Pending { kept, status, .. } = *pending;
+            let asked = Some(kept.asked());
+            self.turn.tell(peer, asked, status, sent, kept.begun);
+        }
+    }
+
     fn write_answer(&mut self, output: &mut Vec<u8>, answer: Answer, date: &[u8; 29]) {
         if let Some(fault) = &answer.fault {
             tracing::warn!("{fault}");
@@ -252,18 +336,19 @@ impl<H: Handler> Driver<H> {
         self.protocol.end_body(output, None)
     }
 
-    async fn close(mut self, linger: bool) -> io::Result<()> {
+    async fn close(&mut self, linger: bool) -> io::Result<()> {
         self.wire.send_all(&self.turn).await?;
-        let watched = &self.wire.watched;
+        let watched = Rc::clone(&self.wire.watched);
         shut_down_writing(&watched.stream);
         if linger {
             self.turn
-                .expect(watched, self.turn.settings.timeouts.linger);
-            let mut sink = [0; 4096];
+                .expect(&watched, self.turn.settings.timeouts.linger);
             let mut left = self.turn.settings.limits.drain_bytes;
             while left > 0 && !watched.is_expired.get() {
                 watched.stream.readable().await?;
-                match watched.stream.try_read(&mut sink) {
+                // A buffer of its own would make every connection as large.
+                let read = watched.stream.try_read(&mut self.turn.input.borrow_mut());
+                match read {
                     Ok(0) => break,
                     Ok(read) => left = left.saturating_sub(read as u64),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -297,11 +382,18 @@ impl Wire {
 
     /// Sends everything that is kept.
     pub(super) async fn send_all<H>(&mut self, turn: &Turn<H>) -> io::Result<()> {
-        while let Some(part) = self.unsent.pop_front() {
-            let has_more = !self.unsent.is_empty();
-            match part {
-                Part::Bytes(bytes) => self.send_bytes(turn, &bytes, has_more).await?,
-                Part::File(range) => self.send_range(turn, &range).await?,
+        while let Some(part) = self.unsent.front() {
+            if part.length() == 0 {
+                self.unsent.pop_front();
+                continue;
+            }
+            let has_more = self.unsent.len() > 1;
+            match self.send_first(has_more) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait_to_write(turn).await?;
+                }
+                Err(error) => return Err(error),
             }
         }
         // A queue that was long must not stay so.
@@ -310,35 +402,28 @@ impl Wire {
         Ok(())
     }
 
-    async fn send_bytes<H>(&self, turn: &Turn<H>, bytes: &[u8], more: bool) -> io::Result<()> {
-        let mut sent = 0;
-        while sent < bytes.len() {
-            match send(&self.watched.stream, &bytes[sent..], more) {
-                Ok(length) => sent += length,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait_to_write(turn).await?;
+    /// Sends what the socket takes of the first part, and keeps the rest.
+    fn send_first(&mut self, has_more: bool) -> io::Result<()> {
+        let stream = &self.watched.stream;
+        match self.unsent.front_mut() {
+            None => {}
+            Some(Part::Bytes(bytes)) => bytes.advance(send(stream, bytes, has_more)?),
+            Some(Part::File(FileRange { file, span })) => {
+                let sent = send_file(stream, file, span.offset, span.length)?;
+                if sent == 0 {
+                    // The file was cut: what was announced cannot be kept.
+                    return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                Err(error) => return Err(error),
+                span.offset += sent;
+                span.length -= sent;
             }
         }
         Ok(())
     }
 
-    async fn send_range<H>(&self, turn: &Turn<H>, range: &FileRange) -> io::Result<()> {
-        let mut offset = range.span.offset;
-        while offset < range.span.end() {
-            let left = range.span.end() - offset;
-            match send_file(&self.watched.stream, &range.file, offset, left) {
-                // The file was cut: what was announced cannot be kept.
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(sent) => offset += sent,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait_to_write(turn).await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    /// How many bytes are kept.
+    pub(super) fn unsent_length(&self) -> u64 {
+        self.unsent.iter().map(Part::length).sum()
     }
 
     async fn wait_to_write<H>(&self, turn: &Turn<H>) -> io::Result<()> {

@@ -1,14 +1,15 @@
 //! One request that a service answers: its content goes in while the answer comes
 //! out, each at the pace of the slower side.
 
-use super::connection::Wire;
+use super::connection::{Call, Wire};
 use super::handler::{Answering, BoxBody, Handler};
 use super::incoming::{BodyError, Incoming, Slot};
 use super::turn::Turn;
 use crate::files::{FileRange, Part};
 use crate::h1::{BodyPlan, BodySize, BodyStep, Connection, Reject, trailer_fields};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header, request::Parts};
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, header};
 use http_body::Body;
 use std::future::poll_fn;
 use std::io;
@@ -28,8 +29,9 @@ pub(super) async fn run<H: Handler>(
     turn: &Turn<H>,
     protocol: &mut Connection,
     wire: &mut Wire,
-    parts: Parts,
+    call: Box<Call>,
 ) -> io::Result<()> {
+    let Call { parts, kept } = *call;
     let (body, slot) = if protocol.body_remains() {
         let slot = Arc::new(Slot::default());
         let length = announced(&parts);
@@ -44,10 +46,19 @@ pub(super) async fn run<H: Handler>(
         protocol,
         wire,
         slot,
+        content_bytes: 0,
     };
     let response = exchange.answer(&mut answering).await?;
     drop(answering);
-    exchange.respond(response).await
+    let status = response.status();
+    let sent = exchange.respond(response).await;
+    if let Some(kept) = kept {
+        let given = exchange.content_bytes;
+        let bytes = given.saturating_sub(exchange.wire.unsent_length());
+        let peer = exchange.wire.watched.peer;
+        turn.tell(peer, Some(kept.asked()), status, bytes, kept.begun);
+    }
+    sent
 }
 
 struct Exchange<'a, H> {
@@ -56,6 +67,8 @@ struct Exchange<'a, H> {
     wire: &'a mut Wire,
     /// Where the content goes, as long as some is left and wanted.
     slot: Option<Arc<Slot>>,
+    /// How much content the response has had up to now.
+    content_bytes: u64,
 }
 
 impl<H: Handler> Exchange<'_, H> {
@@ -106,6 +119,7 @@ impl<H: Handler> Exchange<'_, H> {
     /// Instead of the equivalent body, the file itself.
     fn send_file(&mut self, mut out: Vec<u8>, range: FileRange) -> io::Result<()> {
         let length = range.span.length;
+        self.content_bytes = length;
         let written = self
             .protocol
             .announce_body(&mut out, length)
@@ -147,6 +161,7 @@ impl<H: Handler> Exchange<'_, H> {
             };
             match frame.into_data() {
                 Ok(content) => {
+                    self.content_bytes += content.len() as u64;
                     if self.protocol.send_body(&mut out, &content).is_err() {
                         return self.flush(&mut out).await;
                     }

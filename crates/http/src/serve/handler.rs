@@ -1,6 +1,7 @@
 //! What answers requests: files at once, services in their time.
 
 use super::incoming::Incoming;
+use super::record::Record;
 use crate::files::{Answer, Method, Moment, Request as FileRequest, Site, Wanted};
 use crate::h1::RequestHead;
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use tower::{Service, ServiceExt};
 
@@ -26,6 +28,22 @@ pub trait Handler: 'static {
 
     /// Any other answer.
     fn call(&self, request: Request<Incoming>) -> Answering;
+
+    /// The answer to a client that is turned away, before anything else is done
+    /// for its request: one that asks too often, for instance.
+    #[inline]
+    fn refuse(&self, _: SocketAddr, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
+        None
+    }
+
+    /// Whether [`Handler::record`] is to be called.
+    #[inline]
+    fn records(&self) -> bool {
+        false
+    }
+
+    /// A response has ended.
+    fn record(&self, _: &Record<'_>) {}
 }
 
 /// Files and nothing else.

@@ -12,10 +12,12 @@ mod connection;
 mod exchange;
 mod handler;
 mod incoming;
+mod record;
 mod socket;
 mod turn;
 
 pub use connection::serve;
 pub use handler::{Files, Handler, Layered, Tower};
 pub use incoming::{BodyError, Incoming};
+pub use record::{Asked, Record};
 pub use turn::{Settings, Timeouts, Turn};

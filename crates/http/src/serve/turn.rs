@@ -5,10 +5,14 @@
 //! that waits holds no bytes, so that ten thousand idle ones cost little. A
 //! connection uses them only between two waits.
 
+use super::handler::Handler;
+use super::record::{Asked, Record};
 use crate::date::response_date;
 use crate::files::Moment;
 use crate::h1::Limits;
+use http::StatusCode;
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
@@ -75,6 +79,7 @@ pub struct Turn<H> {
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
     /// Seconds of the loop's clock; [`NEVER`] while it waits for nobody.
     deadline: Cell<u32>,
     /// The watch has shut the socket down.
@@ -94,6 +99,27 @@ struct Clock {
     moment: Moment,
     second: u64,
     date: [u8; 29],
+}
+
+impl<H: Handler> Turn<H> {
+    /// Tells the handler of a response that has ended now.
+    pub(super) fn tell(
+        &self,
+        peer: SocketAddr,
+        asked: Option<Asked<'_>>,
+        status: StatusCode,
+        bytes: u64,
+        begun: Moment,
+    ) {
+        self.handler.record(&Record {
+            peer,
+            asked,
+            status,
+            bytes,
+            since_epoch: begun.since_epoch,
+            duration: self.now().elapsed.saturating_sub(begun.elapsed),
+        });
+    }
 }
 
 impl<H> Turn<H> {
@@ -178,9 +204,10 @@ impl<H> Turn<H> {
         });
     }
 
-    pub(super) fn enter(&self, stream: TcpStream) -> Rc<Watched> {
+    pub(super) fn enter(&self, stream: TcpStream, peer: SocketAddr) -> Rc<Watched> {
         let watched = Rc::new(Watched {
             stream,
+            peer,
             deadline: Cell::new(NEVER),
             is_expired: Cell::new(false),
             is_idle: Cell::new(true),
