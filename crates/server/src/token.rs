@@ -38,11 +38,21 @@ impl Kind {
 /// hashing a wrong one costs nothing.
 const TOKEN_BYTES: usize = 256;
 
+/// Random bytes of a secret.
+const SECRET_BYTES: usize = 32;
+
 /// A new secret of 256 random bits.
 pub fn draw(kind: Kind, random: &dyn Random) -> String {
-    let mut secret = [0; 32];
+    let mut secret = [0; SECRET_BYTES];
     random.fill(&mut secret);
     format!("{}{}", kind.prefix(), hex(&secret))
+}
+
+/// Whether `text` has the form of what [`draw`] gives.
+pub fn is_well_formed(kind: Kind, text: &str) -> bool {
+    text.strip_prefix(kind.prefix()).is_some_and(|secret| {
+        secret.len() == 2 * SECRET_BYTES && secret.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 /// The hash by which a token is known; `None` for a text that is none of ours.

@@ -14,6 +14,10 @@ use crate::token;
 /// not written by us.
 const IDENTITY_BYTES: u64 = 4 << 20;
 
+/// What a node makes only once its identity is durable: where one of these is,
+/// an identity was. The log comes before, so that the identity can name it.
+const LATER_THAN_IDENTITY: [&str; 4] = ["admin-token", "state.db", "blobs", "snapshots"];
+
 /// A locked data directory. The lock lives as long as this value.
 pub struct Directory {
     path: PathBuf,
@@ -69,6 +73,23 @@ pub enum DirectoryError {
         /// What is wrong.
         detail: String,
     },
+    /// The rest of a node's data is there without `node.yaml`.
+    #[error(
+        "{path} is missing, though {beside} beside it is a node's data: restore {path} from a \
+         backup, or choose an empty data directory for a new node"
+    )]
+    LostIdentity {
+        /// Where the identity would be.
+        path: PathBuf,
+        /// What a node left there.
+        beside: PathBuf,
+    },
+    /// `admin-token` holds something else, or only a part of one.
+    #[error(
+        "{0} is not an admin token (`adm_` and 64 hexadecimal digits): restore it from a backup, \
+         or remove it and the node makes a new one"
+    )]
+    AdminToken(PathBuf),
     /// The log was exchanged.
     #[error(
         "{path} belongs to log {expected} but the log here is {found}; \
@@ -121,8 +142,26 @@ impl Directory {
         &self.path
     }
 
+    /// Refuses a directory that holds a node's data without its `node.yaml`: a
+    /// new identity must not take over what another one acknowledged. Asked
+    /// before the log is opened, which would make a new one.
+    ///
+    /// # Errors
+    /// [`DirectoryError::LostIdentity`].
+    pub fn check_identity(&self) -> Result<(), DirectoryError> {
+        let path = self.path.join("node.yaml");
+        if path.exists() {
+            return Ok(());
+        }
+        let made_later = LATER_THAN_IDENTITY.map(|name| self.path.join(name));
+        match made_later.into_iter().find(|path| path.exists()) {
+            Some(beside) => Err(DirectoryError::LostIdentity { path, beside }),
+            None => Ok(()),
+        }
+    }
+
     /// Reads `node.yaml`, or writes the first one. A `name` replaces the
-    /// remembered one.
+    /// remembered one. Asked after [`Directory::check_identity`].
     ///
     /// # Errors
     /// [`DirectoryError::ForeignLog`] when the identity and the log do not
@@ -178,12 +217,16 @@ impl Directory {
     /// is used).
     ///
     /// # Errors
-    /// The file system's.
+    /// [`DirectoryError::AdminToken`] for a file that holds something else, or
+    /// the file system's.
     pub fn admin_token(&self, random: &dyn Random) -> Result<String, DirectoryError> {
         let path = self.path.join("admin-token");
         match read_bounded(&path) {
             // A crash between creating and writing leaves an empty file.
-            Ok(text) if !text.trim().is_empty() => return Ok(text.trim().to_owned()),
+            Ok(text) if token::is_well_formed(token::Kind::Admin, text.trim()) => {
+                return Ok(text.trim().to_owned());
+            }
+            Ok(text) if !text.trim().is_empty() => return Err(DirectoryError::AdminToken(path)),
             Ok(_) => fs::remove_file(&path).map_err(|source| failed("remove", &path, source))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(failed("read", &path, source)),
@@ -349,5 +392,38 @@ mod tests {
                 .unwrap()
                 .starts_with("adm_")
         );
+    }
+
+    #[test]
+    fn a_part_of_a_token_is_refused_by_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(folder.path()).unwrap();
+        let random = SeededRandom::new(1);
+        let token = directory.admin_token(&random).unwrap();
+        for wrong in ["x", "adm_", &token[..token.len() - 1], &format!("{token}0")] {
+            fs::write(folder.path().join("admin-token"), wrong).unwrap();
+            let refused = directory.admin_token(&random).unwrap_err().to_string();
+            assert!(refused.contains("/admin-token is not"), "{refused}");
+        }
+        fs::write(folder.path().join("admin-token"), format!("{token}\n")).unwrap();
+        assert_eq!(directory.admin_token(&random).unwrap(), token);
+    }
+
+    #[test]
+    fn data_without_its_identity_is_refused() {
+        for (left, refused) in [
+            ("log", false),
+            ("state.db", true),
+            ("blobs", true),
+            ("snapshots", true),
+            ("admin-token", true),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let directory = Directory::open(folder.path()).unwrap();
+            fs::create_dir(folder.path().join(left)).unwrap();
+            assert_eq!(directory.check_identity().is_err(), refused, "{left}");
+            fs::write(folder.path().join("node.yaml"), "").unwrap();
+            directory.check_identity().unwrap();
+        }
     }
 }

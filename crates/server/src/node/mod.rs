@@ -120,6 +120,7 @@ impl Node {
     pub fn open(settings: &Settings) -> Result<Arc<Self>, NodeError> {
         let directory = Directory::open(&settings.data)?;
         let (clock, random) = (Arc::clone(&settings.clock), Arc::clone(&settings.random));
+        directory.check_identity()?;
         let files = Arc::new(RealFileSystem);
         let log = EmbeddedLog::open(files.clone(), &directory.path().join("log"), &*random)?;
         let log = Arc::new(log);
