@@ -194,7 +194,7 @@ pub enum EngineError {
         /// The node.
         server: String,
         /// What it answered.
-        source: RemoteError,
+        source: Box<RemoteError>,
     },
     /// A disk without room.
     #[error("no room for what comes into {folder}: {source}")]
@@ -621,7 +621,7 @@ impl Engine {
         EngineError::NoAccess {
             space: self.summary.space.clone(),
             server: self.node.server().to_owned(),
-            source,
+            source: Box::new(source),
         }
     }
 

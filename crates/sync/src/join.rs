@@ -114,7 +114,7 @@ fn explain(folder: &Folder, marker: &Marker, server: &str, error: RemoteError) -
         error if error.is_without_access() => EngineError::NoAccess {
             space: marker.slug.clone(),
             server: server.to_owned(),
-            source: error,
+            source: Box::new(error),
         },
         error => error.into(),
     }
