@@ -62,6 +62,12 @@ pub async fn download(
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let named = [&which.path, &which.hash, &which.version, &which.items];
+    if named.iter().filter(|name| name.is_some()).count() != 1 {
+        return Err(Problem::Malformed(
+            "say which file by one of `path=`, `hash=`, `version=` and `items=`".to_owned(),
+        ));
+    }
     if which.items.is_some() {
         return many(service, caller, which).await;
     }
@@ -111,7 +117,7 @@ fn find(reader: &Reader, caller: Caller, which: &Which) -> Result<Found, Problem
         } => lookup::live(reader, space, path)?,
         _ => {
             return Err(Problem::Malformed(
-                "say which file: `path=`, `hash=`, `version=` or `items=`".to_owned(),
+                "say which file by one of `path=`, `hash=` and `version=`".to_owned(),
             ));
         }
     };

@@ -8,6 +8,8 @@ use base::{Cursor, Name, limits};
 use http::header;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use std::error::Error as _;
+use sync::folder::CORNER;
 
 /// Longest JSON body, in bytes: a path and a few words. Some are read before
 /// anyone has signed in.
@@ -23,10 +25,46 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        check_utf8(parts.uri.query().unwrap_or_default())?;
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|rejection| Problem::Malformed(rejection.body_text()))
+            .map_err(|rejection| {
+                // The outer text names types of ours.
+                let reason = rejection
+                    .source()
+                    .map_or_else(|| rejection.body_text(), ToString::to_string);
+                Problem::Malformed(format!("the query is wrong: {reason}"))
+            })
     }
+}
+
+/// Refuses a query whose percent-encoded bytes are no UTF-8: the parser would
+/// put U+FFFD in their place, and the name of another file come out.
+fn check_utf8(query: &str) -> Result<(), Problem> {
+    let mut bytes = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = after.get(..2).filter(|_| byte == b'%').and_then(from_hex);
+        match escaped {
+            Some(value) => {
+                bytes.push(value);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    std::str::from_utf8(&bytes).map(drop).map_err(|_| {
+        Problem::Malformed("the query is wrong: percent-encoded bytes are not UTF-8".to_owned())
+    })
+}
+
+fn from_hex(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let is_hex = text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hex.then(|| u8::from_str_radix(text, 16).ok()).flatten()
 }
 
 impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Json<T, LIMIT> {
@@ -82,6 +120,34 @@ pub fn path(text: &str) -> Result<Vec<Name>, Problem> {
         .collect()
 }
 
+/// A flag: `1`, `true` or nothing for yes, `0` or `false` for no.
+///
+/// # Errors
+/// [`Problem::Malformed`] for anything else.
+pub fn flag(what: &str, text: Option<&str>) -> Result<bool, Problem> {
+    match text {
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true" | "") => Ok(true),
+        Some(other) => Err(Problem::Malformed(format!(
+            "{what}: `{other}` is neither 1 nor 0"
+        ))),
+    }
+}
+
+/// Refuses a path of what a synced folder keeps for itself: no folder could hold
+/// such an item.
+///
+/// # Errors
+/// [`Problem::Path`].
+pub fn check_not_reserved(names: &[Name]) -> Result<(), Problem> {
+    if names.iter().any(|name| name.as_str() == CORNER) {
+        return Err(Problem::Path(format!(
+            "`{CORNER}` is what a folder keeps for itself: choose another name"
+        )));
+    }
+    Ok(())
+}
+
 /// A parameter in text form.
 ///
 /// # Errors
@@ -113,6 +179,34 @@ pub fn page_limit(asked: Option<usize>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn queries_are_utf8() {
+        for (query, good) in [
+            ("path=a", true),
+            ("path=%C3%BC&x=%2f", true),
+            ("path=100%", true),
+            ("path=%zz", true),
+            ("path=%ff", false),
+            ("path=%C3", false),
+            ("path=a%80b", false),
+        ] {
+            assert_eq!(check_utf8(query).is_ok(), good, "{query}");
+        }
+    }
+
+    #[test]
+    fn flags() {
+        for (text, expected) in [
+            (None, Some(false)),
+            (Some("0"), Some(false)),
+            (Some(""), Some(true)),
+            (Some("1"), Some(true)),
+            (Some("maybe"), None),
+        ] {
+            assert_eq!(flag("parents", text).ok(), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn paths() {

@@ -34,7 +34,7 @@ pub struct Place {
     mode: Option<String>,
     /// RFC 3339; now unless said.
     mtime: Option<String>,
-    /// Present: missing directories above are made.
+    /// Whether missing directories above are made.
     parents: Option<String>,
 }
 
@@ -56,6 +56,8 @@ pub async fn put(
     let mut incoming = Incoming::new(request.into_body(), limits::FILE_BYTES);
     let path = place.path.as_deref().unwrap_or_default();
     let names = input::path(path)?;
+    input::check_not_reserved(&names)?;
+    let parents = input::flag("parents", place.parents.as_deref())?;
     let belief = match place.base.as_deref() {
         None => Belief::Anything,
         Some("absent") => Belief::Absent,
@@ -70,7 +72,6 @@ pub async fn put(
     let metadata = Metadata::file(hash, size, mode, modified)
         .map_err(|error| Problem::Malformed(error.to_string()))?;
     let joined = entry::path(&names);
-    let parents = place.parents.is_some();
     let changes = service
         .node
         .read(move |reader| {

@@ -283,3 +283,39 @@ async fn commits_that_cannot_be() {
     let reused = site.upload(&token, space, &[blob, number("b")]).await;
     reused.assert_problem(422, "sequence-reused");
 }
+
+#[tokio::test]
+async fn what_a_query_says_wrongly_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    site.space("s").await;
+    let admin = site.admin();
+    let put = async |query: &str| {
+        let path = format!("/api/file/upload?space=s&{query}");
+        let request = request(Method::POST, &path, &admin)
+            .header("content-type", "application/octet-stream")
+            .body(Body::from("x"))
+            .unwrap();
+        site.send(request).await
+    };
+    for (query, name) in [
+        ("path=%ff", "malformed"),
+        ("path=a&parents=maybe", "malformed"),
+        ("path=.atoll/x&parents=1", "path"),
+        ("path=.atoll", "path"),
+        ("path=/.atoll/x&parents=1", "path"),
+        ("path=a/.atoll&parents=1", "path"),
+    ] {
+        put(query).await.assert_problem(400, name);
+    }
+    for query in ["path=a&version=1.1", "path=a&items=1.1", "base=1.1"] {
+        let path = format!("/api/file/download?space=s&{query}");
+        site.get(&admin, &path)
+            .await
+            .assert_problem(400, "malformed");
+    }
+    let without = site.get(&admin, "/api/tree?path=a").await;
+    without.assert_problem(400, "malformed");
+    let text = without.json()["detail"].as_str().unwrap().to_owned();
+    assert_eq!(text, "the query is wrong: missing field `space`");
+}
