@@ -93,6 +93,8 @@ pub struct Engine {
     /// Where the feed is read from next.
     cursor: Cursor,
     summary: Summary,
+    /// Whether a directory was found that is too deep to be watched.
+    pub(crate) beyond_hearing: bool,
     /// Large files that keep changing; only who watches lets them rest.
     pub(crate) rests: Option<Rests>,
     /// What [`Rests`] counts time from.
@@ -186,7 +188,7 @@ pub enum EngineError {
     /// The device was removed, or has no role in the space any more.
     #[error(
         "this device has no access to space `{space}` at {server} any more: join with a new \
-         invite ({source})"
+         invite"
     )]
     NoAccess {
         /// Its slug.
@@ -351,6 +353,7 @@ impl Engine {
                 space: slug,
                 ..Summary::default()
             },
+            beyond_hearing: false,
             rests: None,
             waits: Waits::default(),
             started: Instant::now(),
@@ -464,6 +467,7 @@ impl Engine {
         let mut report = self.round(Scope::Everything)?;
         let mut retry = Retry::new();
         while !stop.is_stopped() {
+            deaf |= self.beyond_hearing;
             let quiet =
                 report.again.is_empty() && !report.more_news && report.interrupted.is_none();
             if quiet && report.resting.is_empty() {

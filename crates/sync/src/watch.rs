@@ -15,6 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Names remembered between two looks; beyond it a full look is cheaper.
 const NAMES_MAX: usize = 16_384;
 
+/// The longest path that can be listened to, from the root of the file system:
+/// `PATH_MAX` counts the final zero.
+const HEARD_BYTES: usize = 4095;
+
 /// Listens until dropped.
 #[derive(Debug)]
 pub struct Watch {
@@ -32,6 +36,11 @@ pub struct Heard {
     pub everything: bool,
     /// Why not everything is heard from now on, if so.
     pub deaf: Option<String>,
+}
+
+/// Whether changes in the directory at `path` of `folder` can be heard of.
+pub fn can_hear(folder: &Path, path: &RelativePath) -> bool {
+    folder.as_os_str().len() + 1 + path.as_str().len() <= HEARD_BYTES
 }
 
 impl Heard {

@@ -285,3 +285,41 @@ fn a_watching_client_ends_in_order() {
     watcher.stop(LIMIT).unwrap();
     assert!(fs::read_to_string(&log).unwrap().contains("space kept: "));
 }
+
+/// A member whose role was taken away is told so once, and ends a single sync.
+#[test]
+fn lost_access_is_said_once() {
+    let site = Site::start();
+    let (watcher, log) = site.watch("first");
+    log_says(&log, "syncing ");
+    let token = fs::read_to_string(site.at("data/admin-token")).unwrap();
+    let members = format!("{}/api/spaces/kept/members", site.url());
+    let authorization = format!("Bearer {}", token.trim());
+    let answer = ureq::get(&members)
+        .header("authorization", &authorization)
+        .call()
+        .unwrap();
+    let listed: serde_json::Value =
+        serde_json::from_reader(answer.into_body().into_reader()).unwrap();
+    for member in listed["items"].as_array().unwrap() {
+        let change = serde_json::json!({ "member": member["member"], "role": null });
+        ureq::post(&members)
+            .header("authorization", &authorization)
+            .header("content-type", "application/json")
+            .send(change.to_string())
+            .unwrap();
+    }
+    log_says(&log, "no access to space `kept`");
+    for name in ["a", "b"] {
+        fs::write(site.first.path.join(name), name).unwrap();
+    }
+    watcher.stop(LIMIT).unwrap();
+    let told = fs::read_to_string(&log).unwrap();
+    assert_eq!(told.matches("no access").count(), 1, "{told}");
+    let once = site.sync("first", &["--once"]);
+    assert_eq!(once.status.code(), Some(1));
+    assert!(
+        said(&once).contains("no access to space `kept`"),
+        "{once:?}"
+    );
+}

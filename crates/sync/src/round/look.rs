@@ -8,6 +8,7 @@ use crate::intents::Intent;
 use crate::plan::{Remote, Sight, Step, decide};
 use crate::surroundings::Foreign;
 use crate::trees::SyncedRow;
+use crate::watch;
 use base::{ItemId, Name, limits};
 use state::Version;
 use std::io;
@@ -237,6 +238,7 @@ impl Round<'_> {
 
     /// Merges the three lists of one directory's names, each in byte order.
     fn walk_directory(&mut self, item: ItemId, path: &RelativePath) -> Result<(), EngineError> {
+        self.engine.beyond_hearing |= !watch::can_hear(self.engine.folder.path(), path);
         let listed = self
             .engine
             .folder
