@@ -5,18 +5,19 @@
 //! node says, a watcher what the folder says, and workers move content
 //! ([`crate::pool`]); all of them only send to it.
 
+use crate::error::EngineError;
 use crate::fetch::Inlet;
 use crate::folder::{Folder, RelativePath};
 use crate::intents::Intents;
 use crate::join::connect;
-use crate::leftovers::{self, LeftoverError};
+use crate::leftovers;
 use crate::marker::{self, FolderLock, Marker};
 use crate::observer::{Event, Observer, Waits};
 use crate::pool::Pool;
 use crate::remote::{Node, RemoteError};
 use crate::rest::Rests;
 use crate::round::{Report, Round, Scope};
-use crate::surroundings::{self, PlaceError};
+use crate::surroundings;
 use crate::trees::{Place, Trees, TreesError};
 use crate::upload::Outlet;
 use crate::watch::{Heard, Watch};
@@ -26,7 +27,6 @@ use base::{Clock, Cursor, DeviceId, ItemId, LogId, Random, SpaceId, SystemClock,
 use state::Version;
 use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -109,119 +109,6 @@ pub struct Engine {
 /// it ends such a request when it stood still for 30 s. What comes of it is
 /// known for this client's own that long.
 const STRAGGLER: Duration = Duration::from_secs(60);
-
-/// A client cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The folder.
-    #[error("cannot use the folder: {0}")]
-    Folder(#[from] io::Error),
-    /// It cannot be opened at all.
-    #[error("cannot open folder {path}: {source}")]
-    Open {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It lies where no synced folder may.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    /// Another process syncs it.
-    #[error("folder {0} is synced by another atoll process; stop that one first")]
-    Locked(PathBuf),
-    /// It belongs to another site.
-    #[error(
-        "folder {path} belongs to space `{space}` of node `{node}` ({server}); to join it elsewhere, remove {path}/.atoll first"
-    )]
-    Foreign {
-        /// Which.
-        path: PathBuf,
-        /// Its space.
-        space: String,
-        /// Its node.
-        node: String,
-        /// That node's address.
-        server: String,
-    },
-    /// What was done in it cannot be made durable.
-    #[error("the folder cannot be made durable: {0}")]
-    NotDurable(io::Error),
-    /// The marker is gone while the client runs.
-    #[error(
-        "folder {0} has lost its .atoll/marker.json: is the drive mounted? nothing was deleted"
-    )]
-    MarkerGone(PathBuf),
-    /// No space was named, and none is known.
-    #[error("which space? name one with --space")]
-    NoSpace,
-    /// No token was given, and none is known.
-    #[error(
-        "no token: take the `atoll sync …` line that `atoll up` or `atoll invite` prints, or give --token"
-    )]
-    NoToken,
-    /// The token that was given cannot be one.
-    #[error("the token that was given is empty or has blanks in it; copy it whole")]
-    BadToken,
-    /// The token that the folder keeps cannot be read.
-    #[error(
-        "{folder}/.atoll/token cannot be used: {source}; remove that file and give --token with \
-         a new invite"
-    )]
-    KeptToken {
-        /// Which.
-        folder: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The marker cannot be read.
-    #[error(
-        "{folder}/.atoll/marker.json cannot be used: {source}; remove {folder}/.atoll and join the \
-         folder again with a new invite, no file of it is lost"
-    )]
-    BadMarker {
-        /// Of which folder.
-        folder: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The device was removed, or has no role in the space any more.
-    #[error(
-        "this device has no access to space `{space}` at {server} any more: join with a new \
-         invite"
-    )]
-    NoAccess {
-        /// Its slug.
-        space: String,
-        /// The node.
-        server: String,
-        /// What it answered.
-        source: Box<RemoteError>,
-    },
-    /// A disk without room.
-    #[error("no room for what comes into {folder}: {source}")]
-    Full {
-        /// Which.
-        folder: PathBuf,
-        /// As the operating system says.
-        source: io::Error,
-    },
-    /// The client's state.
-    #[error(transparent)]
-    Trees(#[from] TreesError),
-    /// What an earlier run left.
-    #[error(transparent)]
-    Leftovers(#[from] LeftoverError),
-    /// The node.
-    #[error(transparent)]
-    Remote(#[from] RemoteError),
-    /// The node answered another number of outcomes than there were changes.
-    #[error("the node answered a commit with another number of outcomes")]
-    Outcomes,
-    /// The node broke the protocol.
-    #[error("the node answered nonsense: {0}")]
-    Nonsense(String),
-}
 
 /// What the engine waits for.
 enum Signal {

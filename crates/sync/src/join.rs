@@ -3,7 +3,7 @@
 //! something else in silence.
 
 use crate::Settings;
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::folder::Folder;
 use crate::marker::{self, Marker};
 use crate::remote::{Node, RemoteError, Session};

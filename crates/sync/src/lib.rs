@@ -12,6 +12,7 @@
 pub mod chunk;
 pub mod conflict;
 pub mod engine;
+mod error;
 pub mod fetch;
 pub mod folder;
 pub mod intents;
@@ -33,7 +34,8 @@ pub mod upload;
 pub mod watch;
 pub mod wire;
 
-pub use engine::{Engine, EngineError as SyncError, Strategy};
+pub use engine::{Engine, Strategy};
+pub use error::EngineError as SyncError;
 pub use observer::{Event, Observer, Silent};
 pub use remote::RemoteError;
 

@@ -4,7 +4,7 @@
 use super::act::is_full;
 use super::look::is_gone;
 use super::{Deletion, Removal, Round};
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::fetch::{FetchError, MAP_KEPT_FROM};
 use crate::folder::{Observation, ObservedKind, RelativePath};
 use crate::intents::Intent;

@@ -2,7 +2,7 @@
 //! brought, and by the news of the feed. Doing is [`super::act`]'s.
 
 use super::{Place, Round};
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::folder::{Observation, ObservedKind, RelativePath, is_link};
 use crate::intents::Intent;
 use crate::plan::{Remote, Sight, Step, decide};

@@ -7,15 +7,17 @@
 //! again; nothing is remembered of it but what the trees say, so a crash in the
 //! middle costs only time.
 //!
-//! Looking is in `look`, doing in `act`, and what comes of it in `conclude`.
+//! Looking is in `look`, doing in `act` and `batches`, and what comes of it in `conclude`.
 //! `recover` takes in what a killed process could not note.
 
 mod act;
+mod batches;
 mod conclude;
 mod look;
 mod recover;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::fetch::Standing;
 use crate::folder::{Directory, Observation, RelativePath};
 use crate::land::Want;

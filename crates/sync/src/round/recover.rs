@@ -4,7 +4,7 @@
 //! is removed here only if it is known to be the version that was deleted.
 
 use super::Round;
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::folder::{ObservedKind, RelativePath};
 use crate::intents::Intent;
 use crate::plan::Synced;
