@@ -42,7 +42,7 @@ impl Trees {
     }
 
     /// Remembers the offers of `device` whose answers were never heard: news of
-    /// these places that `device` made are its own ([`Remote::own`]).
+    /// these places that `device` made are its own ([`crate::plan::Remote::own`]).
     ///
     /// # Errors
     /// [`TreesError`].
