@@ -3,17 +3,18 @@
 //! over loopback like any other. The list survives restarts in `node.yaml`.
 
 use crate::api::{Caller, Service, make_space};
+use crate::folder_told::Told;
 use crate::node::{self, Node};
 use crate::problem::Problem;
 use crate::token;
 use base::{DeviceId, Slug, SpaceId};
-use serde_json::{Value, json};
+use serde_json::Value;
 use state::{Body, Label, Reply, Role, Space, TokenHash};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use sync::{Mode, Silent, Stop, Strategy};
+use sync::{Mode, Observer, Stop, Strategy};
 
 /// Pause before a folder's client that failed is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
@@ -39,7 +40,7 @@ struct Clients {
 struct Client {
     path: PathBuf,
     space: Space,
-    state: Arc<Mutex<String>>,
+    told: Arc<Told>,
     stop: Stop,
     thread: JoinHandle<()>,
 }
@@ -78,7 +79,11 @@ impl Folders {
         wanted: Option<String>,
     ) -> Result<Space, Problem> {
         let _one_at_a_time = self.adding.lock().await;
-        let path = self.node.store(move || prepare(&path)).await?;
+        let path = self.node.store(move || true_path(&path)).await?;
+        check_apart(&path, self.node.data())?;
+        self.check_not_lost(&path).await?;
+        let made = path.clone();
+        self.node.store(move || make(&made)).await?;
         if let Some(space) = self.check_place(&path)? {
             return Ok(space);
         }
@@ -107,11 +112,9 @@ impl Folders {
     /// What each client does, for the status.
     pub fn states(&self) -> Vec<Value> {
         let state = |client: &Client| {
-            json!({
-                "path": client.path.display().to_string(),
-                "space": client.space.slug.as_str(),
-                "state": *client.state.lock().unwrap_or_else(PoisonError::into_inner),
-            })
+            let mut state = client.told.status();
+            state["space"] = client.space.slug.as_str().into();
+            state
         };
         self.lock().running.iter().map(state).collect()
     }
@@ -132,7 +135,28 @@ impl Folders {
         }
     }
 
+    /// Refuses a folder of this node whose marker is gone: it may lie on a drive
+    /// that is not mounted, and what is put there would hide beneath it.
+    async fn check_not_lost(&self, path: &Path) -> Result<(), Problem> {
+        let known = self.node.identity().folders;
+        let Some(known) = known.into_iter().find(|folder| folder.path == path) else {
+            return Ok(());
+        };
+        if let Ok(Some(_)) = sync::marker::read(path) {
+            return Ok(());
+        }
+        let id = SpaceId::from_u64(known.space).map(|id| id.to_string());
+        let space = self.find_space(id.unwrap_or_default()).await?.slug;
+        Err(Problem::Refused(format!(
+            "folder {} was space `{space}` on this node, but its .atoll is gone: if it lies on a \
+             drive, mount it; if it was deleted, its files are still in the space, and \
+             `atoll sync OTHER-FOLDER --space {space}` brings them into another folder",
+            path.display()
+        )))
+    }
+
     async fn start_remembered(&self, folder: &node::Folder) -> Result<(), Problem> {
+        check_apart(&folder.path, self.node.data())?;
         let id = SpaceId::from_u64(folder.space)
             .map(|id| id.to_string())
             .unwrap_or_default();
@@ -244,18 +268,18 @@ impl Folders {
             strategy: Strategy::KeepBoth,
             joined: true,
         };
-        let (state, stop) = (Arc::new(Mutex::new("starting".to_owned())), Stop::new());
+        let (told, stop) = (Arc::new(Told::new(path.clone())), Stop::new());
         let thread = std::thread::Builder::new()
             .name(format!("folder {}", space.slug))
             .spawn({
-                let (state, stop) = (Arc::clone(&state), stop.clone());
-                move || keep_running(&settings, &stop, &state)
+                let (told, stop) = (Arc::clone(&told), stop.clone());
+                move || keep_running(&settings, &stop, &told)
             })
             .map_err(|error| Problem::Internal(format!("cannot start a thread: {error}")))?;
         clients.running.push(Client {
             path,
             space,
-            state,
+            told,
             stop,
             thread,
         });
@@ -286,29 +310,118 @@ impl Folders {
     }
 }
 
-/// Makes the folder if it is missing; the result is its one true path.
-fn prepare(path: &Path) -> Result<PathBuf, Problem> {
+/// The one true path of a folder, which need not exist.
+fn true_path(path: &Path) -> Result<PathBuf, Problem> {
     if !path.is_absolute() {
         return Err(Problem::Malformed(format!(
             "{} is not an absolute path",
             path.display()
         )));
     }
-    let failed = |error| Problem::Refused(format!("cannot use folder {}: {error}", path.display()));
-    std::fs::create_dir_all(path).map_err(failed)?;
-    path.canonicalize().map_err(failed)
+    let climbs = |part: &Component<'_>| matches!(part, Component::ParentDir);
+    for above in path.ancestors() {
+        let missing = path.strip_prefix(above).unwrap_or(Path::new(""));
+        match above.canonicalize() {
+            Ok(real) if missing.as_os_str().is_empty() => return Ok(real),
+            Ok(real) if !missing.components().any(|part| climbs(&part)) => {
+                return Ok(real.join(missing));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(_) => break,
+            Err(error) => return Err(unusable(path, &error)),
+        }
+    }
+    Err(Problem::Malformed(format!(
+        "{} climbs out of a folder that is not there",
+        path.display()
+    )))
+}
+
+/// Makes the folder if it is missing.
+fn make(path: &Path) -> Result<(), Problem> {
+    if path.exists() && !path.is_dir() {
+        return Err(Problem::Refused(format!(
+            "{} is not a directory: only directories can be shared",
+            path.display()
+        )));
+    }
+    std::fs::create_dir_all(path).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::Refused(format!("cannot use folder {}: {error}", path.display()))
+}
+
+/// Refuses a folder that holds the node's data or lies in it: the node would
+/// store what it writes, and write what it stores, without end.
+fn check_apart(path: &Path, data: &Path) -> Result<(), Problem> {
+    let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    if !path.starts_with(&data) && !data.starts_with(path) {
+        return Ok(());
+    }
+    let relation = if path == data {
+        "is"
+    } else if path.starts_with(&data) {
+        "lies in"
+    } else {
+        "contains"
+    };
+    Err(Problem::Refused(format!(
+        "folder {} {relation} the node's data directory {}: share another folder, or put the \
+         data elsewhere with --data PATH",
+        path.display(),
+        data.display()
+    )))
 }
 
 /// Runs a folder's client until it is stopped, again and again when it fails.
-fn keep_running(settings: &sync::Settings, stop: &Stop, state: &Mutex<String>) {
-    let set = |text: String| *state.lock().unwrap_or_else(PoisonError::into_inner) = text;
+fn keep_running(settings: &sync::Settings, stop: &Stop, told: &Arc<Told>) {
     while !stop.is_stopped() {
-        set("watching".to_owned());
-        let Err(error) = sync::run(settings, Mode::Watch, stop, Arc::new(Silent)) else {
+        told.set("watching".to_owned());
+        let observer = Arc::clone(told) as Arc<dyn Observer>;
+        let Err(error) = sync::run(settings, Mode::Watch, stop, observer) else {
             return;
         };
         tracing::warn!(path = %settings.dir.display(), "syncing failed and is tried again: {error}");
-        set(format!("failed: {error}"));
+        told.set(format!("failed: {error}"));
         stop.wait(RESTART_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn true_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(real.join("a")).unwrap();
+        std::os::unix::fs::symlink(real.join("a"), real.join("link")).unwrap();
+        for (asked, expected) in [
+            ("a", Some("a")),
+            ("link", Some("a")),
+            ("link/new/x", Some("a/new/x")),
+            ("a/../a", Some("a")),
+            ("new/../a", None),
+        ] {
+            let found = true_path(&real.join(asked)).ok();
+            assert_eq!(found, expected.map(|path| real.join(path)), "{asked}");
+        }
+        assert!(true_path(Path::new("a")).is_err());
+    }
+
+    #[test]
+    fn data_and_folders_lie_apart() {
+        for (path, data, apart) in [
+            ("/a", "/b", true),
+            ("/a", "/ab", true),
+            ("/a", "/a", false),
+            ("/a/b", "/a", false),
+            ("/a", "/a/b/c", false),
+        ] {
+            let checked = check_apart(Path::new(path), Path::new(data));
+            assert_eq!(checked.is_ok(), apart, "{path} {data}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod api;
 mod descriptors;
+mod folder_told;
 pub mod folders;
 pub mod listen;
 pub mod node;

@@ -4,6 +4,7 @@ use crate::output::line;
 use crate::place::Reach;
 use anyhow::Result;
 use serde_json::Value;
+use std::io;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -58,6 +59,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             word(&folder["space"]),
             word(&folder["state"])
         ))?;
+        tell_skipped(folder)?;
+    }
+    Ok(())
+}
+
+/// What a folder does not sync, and how often two sides differed.
+fn tell_skipped(folder: &Value) -> io::Result<()> {
+    if let Some(skipped @ 1..) = folder["skipped"].as_u64() {
+        let more = folder["more_skipped"].as_bool().unwrap_or_default();
+        line(format_args!(
+            "  {skipped}{} entries were not synced; the last: {}",
+            if more { " and more" } else { "" },
+            folder["last_problem"].as_str().unwrap_or("?")
+        ))?;
+    }
+    if let Some(conflicts @ 1..) = folder["conflicts"].as_u64() {
+        line(format_args!("  {conflicts} conflict copies were made"))?;
     }
     Ok(())
 }
