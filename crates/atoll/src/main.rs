@@ -10,7 +10,7 @@ mod output;
 mod place;
 
 use clap::{Parser, Subcommand};
-use commands::{conflicts, history, invite, restore, scrub, serve, status, sync, up};
+use commands::{conflicts, history, invite, restore, scrub, serve, status, sync, up, web};
 use std::process::ExitCode;
 
 /// Files, shared and kept, on machines of your own.
@@ -45,6 +45,8 @@ enum Command {
     Conflicts(conflicts::Arguments),
     /// Verify every stored byte of a node
     Scrub(scrub::Arguments),
+    /// Serve a directory as a web site, without a node
+    Web(web::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
+        Command::Web(arguments) => web::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -120,3 +120,10 @@ pub enum EngineError {
     #[error("the node answered nonsense: {0}")]
     Nonsense(String),
 }
+
+impl EngineError {
+    /// Whether it is only that the node is away, or busy.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Remote(error) if error.is_passing())
+    }
+}

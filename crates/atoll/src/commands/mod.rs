@@ -9,3 +9,4 @@ pub mod serve;
 pub mod status;
 pub mod sync;
 pub mod up;
+pub mod web;

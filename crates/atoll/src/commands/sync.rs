@@ -95,7 +95,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
         },
         joined: false,
     };
-    let summary = sync::run(&settings, mode, &stop, observer)?;
+    let summary = match sync::run(&settings, mode, &stop, observer) {
+        // It waited for the node, and was asked to end.
+        Err(error) if stop.is_stopped() && error.is_passing() => {
+            return Ok(line(format_args!("ended before the node answered"))?);
+        }
+        ended => ended?,
+    };
     print(&summary, mode, arguments.json)?;
     anyhow::ensure!(
         summary.problems == 0 || mode == Mode::Watch,

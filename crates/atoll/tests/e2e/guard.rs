@@ -284,6 +284,15 @@ fn a_watching_client_ends_in_order() {
     log_says(&log, "syncing ");
     watcher.stop(LIMIT).unwrap();
     assert!(fs::read_to_string(&log).unwrap().contains("space kept: "));
+    let Site { node, first, top } = site;
+    node.stop(LIMIT).unwrap();
+    let mut command = Command::new(binary());
+    command.arg("sync").arg(&first.path);
+    let log = top.path().join("away.log");
+    let waiting = Process::start("waiting", &mut command, &log).unwrap();
+    log_says(&log, "waiting  ");
+    waiting.stop(LIMIT).unwrap();
+    log_says(&log, "ended before the node answered");
 }
 
 /// A member whose role was taken away is told so once, and ends a single sync.
