@@ -6,6 +6,7 @@ use crate::place::Data;
 use anyhow::{Context, Result, bail};
 use base::{SystemClock, SystemRandom};
 use server::Server;
+use server::address::public_url;
 use server::node::{Settings, SnapshotPolicy};
 use std::net::SocketAddr;
 use std::path::PathBuf;

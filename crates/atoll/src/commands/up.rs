@@ -10,9 +10,10 @@ use crate::place::Data;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use server::StartError;
+use server::address::{public_url, shell_word};
 use server::node::{DirectoryError, NodeError};
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -111,10 +112,10 @@ fn share(client: &Client, folder: &Path, server: String) -> Result<Invitation> {
             .and_then(|answer| text(&answer["token"]))
     };
     let (token, link) = (invite("join", "editor")?, invite("link", "owner")?);
-    let program = program_name();
+    let (program, quoted) = (program_name(), shell_word(&server));
     Ok(Invitation {
         link: format!("{server}/link#{link}"),
-        join: format!("{program} sync ./{space} --server {server} --space {space} --token {token}"),
+        join: format!("{program} sync ./{space} --server {quoted} --space {space} --token {token}"),
         space,
         server,
         token,
@@ -161,62 +162,13 @@ fn text(value: &Value) -> Result<String> {
         .context("the node answered without a name or token")
 }
 
-/// The address that other machines can use.
-fn public_url(address: SocketAddr) -> String {
-    let ip = if address.ip().is_unspecified() {
-        outward_ip(address).unwrap_or(address.ip())
-    } else {
-        address.ip()
-    };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
-}
-
-/// This machine's address on the way out. Connecting a datagram socket sends
-/// nothing; 192.0.2.1 and 2001:db8::1 are reserved for documentation.
-fn outward_ip(address: SocketAddr) -> Option<std::net::IpAddr> {
-    let (from, to) = if address.is_ipv4() {
-        ("0.0.0.0:0", "192.0.2.1:9")
-    } else {
-        ("[::]:0", "[2001:db8::1]:9")
-    };
-    let socket = UdpSocket::bind(from).ok()?;
-    socket.connect(to).ok()?;
-    Some(socket.local_addr().ok()?.ip())
-}
-
 /// How this program is called: by name when the shell would find it.
 fn program_name() -> String {
     let executable = |directory: PathBuf| directory.join("atoll").is_file();
     let on_path =
         std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(executable));
     match std::env::current_exe() {
-        Ok(path) if !on_path => quoted(&path.to_string_lossy()),
+        Ok(path) if !on_path => shell_word(&path.to_string_lossy()),
         _ => "atoll".to_owned(),
-    }
-}
-
-/// A word that a shell reads back as `text`.
-fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
-    if text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_for_a_shell() {
-        for (text, word) in [
-            ("/a/b-c", "/a/b-c"),
-            ("/a b", "'/a b'"),
-            ("it's", r"'it'\''s'"),
-        ] {
-            assert_eq!(quoted(text), word);
-        }
     }
 }

@@ -300,7 +300,11 @@ fn a_watching_client_ends_in_order() {
 fn lost_access_is_said_once() {
     let site = Site::start();
     let (watcher, log) = site.watch("first");
-    log_says(&log, "syncing ");
+    let path = site.first.path.join("before");
+    fs::write(&path, "given while it may").unwrap();
+    await_that("the first file at the node", || {
+        crate::atoll(&["history", text(&path)]).status.success()
+    });
     let token = fs::read_to_string(site.at("data/admin-token")).unwrap();
     let members = format!("{}/api/spaces/kept/members", site.url());
     let authorization = format!("Bearer {}", token.trim());
