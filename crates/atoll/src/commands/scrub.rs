@@ -26,6 +26,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         arguments.reach.client()?.post("/api/scrub", &json!({}))?
     } else {
         let data = arguments.reach.data.path()?;
+        if !data.is_dir() {
+            bail!(
+                "there is no data directory {}: say which with --data PATH",
+                data.display()
+            );
+        }
         match Directory::open_existing(&data) {
             Ok(directory) => scrub_alone(directory.path())?,
             Err(DirectoryError::Locked(_)) => {
@@ -41,7 +47,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         print(&report)?;
     }
     if damaged > 0 {
-        bail!("{damaged} places are damaged: restore these blobs from a backup or another node");
+        let are = if damaged == 1 {
+            "1 place is"
+        } else {
+            &format!("{damaged} places are")
+        };
+        bail!("{are} damaged: restore these blobs from a backup or another node");
     }
     Ok(())
 }
@@ -64,11 +75,13 @@ fn print(report: &Value) -> Result<()> {
     ))?;
     for damage in report["damaged"].as_array().into_iter().flatten() {
         let text = |name: &str| damage[name].as_str().unwrap_or("unknown");
+        let place = damage["offset"]
+            .as_u64()
+            .map_or(String::new(), |offset| format!(" at byte {offset}"));
         line(format_args!(
-            "damaged: {} in {} at byte {}: {}",
+            "damaged: {} in {}{place}: {}",
             text("hash"),
             text("path"),
-            damage["offset"],
             text("what")
         ))?;
     }
