@@ -5,6 +5,7 @@
 //! What a command means is `state`'s, what a folder's client does is `sync`'s
 //! business. The endpoints are described in `docs/protocol.md`.
 
+pub mod address;
 pub mod api;
 mod descriptors;
 mod folder_told;

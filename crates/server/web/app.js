@@ -23,9 +23,18 @@ function make(tag, options = {}, ...children) {
   return node;
 }
 
+// A wrong escape stands for itself; there is nothing of that name.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function place() {
   const names = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean);
-  const [space = null, ...path] = names.map(decodeURIComponent);
+  const [space = null, ...path] = names.map(decoded);
   return { space, path };
 }
 
@@ -51,11 +60,24 @@ function explain(error) {
   }
 }
 
+// A place that cannot be shown has no listing: the old one would pass for it.
+function showNothing(space, path) {
+  shown += 1;
+  showPath(space, path);
+  rows.replaceChildren();
+  listing.hidden = true;
+  element("more").hidden = true;
+}
+
+// A name in its own direction: what is written right to left must not turn
+// around what stands beside it.
+const isolated = (name) => make("bdi", { textContent: name });
+
 function showPath(space, path) {
   const crumbs = [make("a", { href: address(space, []), textContent: space })];
   path.forEach((name, depth) => {
     crumbs.push(" / ");
-    crumbs.push(make("a", { href: address(space, path.slice(0, depth + 1)), textContent: name }));
+    crumbs.push(make("a", { href: address(space, path.slice(0, depth + 1)) }, isolated(name)));
   });
   element("path").replaceChildren(...crumbs);
 }
@@ -66,10 +88,10 @@ function row(space, path, item) {
   const name = make("a", {
     className: `name ${item.kind}`,
     href: isDirectory ? address(space, inside) : api.downloadUrl(space, inside.join("/")),
-    textContent: item.name,
-  });
+  }, isolated(item.name));
   const label = item.kind === "symlink"
-    ? make("span", { className: "name symlink", textContent: `${item.name} → ${item.target}` })
+    ? make("span", { className: "name symlink" },
+      isolated(item.name), " → ", isolated(item.target))
     : name;
   return make("tr", {},
     make("td", {}, label),
@@ -99,7 +121,13 @@ async function showSpaces() {
 
 async function showDirectory(space, path) {
   const turn = ++shown;
-  const page = await api.tree(space, path.join("/"));
+  let page;
+  try {
+    page = await api.tree(space, path.join("/"));
+  } catch (error) {
+    if (turn === shown) showNothing(space, path);
+    throw error;
+  }
   if (turn !== shown) return null;
   showPath(space, path);
   rows.replaceChildren(...page.items.sort(directoriesFirst).map((item) => row(space, path, item)));
@@ -124,7 +152,7 @@ function noteChange(change) {
   const what = change.kind === "deleted" ? "deleted" : change.version.endsWith(".1") ? "new" : "changed";
   const line = make("li", {},
     make("span", { className: `tag ${what}`, textContent: what }),
-    ` ${change.name} `,
+    " ", isolated(change.name), " ",
     make("span", { className: "muted", textContent: format.time(change.time) }));
   const list = recent.querySelector("ol");
   list.prepend(line);

@@ -14,8 +14,17 @@ use http::{HeaderMap, Method, header};
 use state::{Reader, Role, Space};
 use std::sync::Arc;
 
-/// The name of the browser's session cookie.
-pub const COOKIE: &str = "atoll_session";
+/// The name of the browser's session cookie at the node's port: browsers keep
+/// one jar for all ports of a machine, and its nodes must not take turns in it.
+pub fn cookie_name(service: &Service) -> String {
+    match service.address.get() {
+        Some(address) => format!("{COOKIE}_{}", address.port()),
+        None => COOKIE.to_owned(),
+    }
+}
+
+/// How its name begins.
+const COOKIE: &str = "atoll_session";
 
 /// Whoever made a request: a registered device or the administrator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +80,7 @@ impl FromRequestParts<Arc<Service>> for Caller {
         if let Some(token) = bearer(&parts.headers)? {
             return identify(service, token).await;
         }
-        let Some(cookie) = cookie(&parts.headers) else {
+        let Some(cookie) = cookie(&parts.headers, &cookie_name(service)) else {
             return Err(Problem::Unauthorized(
                 "send a device's token as `Authorization: Bearer TOKEN`",
             ));
@@ -153,13 +162,13 @@ async fn identify(service: &Service, text: &str) -> Result<Caller, Problem> {
     device.map(|device| Caller(device.id)).ok_or(WRONG)
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 #[cfg(test)]
@@ -198,9 +207,9 @@ mod tests {
         assert!(bearer(&headers(&[(header::AUTHORIZATION, "Basic abc")])).is_err());
         assert_eq!(bearer(&HeaderMap::new()).unwrap(), None);
         let cookies = headers(&[(header::COOKIE, "a=b; atoll_session=ses_1")]);
-        assert_eq!(cookie(&cookies), Some("ses_1"));
+        assert_eq!(cookie(&cookies, COOKIE), Some("ses_1"));
         assert_eq!(
-            cookie(&headers(&[(header::COOKIE, "atoll_session2=x")])),
+            cookie(&headers(&[(header::COOKIE, "atoll_session_80=x")]), COOKIE),
             None
         );
     }

@@ -5,6 +5,7 @@ use super::access::Caller;
 use super::input::Json;
 use super::moment;
 use super::spaces;
+use crate::address::{public_url, shell_word};
 use crate::problem::Problem;
 use crate::token;
 use axum::extract::State;
@@ -14,6 +15,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use state::{Body, InviteKind, Role, TokenHash};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -73,21 +75,32 @@ pub async fn invite(
         InviteKind::Join => {
             answer["url"] = url.clone().into();
             let slug = space.as_ref().map_or("SPACE", |space| space.slug.as_str());
+            let server = shell_word(&url);
             answer["join"] =
-                format!("atoll sync ./{slug} --server {url} --space {slug} --token {token}").into();
+                format!("atoll sync ./{slug} --server {server} --space {slug} --token {token}")
+                    .into();
         }
     }
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
 }
 
-/// How the caller reached this node.
+/// How others reach this node: as the caller did, unless that was by a way that
+/// only this machine has and there is another.
 fn node_url(service: &Service, headers: &HeaderMap) -> String {
     let host = headers
         .get(header::HOST)
         .and_then(|value| value.to_str().ok());
+    let is_local = |host: &str| {
+        host.parse::<SocketAddr>()
+            .is_ok_and(|address| address.ip().is_loopback())
+            || host.split(':').next() == Some("localhost")
+    };
     match (host, service.address.get()) {
+        (Some(host), Some(address)) if is_local(host) && address.ip().is_unspecified() => {
+            public_url(*address)
+        }
         (Some(host), _) => format!("http://{host}"),
-        (None, Some(address)) => format!("http://{address}"),
+        (None, Some(address)) => public_url(*address),
         (None, None) => "http://localhost".to_owned(),
     }
 }

@@ -4,7 +4,7 @@
 //! The page's files are in `crates/server/web/` and are part of the binary.
 
 use super::Service;
-use super::access::{self, COOKIE};
+use super::access;
 use super::body;
 use super::register::{check_invite, registered};
 use crate::problem::Problem;
@@ -85,7 +85,8 @@ pub async fn redeem(
     let device = registered(node.submit_once(DeviceId::ADMIN, body).await?)?;
     let cookie = service.browsers.start(device, node.now(), node.random());
     let cookie = format!(
-        "{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}",
+        "{}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}",
+        access::cookie_name(&service),
         BROWSER_MILLIS / 1000
     );
     let fields = [
