@@ -16,3 +16,4 @@ pub mod log;
 pub mod models;
 mod recent;
 pub mod serve;
+pub mod web;

@@ -104,6 +104,16 @@ impl Answer {
         Self::new(status, lines, Body::Bytes(Bytes::from(text)))
     }
 
+    /// The same with header lines that were written elsewhere.
+    pub(crate) fn plain_with(status: StatusCode, mut lines: Vec<u8>) -> Self {
+        let plain = Self::plain(status, &[]);
+        lines.extend_from_slice(plain.fields.as_bytes());
+        Self {
+            fields: Fields(lines.into()),
+            ..plain
+        }
+    }
+
     /// The same head with nothing after it: what HEAD is answered.
     pub(super) fn without_body(self) -> Self {
         Self {

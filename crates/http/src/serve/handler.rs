@@ -44,6 +44,9 @@ pub trait Handler: 'static {
 
     /// A response has ended.
     fn record(&self, _: &Record<'_>) {}
+
+    /// About a second has passed.
+    fn tick(&self) {}
 }
 
 /// Files and nothing else.
@@ -56,7 +59,8 @@ impl Files {
         Self(RefCell::new(site))
     }
 
-    fn answer(&self, head: &RequestHead<'_, '_>, now: Moment) -> Answer {
+    /// The answer to any request.
+    pub(crate) fn answer(&self, head: &RequestHead<'_, '_>, now: Moment) -> Answer {
         let mut wanted = Wanted::default();
         for (name, value) in head.fields() {
             wanted.note(name.as_bytes(), value);
@@ -161,7 +165,7 @@ fn origin_form<'b>(head: &RequestHead<'_, 'b>) -> &'b str {
 }
 
 /// A response of one line.
-fn plain(status: StatusCode) -> Response<BoxBody> {
+pub(crate) fn plain(status: StatusCode) -> Response<BoxBody> {
     let text = format!("{}\n", status.canonical_reason().unwrap_or("Error"));
     let body = Full::new(Bytes::from(text)).map_err(|never| match never {});
     let mut response = Response::new(body.boxed_unsync());

@@ -17,7 +17,8 @@ mod socket;
 mod turn;
 
 pub use connection::serve;
-pub use handler::{Files, Handler, Layered, Tower};
+pub(crate) use handler::plain;
+pub use handler::{Answering, BoxBody, Files, Handler, Layered, Tower};
 pub use incoming::{BodyError, Incoming};
 pub use record::{Asked, Record};
 pub use turn::{Settings, Timeouts, Turn};

@@ -102,6 +102,17 @@ struct Clock {
 }
 
 impl<H: Handler> Turn<H> {
+    /// Ends connections whose deadline has passed; runs as long as the loop.
+    pub async fn watch(&self) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            self.end_expired();
+            self.handler.tick();
+        }
+    }
+
     /// Tells the handler of a response that has ended now.
     pub(super) fn tell(
         &self,
@@ -176,16 +187,6 @@ impl<H> Turn<H> {
 
     pub(super) fn is_draining(&self) -> bool {
         self.draining.get()
-    }
-
-    /// Ends connections whose deadline has passed; runs as long as the loop.
-    pub async fn watch(&self) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        loop {
-            ticks.tick().await;
-            self.end_expired();
-        }
     }
 
     fn end_expired(&self) {

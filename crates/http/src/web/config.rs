@@ -1,0 +1,225 @@
+//! What a web server is told: plain values, checked without opening anything.
+//!
+//! Where they come from (flags, a file) is not known here; what becomes of them is
+//! in [`super::loaded`].
+
+use crate::files::{Links, Options, OptionsError};
+use crate::limit::{Limit, LimitError};
+use crate::log::{Format, Target};
+use crate::serve::Timeouts;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// How a server is to be.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How many event loops there are, each on a thread of its own; 1 to
+    /// [`Config::MAX_WORKERS`].
+    pub workers: usize,
+    /// What is served. The first is for hosts that no other is for.
+    pub sites: Vec<SiteConfig>,
+    /// Where requests are written down, if they are.
+    pub access_log: Option<AccessLog>,
+    /// How often each address may ask.
+    pub limit: Option<Limit>,
+    /// How long clients are waited for.
+    pub timeouts: Timeouts,
+}
+
+/// A directory, and how it is served.
+#[derive(Debug, Clone)]
+pub struct SiteConfig {
+    /// The hosts it is for, without port and in any case.
+    pub hosts: Vec<String>,
+    /// The directory.
+    pub directory: PathBuf,
+    /// What symbolic links may do.
+    pub links: Links,
+    /// How its files are served.
+    pub options: Options,
+}
+
+/// Where requests are written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// The file or stream.
+    pub target: Target,
+    /// How.
+    pub format: Format,
+}
+
+/// What a configuration cannot say.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// There is nothing to serve.
+    #[error("no site is configured: name at least one directory to serve")]
+    NoSite,
+    /// Too few or too many workers.
+    #[error("{0} workers: use 1 to {max}", max = Config::MAX_WORKERS)]
+    Workers(usize),
+    /// Two sites claim a host.
+    #[error("host {0:?} is named by two sites: remove it from one")]
+    HostTwice(String),
+    /// A host cannot be asked for.
+    #[error("host {0:?} cannot be asked for: write a name or an address without port")]
+    Host(String),
+    /// An option of a site is wrong.
+    #[error("site {directory}: {source}")]
+    Options {
+        /// Of the site.
+        directory: PathBuf,
+        /// What is wrong.
+        source: OptionsError,
+    },
+    /// The limit is out of range.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+}
+
+impl Config {
+    /// More loops than any machine has cores that this was tried on.
+    pub const MAX_WORKERS: usize = 1024;
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            sites: Vec::new(),
+            access_log: None,
+            limit: None,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl SiteConfig {
+    /// A directory as the defaults serve it.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            hosts: Vec::new(),
+            directory: directory.into(),
+            links: Links::default(),
+            options: Options::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Refuses what could never be served.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.sites.is_empty() {
+            return Err(ConfigError::NoSite);
+        }
+        if !(1..=Self::MAX_WORKERS).contains(&self.workers) {
+            return Err(ConfigError::Workers(self.workers));
+        }
+        if let Some(limit) = &self.limit {
+            limit.check()?;
+        }
+        let mut known = Vec::new();
+        for site in &self.sites {
+            site.options
+                .check()
+                .map_err(|source| ConfigError::Options {
+                    directory: site.directory.clone(),
+                    source,
+                })?;
+            for host in &site.hosts {
+                check_host(host)?;
+                let host = host.to_ascii_lowercase();
+                if known.contains(&host) {
+                    return Err(ConfigError::HostTwice(host));
+                }
+                known.push(host);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets.
+fn check_host(host: &str) -> Result<(), ConfigError> {
+    let is_address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_name = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    match is_address || is_name {
+        true => Ok(()),
+        false => Err(ConfigError::Host(host.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, ConfigError, SiteConfig};
+    use crate::files::OptionsError;
+    use crate::limit::{Limit, LimitError};
+    use std::time::Duration;
+
+    fn config(hosts: &[&[&str]]) -> Config {
+        Config {
+            sites: hosts
+                .iter()
+                .map(|hosts| SiteConfig {
+                    hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+                    ..SiteConfig::new("www")
+                })
+                .collect(),
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_refused() {
+        let check = |config: Config, expected| assert_eq!(config.check(), expected);
+        check(config(&[&[]]), Ok(()));
+        check(config(&[&["a.example", "[::1]"], &["127.0.0.1"]]), Ok(()));
+        check(config(&[]), Err(ConfigError::NoSite));
+        for host in ["", "a:80", "a/b", "::1", "[x]", "a b"] {
+            check(config(&[&[host]]), Err(ConfigError::Host(host.to_owned())));
+        }
+        check(
+            config(&[&["a"], &["A"]]),
+            Err(ConfigError::HostTwice("a".to_owned())),
+        );
+        for workers in [0, Config::MAX_WORKERS + 1] {
+            let config = Config {
+                workers,
+                ..config(&[&[]])
+            };
+            check(config, Err(ConfigError::Workers(workers)));
+        }
+        let limit = Limit::Window {
+            count: 0,
+            period: Duration::from_secs(1),
+        };
+        let limited = Config {
+            limit: Some(limit),
+            ..config(&[&[]])
+        };
+        assert!(matches!(
+            limited.check(),
+            Err(ConfigError::Limit(LimitError::Range(_)))
+        ));
+        let mut prefixed = config(&[&[]]);
+        prefixed.sites[0].options.prefix = "s/".to_owned();
+        check(
+            prefixed,
+            Err(ConfigError::Options {
+                directory: "www".into(),
+                source: OptionsError::Prefix("s/".to_owned()),
+            }),
+        );
+    }
+}
