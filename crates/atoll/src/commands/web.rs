@@ -39,8 +39,8 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = LogFormat::Combined)]
     log_format: LogFormat,
     /// How often one address may ask, such as "100 per 1s" or "20 per 1s burst 50"
-    #[arg(long, value_name = "LIMIT", default_value = "none", value_parser = Limit::parse)]
-    limit: std::option::Option<Limit>,
+    #[arg(long, value_name = "LIMIT")]
+    limit: Option<Limit>,
     /// Show what is in a directory that has no index.html
     #[arg(long)]
     listing: bool,

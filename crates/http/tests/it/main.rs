@@ -7,3 +7,4 @@ mod h1;
 mod limit_clients;
 mod log_writer;
 mod serve;
+mod web;
