@@ -285,7 +285,7 @@ fn a_watching_client_ends_in_order() {
     watcher.stop(LIMIT).unwrap();
     assert!(fs::read_to_string(&log).unwrap().contains("space kept: "));
     let Site { node, first, top } = site;
-    node.stop(LIMIT).unwrap();
+    node.stop().unwrap();
     let mut command = Command::new(binary());
     command.arg("sync").arg(&first.path);
     let log = top.path().join("away.log");
