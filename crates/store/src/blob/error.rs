@@ -115,7 +115,7 @@ pub enum BlobError {
     },
     /// A file of the store holds something that was never written so.
     #[error(
-        "{path}: damaged: {what}; restore this file from a backup, or remove the node's data and let it copy another node's"
+        "{path}: damaged: {what}; restore this file from a backup, and keep the damaged one until then"
     )]
     Damaged {
         /// The file.

@@ -152,7 +152,7 @@ pub enum LogError {
     },
     /// Bytes could not be written and were taken back. Nothing of the batch is
     /// in the log; later proposals may succeed.
-    #[error("{path}: cannot write to the log: {source}; free disk space and try again")]
+    #[error("{path}: cannot write to the log: {source}; {advice}", advice = advice(source))]
     Write {
         /// The segment.
         path: PathBuf,
@@ -182,7 +182,7 @@ pub enum LogError {
     },
     /// The files hold something that was never written so.
     #[error(
-        "{path}: damaged at byte {offset}: {what}; restore this node's log/ from a backup, or remove the node's data and let it copy another node's"
+        "{path}: damaged at byte {offset}: {what}; restore it from a backup, and keep the damaged one until then"
     )]
     Damaged {
         /// The segment.
@@ -192,6 +192,16 @@ pub enum LogError {
         /// What is wrong there.
         what: String,
     },
+}
+
+/// What to do about a failed write.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free disk space and try again"
+        }
+        _ => "try again",
+    }
 }
 
 impl LogError {
