@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let _ = line(format_args!(
         "atoll: node `{}` listens on {}",
         node.identity().name,
-        server.url()
+        public_url(server.address())
     ));
     let _ = line(format_args!("       data {}", node.data().display()));
     until_stopped(server)
