@@ -8,6 +8,7 @@
 //! (what is written about it).
 
 pub mod date;
+pub mod echo;
 pub mod files;
 pub mod h1;
 mod json;

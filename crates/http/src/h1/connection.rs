@@ -402,12 +402,10 @@ impl Connection {
         self.input_ended = true;
     }
 
-    /// Lets no request follow the current one; an idle connection ends at once.
+    /// Lets no request follow the current one, or the next if none has begun: its
+    /// client may have sent it already, and is told with the answer (RFC 9112 9.6).
     pub fn close_soon(&mut self) {
         self.closing = true;
-        if self.waiting() == Waiting::Idle {
-            self.phase = Phase::Closed { linger: false };
-        }
     }
 
     /// Ends the connection at once, because a response cannot be completed: the

@@ -1,67 +1,283 @@
-//! Events: one loop on one thread per core, each with a listener of its own, and
-//! nothing shared between them.
+//! Events: one loop on one thread per core, and any number of connections in each.
 //!
-//! The kernel spreads new connections over the listeners (`SO_REUSEPORT`); a
-//! connection stays with the loop that accepted it. No lock, no queue and no other
-//! core lies on the way of a request.
+//! With a listener for each loop the kernel spreads new connections, and a
+//! connection stays with the loop that accepted it: no lock, no queue and no other
+//! core lies on the way of a request. [`Strategy`] names the other ways.
 
-use crate::serve::{Handler, Settings, Turn, serve};
+use super::balance::{Strategy, least_loaded};
+use super::drain::{Drain, Stop, stop as stopping};
+use super::listen::{accept, accept_waiting, register};
+use super::protocol::Protocol;
+use super::team::Team;
+use crate::serve::{Handler, Settings as ConnectionSettings, Turn};
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream as StdStream};
 use std::rc::Rc;
-use tokio::net::TcpListener as AsyncListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::net::{TcpListener as AsyncListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
-/// Serves what `listener` accepts with `handler`, on this thread, until `stop`
-/// ends; then no request begins, and the loop ends with the last connection.
+/// Connections on their way from the acceptor to a loop; one that has so many
+/// before it takes long anyway.
+const PASSED: usize = 1024;
+
+/// The shape of the loops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// How connections are spread.
+    pub strategy: Strategy,
+    /// How the loops end.
+    pub drain: Drain,
+}
+
+/// Serves what `listener` accepts with `handler`, on this thread, until `stop` ends;
+/// then connections end as [`Drain::default`] says.
 ///
 /// # Errors
-/// The loop cannot begin, or its listener failed.
+/// The loop cannot begin.
 pub fn run<H: Handler>(
     listener: TcpListener,
     handler: H,
-    settings: Settings,
+    settings: ConnectionSettings,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let local = LocalSet::new();
-    local.block_on(&runtime, async {
-        let listener = AsyncListener::from_std(listener)?;
-        let turn = Turn::new(handler, settings);
-        let watching = Rc::clone(&turn);
-        tokio::task::spawn_local(async move { watching.watch().await });
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            tokio::select! {
-                biased;
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => drop(tokio::task::spawn_local(serve(Rc::clone(&turn), stream, peer))),
-                    Err(error) => pause_for(&error).await,
-                },
-                () = &mut stop => break,
-            }
-        }
-        drop(listener);
-        turn.drain();
-        turn.emptied().await;
+    let turn = Turn::new(handler, settings);
+    run_loop(&turn, Drain::default(), async {
+        take_accepted(&turn, register(listener)?, stop).await;
         Ok(())
     })
 }
 
-/// A client that left before it was accepted costs nothing; a shortage of
-/// descriptors passes when a connection ends, and must not spin until then.
-async fn pause_for(error: &io::Error) {
-    const SHORTAGE: std::time::Duration = std::time::Duration::from_millis(50);
-    if !matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    ) {
-        tracing::warn!("a connection could not be accepted: {error}");
-        tokio::time::sleep(SHORTAGE).await;
+/// Serves what `listeners` accept, with `workers` loops on threads of their own and
+/// what `make` makes for each, until `stop` ends. This thread waits meanwhile or, if
+/// the strategy needs one, is the acceptor.
+///
+/// [`Strategy::listeners`] says how many there should be; loop N has listener N
+/// modulo their number.
+///
+/// # Errors
+/// There is no listener, a thread or its loop cannot begin, `make` failed, or a loop
+/// panicked.
+pub fn run_all<P: Protocol>(
+    listeners: Vec<TcpListener>,
+    workers: usize,
+    make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
+    settings: Settings,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let (stopper, stopped) = stopping();
+    let mut lanes = Lanes::default();
+    let mut sources = Vec::with_capacity(workers);
+    for index in 0..workers {
+        sources.push(match settings.strategy {
+            Strategy::LeastLoaded => lanes.add(),
+            Strategy::PerSlot | Strategy::Shared => {
+                Source::Listener(nth(&listeners, index)?.try_clone()?, stopped.clone())
+            }
+        });
     }
+    // Those that no loop has: a connection that came to them would wait for ever.
+    let acceptor = match settings.strategy {
+        Strategy::LeastLoaded => Some(nth(&listeners, 0)?.try_clone()?),
+        Strategy::PerSlot | Strategy::Shared => None,
+    };
+    drop(listeners);
+    let make = Arc::new(make);
+    let work = sources.into_iter().enumerate().map(|(index, source)| {
+        let make = Arc::clone(&make);
+        move || source.run(&make(index)?, settings.drain)
+    });
+    let team = Team::start("loop", work);
+    let waited = match &team {
+        Ok(team) => wait(acceptor, lanes, team.failed(), stop),
+        Err(_) => Ok(()),
+    };
+    stopper.stop();
+    team?.join().and(waited)
+}
+
+fn nth(listeners: &[TcpListener], index: usize) -> io::Result<&TcpListener> {
+    let index = index.checked_rem(listeners.len());
+    index
+        .map(|index| &listeners[index])
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "there is no listener"))
+}
+
+/// Where a loop has its connections from.
+enum Source {
+    Listener(TcpListener, Stop),
+    Lane(mpsc::Receiver<Passed>),
+}
+
+/// A connection on its way to a loop; it weighs on the loop until it is dropped.
+struct Passed {
+    stream: StdStream,
+    peer: SocketAddr,
+    weight: Weight,
+}
+
+struct Weight(Arc<AtomicU64>);
+
+impl Weight {
+    fn on(load: &Arc<AtomicU64>) -> Self {
+        load.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(load))
+    }
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Source {
+    fn run<P: Protocol>(self, protocol: &Rc<P>, drain: Drain) -> io::Result<()> {
+        run_loop(protocol, drain, async {
+            match self {
+                Self::Listener(listener, mut stop) => {
+                    let stop = async {
+                        stop.stopped().await;
+                    };
+                    take_accepted(protocol, register(listener)?, stop).await;
+                }
+                // It ends when the acceptor has passed the last one.
+                Self::Lane(lane) => take_passed(protocol, lane).await,
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A loop on this thread: takes connections until `taking` ends, then drains.
+fn run_loop<P: Protocol>(
+    protocol: &Rc<P>,
+    drain: Drain,
+    taking: impl Future<Output = io::Result<()>>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    LocalSet::new().block_on(&runtime, async {
+        tokio::task::spawn_local(Rc::clone(protocol).watch());
+        taking.await?;
+        if !drain.run(&**protocol, Instant::now()).await {
+            tracing::warn!(open = protocol.counts().open, "connections were cut off");
+        }
+        Ok(())
+    })
+}
+
+async fn take_accepted<P: Protocol>(
+    protocol: &Rc<P>,
+    listener: AsyncListener,
+    stop: impl Future<Output = ()>,
+) {
+    let begin = |stream, peer| {
+        tokio::task::spawn_local(Rc::clone(protocol).serve(stream, peer));
+    };
+    let accepting = async {
+        loop {
+            let (stream, peer) = accept(&listener).await;
+            begin(stream, peer);
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop => {}
+        () = accepting => {}
+    }
+    accept_waiting(&listener, begin);
+}
+
+async fn take_passed<P: Protocol>(protocol: &Rc<P>, mut lane: mpsc::Receiver<Passed>) {
+    while let Some(passed) = lane.recv().await {
+        let Passed {
+            stream,
+            peer,
+            weight,
+        } = passed;
+        // One that is gone already is none.
+        if let Ok(stream) = TcpStream::from_std(stream) {
+            let serving = Rc::clone(protocol).serve(stream, peer);
+            tokio::task::spawn_local(async move {
+                serving.await;
+                drop(weight);
+            });
+        }
+    }
+}
+
+/// The ways from the acceptor to each loop.
+#[derive(Default)]
+struct Lanes {
+    lanes: Vec<(mpsc::Sender<Passed>, Arc<AtomicU64>)>,
+    last: usize,
+}
+
+impl Lanes {
+    fn add(&mut self) -> Source {
+        let (sender, receiver) = mpsc::channel(PASSED);
+        self.lanes.push((sender, Arc::default()));
+        Source::Lane(receiver)
+    }
+
+    /// Passes a connection on; one that finds no room is cut off.
+    fn pass(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let loads = self
+            .lanes
+            .iter()
+            .map(|(_, load)| load.load(Ordering::Relaxed));
+        let (Some(index), Ok(stream)) = (least_loaded(loads, self.last), stream.into_std()) else {
+            return;
+        };
+        self.last = index;
+        let (sender, load) = &self.lanes[index];
+        let weight = Weight::on(load);
+        let passed = Passed {
+            stream,
+            peer,
+            weight,
+        };
+        if sender.try_send(passed).is_err() {
+            tracing::warn!(%peer, "a connection was cut off: no loop takes more");
+        }
+    }
+}
+
+/// The thread of the caller, until the end.
+fn wait(
+    acceptor: Option<TcpListener>,
+    mut lanes: Lanes,
+    failed: impl Future<Output = ()>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let acceptor = acceptor.map(register).transpose()?;
+        let accepting = async {
+            let Some(listener) = &acceptor else {
+                return std::future::pending().await;
+            };
+            loop {
+                let (stream, peer) = accept(listener).await;
+                lanes.pass(stream, peer);
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop => {}
+            () = failed => {}
+            () = accepting => {}
+        }
+        if let Some(listener) = &acceptor {
+            accept_waiting(listener, |stream, peer| lanes.pass(stream, peer));
+        }
+        Ok(())
+    })
 }

@@ -1,6 +1,28 @@
-//! Who serves which connection: the concurrency models.
+//! Who serves which connection: four concurrency models over any [`Protocol`].
 //!
-//! [`events`] is the one that a node runs on: one loop per core, each with a
-//! listener of its own. How one connection is driven is [`crate::serve`]'s.
+//! | model | a connection has | start reading at |
+//! |---|---|---|
+//! | sequential | the only thread, until it ends | [`sequential`] |
+//! | threads | a thread of a fixed number | [`threads`] |
+//! | events | a place in the loop of a core | [`events`] |
+//!
+//! What all of them share is small: how they listen ([`listeners`]), how the next
+//! connection finds its worker ([`Strategy`]), and how they end ([`Drain`]). How one
+//! connection is driven is the protocol's business, [`crate::serve`] for instance.
 
+mod balance;
+mod drain;
 pub mod events;
+mod listen;
+mod one;
+mod protocol;
+mod queue;
+pub mod sequential;
+mod team;
+pub mod threads;
+
+pub use balance::Strategy;
+pub use drain::Drain;
+pub use listen::{datagram_sockets, listeners};
+pub use one::Patience;
+pub use protocol::{Counts, Phase, Protocol};

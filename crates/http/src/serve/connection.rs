@@ -13,6 +13,7 @@ use crate::files::{Answer, Body, FileRange, Moment, Part};
 use crate::h1::{
     BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Next, Reject, RespondError, Waiting,
 };
+use crate::models::Phase;
 use bytes::{Buf, Bytes};
 use http::StatusCode;
 use http::request::Parts;
@@ -53,10 +54,6 @@ pub fn serve<H: Handler>(
     async move {
         // Whoever it was has gone.
         let _ = driver.run().await;
-        driver.tell_pending();
-        let turn = Rc::clone(&driver.turn);
-        drop(driver);
-        turn.leave();
     }
 }
 
@@ -102,6 +99,14 @@ pub(super) struct Call {
     pub(super) parts: Parts,
     /// Where its response is to be told of.
     pub(super) kept: Option<Kept>,
+}
+
+/// However a connection ends: by itself, with its loop, or by a panic.
+impl<H: Handler> Drop for Driver<H> {
+    fn drop(&mut self) {
+        self.tell_pending();
+        self.turn.leave();
+    }
 }
 
 impl<H: Handler> Driver<H> {
@@ -160,7 +165,7 @@ impl<H: Handler> Driver<H> {
         let length = self.receive(&mut input)?;
         let now = turn.now();
         let date = turn.date();
-        if turn.is_draining() {
+        if turn.phase() != Phase::Serving {
             self.protocol.close_soon();
         }
         let mut at = 0;
@@ -185,6 +190,7 @@ impl<H: Handler> Driver<H> {
                         }
                     };
                     at += head.consumed();
+                    turn.count_request();
                     let peer = self.wire.watched.peer;
                     let refused = turn.handler.refuse(peer, &head, now);
                     match refused.or_else(|| turn.handler.file(&head, now)) {
@@ -340,7 +346,9 @@ impl<H: Handler> Driver<H> {
         self.wire.send_all(&self.turn).await?;
         let watched = Rc::clone(&self.wire.watched);
         shut_down_writing(&watched.stream);
-        if linger {
+        if linger && self.turn.phase() != Phase::Ending {
+            // Nothing is lost with it any more.
+            watched.is_idle.set(true);
             self.turn
                 .expect(&watched, self.turn.settings.timeouts.linger);
             let mut left = self.turn.settings.limits.drain_bytes;

@@ -12,6 +12,7 @@ mod connection;
 mod exchange;
 mod handler;
 mod incoming;
+mod protocol;
 mod record;
 mod socket;
 mod turn;

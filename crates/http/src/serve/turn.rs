@@ -10,6 +10,7 @@ use super::record::{Asked, Record};
 use crate::date::response_date;
 use crate::files::Moment;
 use crate::h1::Limits;
+use crate::models::{Counts, Phase};
 use http::StatusCode;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -70,8 +71,9 @@ pub struct Turn<H> {
     pub(super) output: RefCell<Vec<u8>>,
     clock: RefCell<Clock>,
     watched: RefCell<Vec<Weak<Watched>>>,
-    draining: Cell<bool>,
-    /// A connection has ended while the loop drains.
+    phase: Cell<Phase>,
+    counts: Cell<Counts>,
+    /// The last connection has ended.
     left: Notify,
 }
 
@@ -143,7 +145,8 @@ impl<H> Turn<H> {
             output: RefCell::new(Vec::with_capacity(READ_BYTES)),
             clock: RefCell::new(Clock::new()),
             watched: RefCell::new(Vec::new()),
-            draining: Cell::new(false),
+            phase: Cell::new(Phase::default()),
+            counts: Cell::new(Counts::default()),
             left: Notify::new(),
         })
     }
@@ -153,40 +156,53 @@ impl<H> Turn<H> {
         &self.handler
     }
 
-    /// How many connections are open.
-    pub fn open_connections(&self) -> usize {
-        let watched = self.watched.borrow();
-        watched.iter().filter(|one| one.strong_count() > 0).count()
+    /// What has been done up to now.
+    pub fn counts(&self) -> Counts {
+        self.counts.get()
     }
 
-    /// Lets no request begin that has not begun: idle connections end now, the
-    /// others after the response they are at.
-    pub fn drain(&self) {
-        self.draining.set(true);
-        for connection in self.watched.borrow().iter().filter_map(Weak::upgrade) {
-            if connection.is_idle.get() {
-                // Its reader sees the end of the input.
-                super::socket::shut_down_reading(&connection.stream);
+    /// Lets connections end, as [`Phase`] says.
+    pub(super) fn enter_phase(&self, phase: Phase) {
+        if phase != Phase::Serving && phase <= self.phase.get() {
+            return;
+        }
+        self.phase.set(phase);
+        if phase == Phase::Ending {
+            for connection in self.watched.borrow().iter().filter_map(Weak::upgrade) {
+                if connection.is_idle.get() {
+                    // Its reader sees what came before, and then the end.
+                    super::socket::shut_down_reading(&connection.stream);
+                }
             }
         }
     }
 
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
     /// Ends when no connection is open any more.
-    pub async fn emptied(&self) {
-        while self.open_connections() > 0 {
+    pub(super) async fn emptied(&self) {
+        while self.counts.get().open > 0 {
             self.left.notified().await;
         }
     }
 
-    /// A connection has ended.
-    pub(super) fn leave(&self) {
-        if self.is_draining() {
-            self.left.notify_one();
-        }
+    /// A request has been received.
+    pub(super) fn count_request(&self) {
+        let mut counts = self.counts.get();
+        counts.requests += 1;
+        self.counts.set(counts);
     }
 
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining.get()
+    /// A connection has ended.
+    pub(super) fn leave(&self) {
+        let mut counts = self.counts.get();
+        counts.open -= 1;
+        self.counts.set(counts);
+        if counts.open == 0 {
+            self.left.notify_waiters();
+        }
     }
 
     fn end_expired(&self) {
@@ -206,6 +222,13 @@ impl<H> Turn<H> {
     }
 
     pub(super) fn enter(&self, stream: TcpStream, peer: SocketAddr) -> Rc<Watched> {
+        let mut counts = self.counts.get();
+        counts.open += 1;
+        counts.connections += 1;
+        self.counts.set(counts);
+        if self.phase.get() == Phase::Ending {
+            super::socket::shut_down_reading(&stream);
+        }
         let watched = Rc::new(Watched {
             stream,
             peer,

@@ -6,5 +6,6 @@ mod files;
 mod h1;
 mod limit_clients;
 mod log_writer;
+mod models;
 mod serve;
 mod web;

@@ -316,7 +316,9 @@ fn waiting_is_told_apart() {
 fn a_driver_may_end_a_connection_between_requests() {
     let mut idle = Client::new();
     idle.connection.close_soon();
-    assert_eq!(idle.next(), CLOSE);
+    assert!(idle.receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    assert!(idle.respond("last").contains("connection: close"));
+    assert_eq!(idle.next(), CLOSE_LINGERING);
 
     let mut busy = Client::with("");
     busy.connection.close_soon();

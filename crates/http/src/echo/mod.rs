@@ -1,0 +1,12 @@
+//! Echo: every byte comes back, as it came.
+//!
+//! The smallest [`Protocol`](crate::models::Protocol), and so the floor against
+//! which the others are measured: what it costs is what the model costs. Over TCP
+//! in [`tcp`], over UDP in [`udp`]; [`ping`] is the other side of both.
+
+pub mod ping;
+mod rounds;
+pub mod tcp;
+pub mod udp;
+
+pub use tcp::{Echo, Settings};

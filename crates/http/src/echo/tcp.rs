@@ -1,0 +1,234 @@
+//! Echo over TCP.
+//!
+//! Nothing is read before the last byte of what was read has been taken, so a
+//! client that sends and never reads holds one buffer's worth, and then waits. A
+//! loop has one buffer: a connection owns bytes only while its client is slow.
+
+use crate::models::{Counts, Phase, Protocol};
+use rustix::net::{Shutdown, shutdown};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::{Future, pending};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// Read at once, and the most that waits for a slow client.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// How patient the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// A connection over which nothing moved for so long is ended. This also ends
+    /// those whose client has vanished without a word.
+    pub idle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Echo, as one event loop has it.
+#[derive(Debug)]
+pub struct Echo {
+    settings: Settings,
+    buffer: RefCell<Box<[u8]>>,
+    open: RefCell<HashMap<u64, Rc<TcpStream>>>,
+    counts: Cell<Counts>,
+    phase: Cell<Phase>,
+    /// The last connection has ended.
+    left: Notify,
+}
+
+/// One connection.
+struct Connection {
+    echo: Rc<Echo>,
+    number: u64,
+    stream: Rc<TcpStream>,
+    peer: SocketAddr,
+    begun: Instant,
+    /// Something was received or sent then.
+    moved: Cell<Instant>,
+    bytes: Cell<u64>,
+}
+
+impl Echo {
+    /// A loop's own.
+    pub fn new(settings: Settings) -> Rc<Self> {
+        Rc::new(Self {
+            settings,
+            buffer: RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice()),
+            open: RefCell::default(),
+            counts: Cell::default(),
+            phase: Cell::default(),
+            left: Notify::new(),
+        })
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counts)) -> Counts {
+        let mut counts = self.counts.get();
+        change(&mut counts);
+        self.counts.set(counts);
+        counts
+    }
+
+    fn begin(self: Rc<Self>, stream: TcpStream, peer: SocketAddr) -> Connection {
+        // What is sent is the answer; waiting for more would only delay it.
+        let _ = stream.set_nodelay(true);
+        let counts = self.count(|counts| {
+            counts.open += 1;
+            counts.connections += 1;
+        });
+        let stream = Rc::new(stream);
+        let opened = Rc::clone(&stream);
+        self.open.borrow_mut().insert(counts.connections, opened);
+        if self.phase.get() == Phase::Ending {
+            end_input(&stream);
+        }
+        let now = Instant::now();
+        Connection {
+            number: counts.connections,
+            echo: self,
+            stream,
+            peer,
+            begun: now,
+            moved: Cell::new(now),
+            bytes: Cell::new(0),
+        }
+    }
+}
+
+impl Protocol for Echo {
+    // There are no words for it: whatever it says is an echo.
+    const BUSY: &'static [u8] = b"";
+
+    fn serve(
+        self: Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + 'static {
+        let connection = self.begin(stream, peer);
+        async move { connection.run().await }
+    }
+
+    async fn watch(self: Rc<Self>) {
+        // Every connection keeps its own time.
+        pending::<()>().await;
+    }
+
+    fn enter(&self, phase: Phase) {
+        if phase != Phase::Serving && phase <= self.phase.get() {
+            return;
+        }
+        self.phase.set(phase);
+        // A stream of bytes has no last request: it goes on until the end.
+        if phase == Phase::Ending {
+            for stream in self.open.borrow().values() {
+                end_input(stream);
+            }
+        }
+    }
+
+    async fn emptied(&self) {
+        while self.counts.get().open > 0 {
+            self.left.notified().await;
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts.get()
+    }
+}
+
+impl Connection {
+    async fn run(self) {
+        let ended = tokio::select! {
+            biased;
+            ended = self.relay() => ended,
+            () = self.fall_idle() => Err(io::ErrorKind::TimedOut.into()),
+        };
+        let (peer, bytes) = (self.peer, self.bytes.get());
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let end = ended
+            .err()
+            .map_or("by its client".to_owned(), |error| error.to_string());
+        tracing::info!(%peer, bytes, seconds, end, "echo: a connection ended");
+    }
+
+    /// Sends back what comes, until the client has sent all.
+    async fn relay(&self) -> io::Result<()> {
+        loop {
+            self.stream.readable().await?;
+            let rest = {
+                let mut buffer = self.echo.buffer.borrow_mut();
+                let received = match self.stream.try_read(&mut buffer) {
+                    Ok(0) => return Ok(()),
+                    Ok(received) => &buffer[..received],
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                    Err(error) => return Err(error),
+                };
+                self.echo.count(|counts| counts.requests += 1);
+                self.moved.set(Instant::now());
+                let sent = self.send(received)?;
+                received[sent..].to_vec()
+            };
+            self.send_all(&rest).await?;
+        }
+    }
+
+    async fn send_all(&self, mut rest: &[u8]) -> io::Result<()> {
+        while !rest.is_empty() {
+            self.stream.writable().await?;
+            rest = &rest[self.send(rest)?..];
+        }
+        Ok(())
+    }
+
+    /// Sends what the socket takes.
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self.stream.try_write(bytes) {
+            Ok(sent) => {
+                self.bytes.set(self.bytes.get() + sent as u64);
+                self.moved.set(Instant::now());
+                Ok(sent)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends when nothing has moved for too long.
+    async fn fall_idle(&self) {
+        loop {
+            let end = self.moved.get() + self.echo.settings.idle;
+            if end <= Instant::now() {
+                return;
+            }
+            sleep_until(end).await;
+        }
+    }
+}
+
+/// However it ends: by itself, with its loop, or by a panic.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.echo.open.borrow_mut().remove(&self.number);
+        if self.echo.count(|counts| counts.open -= 1).open == 0 {
+            self.echo.left.notify_waiters();
+        }
+    }
+}
+
+/// The reader sees what came before, and then the end.
+fn end_input(stream: &TcpStream) {
+    // An error means that the connection is gone already.
+    let _ = shutdown(stream, Shutdown::Read);
+}

@@ -1,0 +1,113 @@
+//! Listeners, and taking connections from them.
+
+use rustix::net::sockopt::set_socket_reuseport;
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, accept_with, bind, listen, socket_with, sockopt,
+};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream as StdStream, UdpSocket};
+use std::time::Duration;
+use tokio::net::{TcpListener as AsyncListener, TcpStream};
+
+/// Connections that wait in the kernel for each listener; it takes the smaller one
+/// of this and `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// How long nothing is accepted when descriptors or memory are short: that passes
+/// when a connection ends, and must not spin until then.
+const SHORTAGE: Duration = Duration::from_millis(50);
+
+/// `count` listeners of one address, over which the kernel spreads connections
+/// (`SO_REUSEPORT`). With port 0 all of them have the port that the first got.
+///
+/// Each belongs to a queue in the kernel, and closing one resets the connections in
+/// its queue; whoever replaces workers keeps the listeners open.
+///
+/// # Errors
+/// The address is not of this machine, is taken, or may not be used.
+pub fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+    let mut bound = Vec::with_capacity(count);
+    let mut address = address;
+    for _ in 0..count {
+        let socket = open(address, SocketType::STREAM)?;
+        // A port whose last connections are still fading may be used again.
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        bind(&socket, &address)?;
+        listen(&socket, BACKLOG)?;
+        let listener = TcpListener::from(socket);
+        address = listener.local_addr()?;
+        bound.push(listener);
+    }
+    Ok(bound)
+}
+
+/// The same for datagrams: each client's go to one of them.
+///
+/// # Errors
+/// As [`listeners`].
+pub fn datagram_sockets(address: SocketAddr, count: usize) -> io::Result<Vec<UdpSocket>> {
+    let mut bound = Vec::with_capacity(count);
+    let mut address = address;
+    for _ in 0..count {
+        let socket = open(address, SocketType::DGRAM)?;
+        bind(&socket, &address)?;
+        let socket = UdpSocket::from(socket);
+        address = socket.local_addr()?;
+        bound.push(socket);
+    }
+    Ok(bound)
+}
+
+fn open(address: SocketAddr, kind: SocketType) -> io::Result<std::os::fd::OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    set_socket_reuseport(&socket, true)?;
+    Ok(socket)
+}
+
+/// For the loop that runs now.
+pub(super) fn register(listener: TcpListener) -> io::Result<AsyncListener> {
+    listener.set_nonblocking(true)?;
+    AsyncListener::from_std(listener)
+}
+
+/// The next connection; what went wrong with others is passed over.
+pub(super) async fn accept(listener: &AsyncListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => pause_for(&error).await,
+        }
+    }
+}
+
+/// A client that left before it was accepted costs nothing.
+async fn pause_for(error: &io::Error) {
+    if !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    ) {
+        tracing::warn!("a connection could not be accepted: {error}");
+        tokio::time::sleep(SHORTAGE).await;
+    }
+}
+
+/// Takes what waits already: a listener that is closed resets it. The loop is not
+/// asked, since it may not have heard of the last ones yet.
+pub(super) fn accept_waiting(
+    listener: &AsyncListener,
+    mut take: impl FnMut(TcpStream, SocketAddr),
+) {
+    while let Ok(socket) = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        let stream = StdStream::from(socket);
+        // One that is gone already is none.
+        if let (Ok(peer), Ok(stream)) = (stream.peer_addr(), TcpStream::from_std(stream)) {
+            take(stream, peer);
+        }
+    }
+}

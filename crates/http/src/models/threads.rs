@@ -1,0 +1,199 @@
+//! Threads: a fixed number of workers, each with one connection at a time, behind a
+//! bounded queue that one acceptor fills.
+//!
+//! What finds the queue full is told so before anything of it is read. While others
+//! wait, a connection has its share of time and is let go after it ([`super::one`]);
+//! so more clients than workers are served in turns, and an idle one starves nobody.
+
+use super::drain::{Stop, Stopper, stop as stopping};
+use super::listen::{accept, accept_waiting, register};
+use super::one::{Patience, serve_one};
+use super::protocol::Protocol;
+use super::queue::Queue;
+use super::team::Team;
+use rustix::net::{Shutdown, shutdown};
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream as StdStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{sleep, timeout};
+
+/// Refused clients that are listened to at the same time, so that they see the
+/// refusal and no reset; more are cut off.
+const MAX_REFUSED: usize = 256;
+
+/// How long one of them may take, and how much may be read from it.
+const REFUSED_PATIENCE: Duration = Duration::from_secs(1);
+const REFUSED_BYTES: usize = 64 * 1024;
+
+/// The shape of the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Threads, and so connections that are served at the same time.
+    pub workers: usize,
+    /// Connections that wait for one.
+    pub queue: usize,
+    /// How patient a worker is.
+    pub patience: Patience,
+}
+
+impl Default for Settings {
+    /// Threads that mostly wait cost little; what waits in the queue waits for a
+    /// share of each before it.
+    fn default() -> Self {
+        Self {
+            workers: 16,
+            queue: 256,
+            patience: Patience::default(),
+        }
+    }
+}
+
+type Waiting = Queue<(StdStream, SocketAddr)>;
+
+/// Serves what `listener` accepts, with what `make` makes for each worker, until
+/// `stop` ends and what was accepted by then is served.
+///
+/// # Errors
+/// A thread or its loop cannot begin, `make` failed, or a worker panicked.
+pub fn run<P: Protocol>(
+    listener: TcpListener,
+    make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
+    settings: Settings,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let queue = Arc::new(Waiting::new(settings.queue));
+    let (stopper, stopped) = stopping();
+    let make = Arc::new(make);
+    let work = (0..settings.workers).map(|index| {
+        let (make, queue) = (Arc::clone(&make), Arc::clone(&queue));
+        let stopped = stopped.clone();
+        move || work(&make(index)?, &queue, settings.patience, &stopped)
+    });
+    let team = Team::start("worker", work);
+    let accepted = match &team {
+        Ok(team) => accept_all::<P>(listener, &queue, &stopper, team.failed(), stop),
+        Err(_) => Ok(()),
+    };
+    stopper.stop();
+    queue.close();
+    team?.join().and(accepted)
+}
+
+/// A worker: one connection after another.
+fn work<P: Protocol>(
+    protocol: &Rc<P>,
+    queue: &Waiting,
+    patience: Patience,
+    stop: &Stop,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let local = LocalSet::new();
+    local.spawn_local(Rc::clone(protocol).watch());
+    while let Some((stream, peer)) = queue.take() {
+        local.block_on(&runtime, async {
+            // A connection that is gone already is none.
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                let crowded = crowded(queue, patience.share);
+                serve_one(protocol, (stream, peer), patience, crowded, stop).await;
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Ends when others wait. Looked at now and then: nobody is told when a queue that
+/// has no idle worker grows, and a share is the most that is lost by that.
+async fn crowded(queue: &Waiting, share: Duration) {
+    loop {
+        sleep(share).await;
+        if queue.is_crowded() {
+            return;
+        }
+    }
+}
+
+/// The acceptor, on the thread of the caller.
+fn accept_all<P: Protocol>(
+    listener: TcpListener,
+    queue: &Waiting,
+    stopper: &Stopper,
+    failed: impl Future<Output = ()>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let listener = register(listener)?;
+        let refused = RefCell::new(JoinSet::new());
+        let hand_over = |stream: TcpStream, peer: SocketAddr| {
+            let Ok(stream) = stream.into_std() else {
+                return;
+            };
+            if let Err((stream, _)) = queue.put((stream, peer)) {
+                refuse(stream, P::BUSY, &mut refused.borrow_mut());
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop => {}
+            () = failed => {}
+            () = async {
+                loop {
+                    let (stream, peer) = accept(&listener).await;
+                    hand_over(stream, peer);
+                }
+            } => {}
+        }
+        stopper.stop();
+        accept_waiting(&listener, hand_over);
+        drop(listener);
+        queue.close();
+        // The last to be refused may still read why.
+        refused.into_inner().join_all().await;
+        Ok(())
+    })
+}
+
+/// Tells a client that it cannot be served, and listens until it has heard that:
+/// a socket that is closed before everything in it was read is reset, and with that
+/// what was written to it.
+fn refuse(stream: StdStream, words: &'static [u8], refused: &mut JoinSet<()>) {
+    while refused.try_join_next().is_some() {}
+    if words.is_empty() {
+        return;
+    }
+    // A new connection has room for a few words.
+    let told = (&stream).write_all(words);
+    if told.is_err() || refused.len() >= MAX_REFUSED {
+        return;
+    }
+    refused.spawn_local(async move {
+        // Whoever takes longer, or has gone, is let go.
+        let _ = timeout(REFUSED_PATIENCE, hear_out(stream)).await;
+    });
+}
+
+async fn hear_out(stream: StdStream) -> io::Result<()> {
+    let stream = TcpStream::from_std(stream)?;
+    shutdown(&stream, Shutdown::Write)?;
+    let mut sink = [0; 4096];
+    let mut read = 0;
+    while read < REFUSED_BYTES {
+        stream.readable().await?;
+        match stream.try_read(&mut sink) {
+            Ok(0) => break,
+            Ok(length) => read += length,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

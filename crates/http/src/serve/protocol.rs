@@ -1,0 +1,48 @@
+//! HTTP as a protocol that the concurrency models can serve.
+//!
+//! Only the joint: [`super::connection`] drives a connection, [`super::turn`] knows
+//! which are open.
+
+use super::connection::serve;
+use super::handler::Handler;
+use super::turn::Turn;
+use crate::models::{Counts, Phase, Protocol};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use tokio::net::TcpStream;
+
+impl<H: Handler> Protocol for Turn<H> {
+    // Without a Date, which a 5xx may lack (RFC 9110 6.6.1).
+    const BUSY: &'static [u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+        retry-after: 1\r\n\
+        connection: close\r\n\
+        content-type: text/plain; charset=utf-8\r\n\
+        content-length: 20\r\n\
+        \r\n\
+        Service Unavailable\n";
+
+    fn serve(
+        self: Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + 'static {
+        serve(self, stream, peer)
+    }
+
+    async fn watch(self: Rc<Self>) {
+        Turn::watch(&self).await;
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.enter_phase(phase);
+    }
+
+    async fn emptied(&self) {
+        Turn::emptied(self).await;
+    }
+
+    fn counts(&self) -> Counts {
+        Turn::counts(self)
+    }
+}

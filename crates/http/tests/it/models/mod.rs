@@ -1,0 +1,146 @@
+//! The concurrency models over real sockets: who is served, and how serving ends.
+
+mod echo;
+mod turns;
+
+use httpd::models::{Drain, Patience, Protocol, Strategy, events, listeners, sequential, threads};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Only against a test that would hang.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Short, so that tests that wait for it are.
+const SHORT: Patience = Patience {
+    share: Duration::from_millis(20),
+    drain: Drain {
+        grace: Duration::from_millis(50),
+        deadline: PATIENCE,
+    },
+};
+
+/// A way to serve.
+#[derive(Clone, Copy, Debug)]
+enum Model {
+    Sequential,
+    Threads { workers: usize, queue: usize },
+    Events { workers: usize, strategy: Strategy },
+}
+
+const MODELS: [Model; 5] = [
+    Model::Sequential,
+    Model::Threads {
+        workers: 3,
+        queue: 64,
+    },
+    Model::Events {
+        workers: 3,
+        strategy: Strategy::PerSlot,
+    },
+    Model::Events {
+        workers: 3,
+        strategy: Strategy::Shared,
+    },
+    Model::Events {
+        workers: 3,
+        strategy: Strategy::LeastLoaded,
+    },
+];
+
+impl Model {
+    /// Serves on threads of its own.
+    fn start<P: Protocol>(
+        self,
+        make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
+    ) -> Running {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let count = match self {
+            Self::Sequential | Self::Threads { .. } => 1,
+            Self::Events { workers, strategy } => strategy.listeners(workers),
+        };
+        let mut listeners = listeners(any, count).unwrap();
+        let address = listeners[0].local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async move { drop(stopped.await) };
+        let mut only = move || -> TcpListener { listeners.remove(0) };
+        let thread = std::thread::spawn(move || match self {
+            Self::Sequential => sequential::run(only(), make, SHORT, stopped),
+            Self::Threads { workers, queue } => {
+                let settings = threads::Settings {
+                    workers,
+                    queue,
+                    patience: SHORT,
+                };
+                threads::run(only(), make, settings, stopped)
+            }
+            Self::Events { workers, strategy } => {
+                let all = (0..count).map(|_| only()).collect();
+                let settings = events::Settings {
+                    strategy,
+                    drain: SHORT.drain,
+                };
+                events::run_all(all, workers, make, settings, stopped)
+            }
+        });
+        Running {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+}
+
+/// A server that ends with the test.
+struct Running {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Running {
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Begins to end.
+    fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits for the end.
+    fn join(&mut self) -> io::Result<()> {
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Sends `text` and expects it back.
+fn echo(stream: &mut TcpStream, text: &str) {
+    stream.write_all(text.as_bytes()).unwrap();
+    assert_eq!(receive(stream, text.len()), text);
+}
+
+fn receive(stream: &mut TcpStream, length: usize) -> String {
+    let mut received = vec![0; length];
+    stream.read_exact(&mut received).unwrap();
+    String::from_utf8(received).unwrap()
+}
+
+/// Everything up to the end.
+fn rest(stream: &mut TcpStream) -> String {
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    rest
+}
