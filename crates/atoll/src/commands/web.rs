@@ -1,35 +1,47 @@
-//! `atoll web`: a directory as a web server, from flags.
+//! `atoll web`: directories as a web server, from flags or from a file.
 
-use crate::output::line;
+use crate::output::{line, told};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use httpd::files::{CacheRule, Links, Options};
 use httpd::limit::Limit;
 use httpd::log::{Format, Target};
-use httpd::web::{AccessLog, Config, Server, SiteConfig};
+use httpd::models::Strategy;
+use httpd::web::{AccessLog, Config, Model, Server, SiteConfig};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// What is under way may take so long to end after a signal; then it ends.
-const GRACE: Duration = Duration::from_secs(30);
-
-/// How often a draining server is looked at, and one whose worker may have failed.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(clap::Args)]
 pub struct Arguments {
+    /// Serve what this YAML file says, in place of all other flags
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only say whether that file is sound
+    #[arg(long, requires = "config")]
+    check: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// One directory, as flags describe it.
+#[derive(clap::Args)]
+#[group(id = "flags", multiple = true, conflicts_with = "config")]
+struct Flags {
     /// The directory to serve
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present = "config")]
+    directory: Option<PathBuf>,
     /// Address to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     listen: SocketAddr,
-    /// How connections are spread over threads
-    #[arg(long, value_enum, default_value_t = Model::Events)]
-    model: Model,
-    /// How many workers; as many as there are cores unless given
+    /// Who serves which connection
+    #[arg(long, value_enum, default_value_t = ModelName::Events)]
+    model: ModelName,
+    /// How the events model spreads connections over its workers
+    #[arg(long, value_enum, default_value_t = Balance::PerSlot)]
+    balance: Balance,
+    /// How many workers, unless the model is sequential; as many as there are
+    /// cores unless given
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
     /// Write every request to this file; `-` for the standard output
@@ -68,11 +80,24 @@ pub struct Arguments {
     no_compress: bool,
 }
 
-/// The models that serve HTTP.
 #[derive(Clone, Copy, ValueEnum)]
-enum Model {
-    /// One event loop and listener per worker
+enum ModelName {
+    /// One connection after another
+    Sequential,
+    /// One thread for each of as many connections as there are workers
+    Threads,
+    /// One event loop per worker, with any number of connections each
     Events,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Balance {
+    /// A listener for each worker; the kernel spreads connections
+    PerSlot,
+    /// One listener; the first worker that is free takes the next connection
+    Shared,
+    /// The worker with the fewest connections gets the next
+    LeastLoaded,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -96,30 +121,52 @@ enum Follow {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.check {
+        let config = arguments.config()?;
+        line(format_args!("{} sites: ok", config.sites.len()))?;
+        return Ok(());
+    }
     // Before anything is served, so that no signal is missed.
     let signals = Signals::new()?;
-    let Model::Events = arguments.model;
     let server = Server::start(arguments.config()?)?;
     // It serves whether or not anyone reads this.
     let _ = line(format_args!(
         "atoll: http://{}/ is {}",
         server.address(),
-        arguments.directory.display()
+        arguments.what().display()
     ));
-    signals.serve(server)
+    signals.serve(server, arguments)
 }
 
 impl Arguments {
+    /// What they say now: a file may have changed.
     fn config(&self) -> Result<Config> {
-        expect_directory(&self.directory)?;
+        match &self.config {
+            Some(file) => Ok(httpd::web::read(file)?),
+            None => self.flags.config(),
+        }
+    }
+
+    /// What is served, in a word.
+    fn what(&self) -> &Path {
+        let named = self.config.as_deref().or(self.flags.directory.as_deref());
+        named.unwrap_or(Path::new(""))
+    }
+}
+
+impl Flags {
+    fn config(&self) -> Result<Config> {
+        let directory = self.directory.as_deref().context("name a directory")?;
+        expect_directory(directory)?;
         let defaults = Config::default();
         Ok(Config {
             listen: self.listen,
+            model: self.model(),
             workers: self.workers.unwrap_or(defaults.workers),
             sites: vec![SiteConfig {
                 links: self.links.into(),
                 options: self.options(),
-                ..SiteConfig::new(&self.directory)
+                ..SiteConfig::new(directory)
             }],
             access_log: self.access_log.as_deref().map(|path| AccessLog {
                 target: target(path),
@@ -128,6 +175,18 @@ impl Arguments {
             limit: self.limit,
             ..defaults
         })
+    }
+
+    fn model(&self) -> Model {
+        match self.model {
+            ModelName::Sequential => Model::Sequential,
+            ModelName::Threads => Model::Threads,
+            ModelName::Events => Model::Events(match self.balance {
+                Balance::PerSlot => Strategy::PerSlot,
+                Balance::Shared => Strategy::Shared,
+                Balance::LeastLoaded => Strategy::LeastLoaded,
+            }),
+        }
     }
 
     fn options(&self) -> Options {
@@ -149,6 +208,7 @@ struct Signals {
     runtime: tokio::runtime::Runtime,
     interrupt: Signal,
     terminate: Signal,
+    reload: Signal,
     reopen: Signal,
 }
 
@@ -165,38 +225,57 @@ impl Signals {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            reload: listen(SignalKind::hangup())?,
             reopen: listen(SignalKind::user_defined1())?,
             runtime,
         })
     }
 
-    /// Does what signals ask for, until one asks to stop and everything that was
-    /// under way has ended, or a worker fails.
-    fn serve(mut self, server: Server) -> Result<()> {
+    /// Does what signals ask for, until the server has ended: because one asked to,
+    /// or because a worker failed. What is under way has the time that the models
+    /// give it; a second signal to stop gives it none.
+    fn serve(mut self, mut server: Server, arguments: &Arguments) -> Result<()> {
         self.runtime.block_on(async {
-            let mut looks = tokio::time::interval(LOOK_EVERY);
+            let mut ended = std::pin::pin!(server.ended());
+            let mut is_draining = false;
             loop {
-                tokio::select! {
-                    _ = self.interrupt.recv() => break,
-                    _ = self.terminate.recv() => break,
-                    _ = self.reopen.recv() => reopen(&server),
-                    _ = looks.tick() => if server.has_ended() { return },
+                let asked = tokio::select! {
+                    _ = self.interrupt.recv() => Asked::Stop,
+                    _ = self.terminate.recv() => Asked::Stop,
+                    _ = self.reload.recv() => Asked::Reload,
+                    _ = self.reopen.recv() => Asked::Reopen,
+                    () = &mut ended => return,
+                };
+                match asked {
+                    Asked::Reload => reload(&mut server, arguments),
+                    Asked::Reopen => reopen(&server),
+                    Asked::Stop if is_draining => std::process::exit(1),
+                    Asked::Stop => {
+                        is_draining = true;
+                        server.drain();
+                    }
                 }
-            }
-            server.drain();
-            let ended = async {
-                while !server.has_all_ended() {
-                    looks.tick().await;
-                }
-            };
-            tokio::select! {
-                () = ended => {}
-                () = tokio::time::sleep(GRACE) => std::process::exit(1),
-                _ = self.interrupt.recv() => std::process::exit(1),
-                _ = self.terminate.recv() => std::process::exit(1),
             }
         });
         Ok(server.wait()?)
+    }
+}
+
+/// What a signal asks for.
+enum Asked {
+    Stop,
+    Reload,
+    Reopen,
+}
+
+/// What is wrong changes nothing.
+fn reload(server: &mut Server, arguments: &Arguments) {
+    let reloaded = arguments
+        .config()
+        .and_then(|config| Ok(server.reload(config)?));
+    match reloaded {
+        Ok(()) => tracing::info!("the configuration has been read anew"),
+        Err(error) => tracing::error!("the former configuration stays: {}", told(&error)),
     }
 }
 

@@ -94,7 +94,7 @@ impl Answer {
     }
 
     /// A short answer in plain text, for what is not a file.
-    pub(super) fn plain(status: StatusCode, extra: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn plain(status: StatusCode, extra: &[(&str, &[u8])]) -> Self {
         let mut lines = Vec::with_capacity(128);
         for (name, value) in extra {
             push_field(&mut lines, name, value);
@@ -104,14 +104,26 @@ impl Answer {
         Self::new(status, lines, Body::Bytes(Bytes::from(text)))
     }
 
-    /// The same with header lines that were written elsewhere.
-    pub(crate) fn plain_with(status: StatusCode, mut lines: Vec<u8>) -> Self {
-        let plain = Self::plain(status, &[]);
-        lines.extend_from_slice(plain.fields.as_bytes());
+    /// The same with more header lines, which were checked when they were written.
+    pub(crate) fn with_lines(self, mut lines: Vec<u8>) -> Self {
+        lines.extend_from_slice(self.fields.as_bytes());
         Self {
             fields: Fields(lines.into()),
-            ..plain
+            ..self
         }
+    }
+
+    /// A text that is made for the occasion.
+    pub(crate) fn text(media_type: &str, text: String) -> Self {
+        let mut lines = Vec::with_capacity(128);
+        push_field(&mut lines, "content-type", media_type.as_bytes());
+        push_field(&mut lines, "cache-control", b"no-store");
+        Self::new(StatusCode::OK, lines, Body::Bytes(Bytes::from(text)))
+    }
+
+    /// An answer without content, for a status that has none.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self::new(status, Vec::new(), Body::Empty)
     }
 
     /// The same head with nothing after it: what HEAD is answered.
@@ -176,7 +188,7 @@ impl Fields {
 
 /// Appends one line. The value must be free of line ends, which holds for all
 /// that are made here; those of a configuration are checked when it is read.
-pub(super) fn push_field(lines: &mut Vec<u8>, name: &str, value: &[u8]) {
+pub(crate) fn push_field(lines: &mut Vec<u8>, name: &str, value: &[u8]) {
     debug_assert!(is_field_value(value), "a line end in the value of {name}");
     lines.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
     lines.extend_from_slice(b": ");

@@ -25,6 +25,7 @@ mod request;
 mod root;
 mod site;
 
+pub(crate) use answer::push_field;
 pub use answer::{Answer, Body, Fields, FileError, FileRange, Part};
 pub use conditions::{Validators, Verdict, evaluate};
 pub use etag::entity_tag;

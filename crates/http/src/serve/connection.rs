@@ -192,10 +192,14 @@ impl<H: Handler> Driver<H> {
                     at += head.consumed();
                     turn.count_request();
                     let peer = self.wire.watched.peer;
-                    let refused = turn.handler.refuse(peer, &head, now);
-                    match refused.or_else(|| turn.handler.file(&head, now)) {
+                    let screened = turn.handler.screen(peer, &head, now);
+                    match screened.or_else(|| turn.handler.file(&head, now)) {
                         Some(answer) => {
-                            let (status, bytes) = (answer.status, answer.body.length());
+                            let status = answer.status;
+                            let bytes = match head.method() {
+                                "HEAD" => 0,
+                                _ => answer.body.length(),
+                            };
                             self.write_answer(&mut output, answer, &date);
                             if turn.handler.records() {
                                 self.tell_answer(Asked::of(&head), status, bytes, now);

@@ -29,10 +29,10 @@ pub trait Handler: 'static {
     /// Any other answer.
     fn call(&self, request: Request<Incoming>) -> Answering;
 
-    /// The answer to a client that is turned away, before anything else is done
-    /// for its request: one that asks too often, for instance.
+    /// The answer that hangs on who asks, before anything else is done for the
+    /// request: to a client that asks too often, for instance.
     #[inline]
-    fn refuse(&self, _: SocketAddr, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
+    fn screen(&self, _: SocketAddr, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
         None
     }
 
@@ -45,7 +45,7 @@ pub trait Handler: 'static {
     /// A response has ended.
     fn record(&self, _: &Record<'_>) {}
 
-    /// About a second has passed.
+    /// About a second has passed, or the last connection has ended.
     fn tick(&self) {}
 }
 

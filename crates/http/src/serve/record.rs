@@ -29,7 +29,7 @@ pub struct Record<'a> {
     pub duration: Duration,
 }
 
-/// What a request asked.
+/// What a request asked; of a field that came several times, the first.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// The method.
@@ -75,13 +75,15 @@ impl<'a> Asked<'a> {
         for (name, value) in head.fields() {
             // The length sorts out nearly every other field for one comparison.
             match name.len() {
-                7 if name.eq_ignore_ascii_case("referer") => asked.referer = Some(value),
-                10 if name.eq_ignore_ascii_case("user-agent") => asked.user_agent = Some(value),
-                13 if name.eq_ignore_ascii_case("authorization") => {
-                    asked.authorization = Some(value);
+                7 if name.eq_ignore_ascii_case("referer") => asked.referer.get_or_insert(value),
+                10 if name.eq_ignore_ascii_case("user-agent") => {
+                    asked.user_agent.get_or_insert(value)
                 }
-                _ => {}
-            }
+                13 if name.eq_ignore_ascii_case("authorization") => {
+                    asked.authorization.get_or_insert(value)
+                }
+                _ => continue,
+            };
         }
         asked
     }

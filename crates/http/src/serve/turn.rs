@@ -104,6 +104,18 @@ struct Clock {
 }
 
 impl<H: Handler> Turn<H> {
+    /// A connection has ended.
+    pub(super) fn leave(&self) {
+        let mut counts = self.counts.get();
+        counts.open -= 1;
+        self.counts.set(counts);
+        if counts.open == 0 {
+            self.left.notify_waiters();
+            // A worker that has nothing to serve keeps no time either.
+            self.handler.tick();
+        }
+    }
+
     /// Ends connections whose deadline has passed; runs as long as the loop.
     pub async fn watch(&self) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
@@ -193,16 +205,6 @@ impl<H> Turn<H> {
         let mut counts = self.counts.get();
         counts.requests += 1;
         self.counts.set(counts);
-    }
-
-    /// A connection has ended.
-    pub(super) fn leave(&self) {
-        let mut counts = self.counts.get();
-        counts.open -= 1;
-        self.counts.set(counts);
-        if counts.open == 0 {
-            self.left.notify_waiters();
-        }
     }
 
     fn end_expired(&self) {

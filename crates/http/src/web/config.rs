@@ -3,11 +3,15 @@
 //! Where they come from (flags, a file) is not known here; what becomes of them is
 //! in [`super::loaded`].
 
+use super::cors::{Cors, CorsError};
+use super::redirect::{Redirect, RedirectError};
+use super::users::{UserError, Users};
 use crate::files::{Links, Options, OptionsError};
 use crate::limit::{Limit, LimitError};
 use crate::log::{Format, Target};
+use crate::models::Strategy;
 use crate::serve::Timeouts;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// How a server is to be.
@@ -15,7 +19,9 @@ use std::path::PathBuf;
 pub struct Config {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// How many event loops there are, each on a thread of its own; 1 to
+    /// Who serves which connection.
+    pub model: Model,
+    /// How many workers the model has, unless it is sequential; 1 to
     /// [`Config::MAX_WORKERS`].
     pub workers: usize,
     /// What is served. The first is for hosts that no other is for.
@@ -26,6 +32,30 @@ pub struct Config {
     pub limit: Option<Limit>,
     /// How long clients are waited for.
     pub timeouts: Timeouts,
+    /// What is told about the server itself.
+    pub monitoring: Monitoring,
+}
+
+/// What is told about the server itself, on every host, and to whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Monitoring {
+    /// The path of a page of figures, for people.
+    pub status: Option<String>,
+    /// The path of the same figures, for Prometheus.
+    pub metrics: Option<String>,
+    /// Who may see them beside this machine.
+    pub clients: Vec<IpAddr>,
+}
+
+/// Who serves which connection; see [`crate::models`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    /// One connection after another.
+    Sequential,
+    /// A thread for each of as many connections as there are workers.
+    Threads,
+    /// A loop for each worker, and connections spread so.
+    Events(Strategy),
 }
 
 /// A directory, and how it is served.
@@ -39,6 +69,14 @@ pub struct SiteConfig {
     pub links: Links,
     /// How its files are served.
     pub options: Options,
+    /// What has moved; the first that fits counts.
+    pub redirects: Vec<Redirect>,
+    /// Who may see it; everybody, if there is nobody.
+    pub users: Users,
+    /// What a browser calls the site when it asks for name and password.
+    pub realm: String,
+    /// Which other sites' scripts may read it.
+    pub cors: Option<Cors>,
 }
 
 /// Where requests are written down.
@@ -56,6 +94,9 @@ pub enum ConfigError {
     /// There is nothing to serve.
     #[error("no site is configured: name at least one directory to serve")]
     NoSite,
+    /// More sites than one server is for.
+    #[error("{0} sites: use at most {max}", max = Config::MAX_SITES)]
+    TooManySites(usize),
     /// Too few or too many workers.
     #[error("{0} workers: use 1 to {max}", max = Config::MAX_WORKERS)]
     Workers(usize),
@@ -73,25 +114,55 @@ pub enum ConfigError {
         /// What is wrong.
         source: OptionsError,
     },
+    /// A redirect leads nowhere.
+    #[error(transparent)]
+    Redirect(#[from] RedirectError),
+    /// A user cannot be known.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// A rule for other sites' scripts is wrong.
+    #[error(transparent)]
+    Cors(#[from] CorsError),
+    /// A realm would end its quotes.
+    #[error("realm {0:?}: leave out quotes, backslashes and control characters")]
+    Realm(String),
+    /// A path can never be asked for.
+    #[error("path {0:?} must begin with a slash and be of visible ASCII without query")]
+    MonitoringPath(String),
     /// The limit is out of range.
     #[error(transparent)]
     Limit(#[from] LimitError),
 }
 
+impl Model {
+    /// How many listeners `workers` need.
+    pub fn listeners(self, workers: usize) -> usize {
+        match self {
+            Self::Sequential | Self::Threads => 1,
+            Self::Events(strategy) => strategy.listeners(workers),
+        }
+    }
+}
+
 impl Config {
     /// More loops than any machine has cores that this was tried on.
     pub const MAX_WORKERS: usize = 1024;
+
+    /// Every loop looks for a host in all of them, and holds files of each open.
+    pub const MAX_SITES: usize = 1000;
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            model: Model::Events(Strategy::default()),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             sites: Vec::new(),
             access_log: None,
             limit: None,
             timeouts: Timeouts::default(),
+            monitoring: Monitoring::default(),
         }
     }
 }
@@ -104,7 +175,64 @@ impl SiteConfig {
             directory: directory.into(),
             links: Links::default(),
             options: Options::default(),
+            redirects: Vec::new(),
+            users: Users::default(),
+            realm: "restricted".to_owned(),
+            cors: None,
         }
+    }
+
+    /// Refuses what could never be served.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.options
+            .check()
+            .map_err(|source| ConfigError::Options {
+                directory: self.directory.clone(),
+                source,
+            })?;
+        for host in &self.hosts {
+            check_host(host)?;
+        }
+        for redirect in &self.redirects {
+            redirect.check()?;
+        }
+        if let Some(cors) = &self.cors {
+            cors.check()?;
+        }
+        let breaks_quotes = |c: char| matches!(c, '"' | '\\') || c.is_control();
+        match self.realm.contains(breaks_quotes) {
+            true => Err(ConfigError::Realm(self.realm.clone())),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Monitoring {
+    /// Refuses paths that can never be asked for.
+    ///
+    /// # Errors
+    /// The path.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut paths = self.status.iter().chain(&self.metrics);
+        paths.try_for_each(|path| check_path(path))
+    }
+}
+
+pub(super) fn check_workers(workers: usize) -> Result<(), ConfigError> {
+    match (1..=Config::MAX_WORKERS).contains(&workers) {
+        true => Ok(()),
+        false => Err(ConfigError::Workers(workers)),
+    }
+}
+
+pub(super) fn check_path(path: &str) -> Result<(), ConfigError> {
+    let is_sent = |byte: u8| byte.is_ascii_graphic() && !b"?#".contains(&byte);
+    match path.starts_with('/') && path.bytes().all(is_sent) {
+        true => Ok(()),
+        false => Err(ConfigError::MonitoringPath(path.to_owned())),
     }
 }
 
@@ -117,22 +245,18 @@ impl Config {
         if self.sites.is_empty() {
             return Err(ConfigError::NoSite);
         }
-        if !(1..=Self::MAX_WORKERS).contains(&self.workers) {
-            return Err(ConfigError::Workers(self.workers));
+        if self.sites.len() > Self::MAX_SITES {
+            return Err(ConfigError::TooManySites(self.sites.len()));
         }
+        check_workers(self.workers)?;
         if let Some(limit) = &self.limit {
             limit.check()?;
         }
+        self.monitoring.check()?;
         let mut known = Vec::new();
         for site in &self.sites {
-            site.options
-                .check()
-                .map_err(|source| ConfigError::Options {
-                    directory: site.directory.clone(),
-                    source,
-                })?;
+            site.check()?;
             for host in &site.hosts {
-                check_host(host)?;
                 let host = host.to_ascii_lowercase();
                 if known.contains(&host) {
                     return Err(ConfigError::HostTwice(host));

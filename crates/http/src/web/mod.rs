@@ -1,16 +1,25 @@
 //! A web server for directories: from a configuration to a server that runs.
 //!
 //! [`Config`] is what may be said about it, as plain values that are checked before
-//! anything is opened. [`Server`] opens, listens and serves; `handler` answers each
+//! anything is opened; [`read()`] makes one of a file. [`Server`] opens, listens and serves; `handler` answers each
 //! request from the site that it is for, under the limits of its client, and tells
 //! the log. How files become answers is [`crate::files`]'s, how connections are
 //! driven [`crate::serve`]'s; signals and the command line belong to the program.
 
 mod config;
+mod cors;
+mod counts;
+mod file;
 mod handler;
 mod journal;
 mod loaded;
+mod redirect;
 mod server;
+mod users;
 
-pub use config::{AccessLog, Config, ConfigError, SiteConfig};
+pub use config::{AccessLog, Config, ConfigError, Model, Monitoring, SiteConfig};
+pub use cors::{Cors, CorsError};
+pub use file::{ReadError, Wrong, parse, read};
+pub use redirect::{Redirect, RedirectError};
 pub use server::{Server, WebError};
+pub use users::{UserError, Users};

@@ -1,24 +1,20 @@
 //! A web server that runs: its listeners, its threads, and how it ends.
 
-use super::config::{Config, ConfigError};
+use super::config::{Config, ConfigError, Model};
 use super::handler::Web;
 use super::journal::Journal;
 use super::loaded::Shared;
 use crate::files::{OptionsError, RootError};
 use crate::limit::LimitError;
 use crate::log::{Format, Log, LogError, Trouble};
-use crate::models::events;
-use crate::serve::Settings;
-use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use crate::models::{Patience, events, listeners, sequential, threads};
+use crate::serve::{Settings, Turn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::watch;
-
-/// Connections that may wait to be accepted: a burst of this size loses none.
-const BACKLOG: i32 = 4096;
 
 /// A web server that runs until it is stopped.
 #[derive(Debug)]
@@ -27,8 +23,11 @@ pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
-    threads: Vec<JoinHandle<io::Result<()>>>,
-    log: Option<Log>,
+    /// Runs the model, and ends with it.
+    serving: JoinHandle<io::Result<()>>,
+    /// Closed when it does.
+    ended: watch::Receiver<()>,
+    log: Option<Arc<Log>>,
 }
 
 /// Why a server cannot run as it is told.
@@ -73,28 +72,45 @@ impl Server {
     /// # Errors
     /// The configuration is wrong, or what it names cannot be opened.
     pub fn start(config: Config) -> Result<Self, WebError> {
-        let shared = Arc::new(Shared::new(&config)?);
+        config.check()?;
         let log = match &config.access_log {
-            Some(log) => Some(Log::open(log.target.clone(), tell_trouble)?),
+            Some(log) => Some(Arc::new(Log::open(log.target.clone(), tell_trouble)?)),
             None => None,
         };
-        let listeners = listen(config.listen, config.workers)?;
+        let shared = Arc::new(Shared::new(&config, log.clone())?);
+        let listeners = listen(config.listen, config.model.listeners(config.workers))?;
         let address = listeners
             .first()
             .map_or(Ok(config.listen), TcpListener::local_addr)
             .map_err(|source| unable_to_listen(config.listen, source))?;
-        let mut server = Self {
+        let loops = Loops {
+            shared: Arc::clone(&shared),
+            log: log.clone(),
+            format: config.access_log.as_ref().map(|log| log.format),
+            settings: Settings {
+                timeouts: config.timeouts,
+                ..Settings::default()
+            },
+        };
+        let (stop, stopped) = watch::channel(false);
+        let (model, workers) = (config.model, config.workers);
+        let (end, ended) = watch::channel(());
+        let serving = std::thread::Builder::new()
+            .name("web".to_owned())
+            .spawn(move || {
+                let _end = end;
+                serve(model, workers, listeners, loops, stopped)
+            })
+            .map_err(WebError::Worker)?;
+        Ok(Self {
             config,
             address,
             shared,
-            stop: watch::channel(false).0,
-            threads: Vec::new(),
+            stop,
+            serving,
+            ended,
             log,
-        };
-        for (number, listener) in listeners.into_iter().enumerate() {
-            server.start_worker(number, listener)?;
-        }
-        Ok(server)
+        })
     }
 
     /// Where it listens.
@@ -148,93 +164,89 @@ impl Server {
         self.stop.send_replace(true);
     }
 
-    /// Whether a worker has ended, for whatever reason.
-    pub fn has_ended(&self) -> bool {
-        self.threads.iter().any(JoinHandle::is_finished)
+    /// Ends when it serves no more: all connections have ended after
+    /// [`Server::drain`], or a worker has failed.
+    pub fn ended(&self) -> impl Future<Output = ()> + 'static {
+        let mut ended = self.ended.clone();
+        async move { while ended.changed().await.is_ok() {} }
     }
 
-    /// Whether all workers have ended.
-    pub fn has_all_ended(&self) -> bool {
-        self.threads.iter().all(JoinHandle::is_finished)
-    }
-
-    /// Waits until all workers have ended; the log is complete then.
+    /// Waits until it has ended; the log is complete then.
     ///
     /// # Errors
-    /// One of them failed.
+    /// A worker has failed.
     pub fn wait(self) -> Result<(), WebError> {
-        let Self { threads, stop, .. } = self;
-        for thread in threads {
-            let ended = thread
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("it panicked")));
-            if let Err(error) = ended {
-                // The others serve on; alone they are not what was asked for.
-                stop.send_replace(true);
-                return Err(WebError::Worker(error));
-            }
-        }
-        Ok(())
+        let ended = self.serving.join();
+        ended
+            .unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))
+            .map_err(WebError::Worker)
     }
+}
 
-    fn start_worker(&mut self, number: usize, listener: TcpListener) -> Result<(), WebError> {
-        let format = self.config.access_log.as_ref().map(|log| log.format);
+/// What each loop is made from.
+struct Loops {
+    shared: Arc<Shared>,
+    log: Option<Arc<Log>>,
+    format: Option<Format>,
+    settings: Settings,
+}
+
+impl Loops {
+    fn make(&self) -> io::Result<Rc<Turn<Web>>> {
         let journal = self
             .log
             .as_ref()
-            .map(|log| Journal::new(log.lines(), format.unwrap_or(Format::default())));
-        let shared = Arc::clone(&self.shared);
-        let settings = Settings {
-            timeouts: self.config.timeouts,
-            ..Settings::default()
-        };
-        let mut stopped = self.stop.subscribe();
-        let thread = std::thread::Builder::new()
-            .name(format!("web {number}"))
-            .spawn(move || {
-                let web = Web::new(shared, journal).map_err(io::Error::other)?;
-                let stop = async move {
-                    // A server that is gone wants no more.
-                    let _ = stopped.wait_for(|stop| *stop).await;
-                };
-                events::run(listener, web, settings, stop)
-            })
-            .map_err(WebError::Worker)?;
-        self.threads.push(thread);
-        Ok(())
+            .map(|log| Journal::new(log.lines(), self.format.unwrap_or_default()));
+        let web = Web::new(Arc::clone(&self.shared), journal).map_err(io::Error::other)?;
+        Ok(Turn::new(web, self.settings))
     }
 }
 
-/// One listener for each loop, over which the kernel spreads connections.
+/// Serves on this thread and those that the model needs, until it is told to stop.
+fn serve(
+    model: Model,
+    workers: usize,
+    mut listeners: Vec<TcpListener>,
+    loops: Loops,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let stop = async move {
+        // A server that is gone wants no more.
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let make = move |_| loops.make();
+    let mut only = || {
+        let none = || io::Error::other("there is no listener");
+        listeners.pop().ok_or_else(none)
+    };
+    match model {
+        Model::Sequential => sequential::run(only()?, make, Patience::default(), stop),
+        Model::Threads => {
+            let settings = threads::Settings {
+                workers,
+                ..threads::Settings::default()
+            };
+            threads::run(only()?, make, settings, stop)
+        }
+        Model::Events(strategy) => {
+            let settings = events::Settings {
+                strategy,
+                ..events::Settings::default()
+            };
+            events::run_all(listeners, workers, make, settings, stop)
+        }
+    }
+}
+
+/// `count` listeners that share an address.
 fn listen(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, WebError> {
     let fails = |source| unable_to_listen(address, source);
     if address.port() != 0 {
-        // Listeners that share a port would share it with another server of the
-        // same user as well; one that does not share finds out.
+        // They would share it with another server of the same user as well; one
+        // that does not share finds out.
         drop(TcpListener::bind(address).map_err(fails)?);
     }
-    let mut at = address;
-    let mut listeners = Vec::with_capacity(count);
-    for _ in 0..count {
-        let listener = listen_shared(at).map_err(fails)?;
-        at = listener.local_addr().map_err(fails)?;
-        listeners.push(listener);
-    }
-    Ok(listeners)
-}
-
-fn listen_shared(address: SocketAddr) -> io::Result<TcpListener> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    set_socket_reuseaddr(&socket, true)?;
-    set_socket_reuseport(&socket, true)?;
-    rustix::net::bind(&socket, &address)?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    Ok(TcpListener::from(socket))
+    listeners(address, count).map_err(fails)
 }
 
 fn unable_to_listen(address: SocketAddr, source: io::Error) -> WebError {

@@ -2,7 +2,10 @@
 
 use httpd::limit::Limit;
 use httpd::log::{Format, Target};
-use httpd::web::{AccessLog, Config, Server, SiteConfig, WebError};
+use httpd::models::Strategy;
+use httpd::web::{
+    AccessLog, Config, Cors, Model, Monitoring, Redirect, Server, SiteConfig, Users, WebError, read,
+};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -77,6 +80,36 @@ fn each_host_has_its_site_and_the_first_has_the_rest() {
 }
 
 #[test]
+fn every_model_serves_and_logs_the_same() {
+    for model in [
+        Model::Sequential,
+        Model::Threads,
+        Model::Events(Strategy::PerSlot),
+        Model::Events(Strategy::Shared),
+        Model::Events(Strategy::LeastLoaded),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("access.log");
+        let server = Server::start(Config {
+            model,
+            workers: 2,
+            access_log: Some(AccessLog {
+                target: Target::File(path.clone()),
+                format: Format::Json,
+            }),
+            ..config(&folder)
+        })
+        .unwrap();
+        for _ in 0..3 {
+            expect(&get(&server, "a", "/a.txt"), "200", "hello\n");
+        }
+        stop(server);
+        let log = fs::read_to_string(path).unwrap();
+        assert_eq!(log.lines().count(), 3, "{model:?}: {log}");
+    }
+}
+
+#[test]
 fn who_asks_too_often_is_told_when_to_come_back() {
     let folder = TempDir::new().unwrap();
     let limit = Limit::Window {
@@ -129,8 +162,8 @@ fn the_access_log_has_one_line_per_response_and_moves_to_a_new_file() {
         "HEAD /a.txt HTTP/1.0\r\nReferer: here\r\nUser-Agent: me\r\n\r\n",
     );
     stop(server);
-    let read = |path: &Path| fs::read_to_string(path).unwrap();
-    let log = read(&moved) + &read(&path);
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    let log = text(&moved) + &text(&path);
     let lines: Vec<&str> = log
         .lines()
         .map(|line| line.split_once("] ").unwrap().1)
@@ -146,7 +179,7 @@ fn the_access_log_has_one_line_per_response_and_moves_to_a_new_file() {
     for (line, expected) in lines.iter().zip(expected) {
         assert!(line.starts_with(expected), "{line} is not {expected}");
     }
-    assert!(read(&path).contains("/large.bin"), "{log}");
+    assert!(text(&path).contains("/large.bin"), "{log}");
 }
 
 #[test]
@@ -224,4 +257,157 @@ fn a_port_that_is_taken_is_refused() {
     let server = Server::start(config(&folder)).unwrap();
     check(server.address());
     stop(server);
+}
+
+/// The figure called `name` on a page of figures.
+fn figure(page: &str, name: &str) -> Option<u64> {
+    let line = page.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim_start_matches(": ").trim().parse().ok()
+}
+
+#[test]
+fn rules_of_a_site_come_before_its_files() {
+    let folder = TempDir::new().unwrap();
+    let logs = TempDir::new().unwrap();
+    let path = logs.path().join("access.log");
+    let mut config = Config {
+        access_log: Some(AccessLog {
+            target: Target::File(path.clone()),
+            format: Format::Common,
+        }),
+        ..config(&folder)
+    };
+    let site = &mut config.sites[0];
+    site.users = Users::new([("alice", "secret")]).unwrap();
+    site.redirects = vec![Redirect {
+        from: "/old/*".to_owned(),
+        to: "/*".to_owned(),
+        status: 308,
+    }];
+    site.cors = Some(Cors {
+        origins: vec!["https://b.example".to_owned()],
+        headers: Vec::new(),
+        max_age: Duration::from_secs(60),
+    });
+    let server = Server::start(config).unwrap();
+    let send = |line: &str, fields: &str| {
+        let head = format!("{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
+        ask(&server, &head)
+    };
+    let alice = "Authorization: Basic YWxpY2U6c2VjcmV0\r\n";
+    let origin = "Origin: https://b.example\r\n";
+    let allowed = "\r\naccess-control-allow-origin: https://b.example\r\nvary: origin\r\n";
+
+    let answer = send("GET /a.txt", "");
+    expect(&answer, "401", "Unauthorized\n");
+    let challenge = "\r\nwww-authenticate: Basic realm=\"restricted\", charset=\"UTF-8\"\r\n";
+    assert!(answer.contains(challenge), "{answer}");
+    expect(&send("GET /old/a.txt", ""), "401", "Unauthorized\n");
+    expect(
+        &send("GET /a.txt", "Authorization: Basic YWxpY2U6d3Jvbmc=\r\n"),
+        "401",
+        "Unauthorized\n",
+    );
+
+    let answer = send("GET /a.txt", &format!("{alice}{origin}"));
+    expect(&answer, "200", "hello\n");
+    assert!(answer.contains(allowed), "{answer}");
+    let other = send(
+        "GET /a.txt",
+        &format!("{alice}Origin: https://c.example\r\n"),
+    );
+    expect(&other, "200", "hello\n");
+    assert!(!other.contains("access-control-allow-origin"), "{other}");
+
+    let answer = send("GET /old/a.txt?q=1", alice);
+    expect(&answer, "308", "Permanent Redirect\n");
+    assert!(answer.contains("\r\nlocation: /a.txt?q=1\r\n"), "{answer}");
+    expect(&send("HEAD /old/a.txt", alice), "308", "\r\n\r\n");
+
+    let asked_first = format!("{origin}Access-Control-Request-Method: GET\r\n");
+    let answer = send("OPTIONS /a.txt", &asked_first);
+    expect(&answer, "204", "\r\n\r\n");
+    assert!(answer.contains(allowed), "{answer}");
+    assert!(
+        answer.contains("\r\naccess-control-max-age: 60\r\n"),
+        "{answer}"
+    );
+
+    stop(server);
+    let log = fs::read_to_string(path).unwrap();
+    let users: Vec<&str> = log
+        .lines()
+        .map(|line| line.split(' ').nth(2).unwrap())
+        .collect();
+    let expected = ["-", "-", "-", "alice", "alice", "alice", "alice", "-"];
+    assert_eq!(users, expected, "{log}");
+    assert!(
+        log.contains("\"HEAD /old/a.txt HTTP/1.1\" 308 0\n"),
+        "{log}"
+    );
+}
+
+#[test]
+fn figures_are_for_this_machine_and_those_who_are_named() {
+    let folder = TempDir::new().unwrap();
+    let config = Config {
+        monitoring: Monitoring {
+            status: Some("/-/status".to_owned()),
+            metrics: Some("/-/metrics".to_owned()),
+            clients: Vec::new(),
+        },
+        ..config(&folder)
+    };
+    let mut server = Server::start(config.clone()).unwrap();
+    get(&server, "a", "/a.txt");
+    get(&server, "a", "/none");
+    let page = get(&server, "a", "/-/status");
+    expect(&page, "200", "\n");
+    assert_eq!(figure(&page, "responses_2xx"), Some(1), "{page}");
+    assert_eq!(figure(&page, "responses_4xx"), Some(1), "{page}");
+    assert_eq!(figure(&page, "workers"), Some(1), "{page}");
+    let page = get(&server, "a", "/-/metrics");
+    assert!(
+        page.contains("\r\ncontent-type: text/plain; version=0.0.4"),
+        "{page}"
+    );
+    assert!(
+        page.contains("http_responses_total{class=\"2xx\"} 2\n"),
+        "{page}"
+    );
+    let refused = ask(
+        &server,
+        "POST /-/status HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
+    expect(&refused, "405", "Method Not Allowed\n");
+    server
+        .reload(Config {
+            monitoring: Monitoring::default(),
+            ..config
+        })
+        .unwrap();
+    expect(&get(&server, "a", "/-/status"), "404", "Not Found\n");
+    stop(server);
+}
+
+#[test]
+fn a_file_says_it_all() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a.txt"), "hello\n").unwrap();
+    let path = folder.path().join("web.yaml");
+    fs::write(
+        &path,
+        "listen: 127.0.0.1:0\nworkers: 1\nsites:\n- directory: .\n  listing: true\n",
+    )
+    .unwrap();
+    let server = Server::start(read(&path).unwrap()).unwrap();
+    let answer = get(&server, "a", "/");
+    assert!(answer.contains("a.txt"), "{answer}");
+    stop(server);
+    fs::write(&path, "sites:\n- folder: .\n").unwrap();
+    let error = read(&path).unwrap_err().to_string();
+    assert!(error.contains("web.yaml: line 2: "), "{error}");
+    fs::remove_file(&path).unwrap();
+    let error = read(&path).unwrap_err().to_string();
+    assert!(error.contains("cannot read the configuration"), "{error}");
 }

@@ -1,0 +1,524 @@
+//! A configuration from a YAML file: what is wrong is named with its line.
+//!
+//! [`parse`] is pure. The shapes below are those of the file; what they become is a
+//! [`Config`], whose own checks speak here with the line of the site they are about.
+//! docs/web.md describes every key.
+
+use super::config::{AccessLog, Config, Model, Monitoring, SiteConfig, check_path, check_workers};
+use super::cors::Cors;
+use super::redirect::Redirect;
+use super::users::Users;
+use crate::files::{CacheRule, Links, Options, Types};
+use crate::limit::{Limit, parse_period};
+use crate::log::{Format, Target};
+use crate::models::Strategy;
+use crate::serve::Timeouts;
+use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// More than anybody writes by hand.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Why a file gives no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It says something that cannot be.
+    #[error("{path}: {wrong}")]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and in which line.
+        wrong: Wrong,
+    },
+}
+
+/// What is wrong with a text, and where.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("line {line}: {reason}")]
+pub struct Wrong {
+    /// From 1.
+    pub line: u64,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// The configuration in the file at `path`. What it names is relative to its folder.
+///
+/// # Errors
+/// The file cannot be read, or says something that cannot be.
+pub fn read(path: &Path) -> Result<Config, ReadError> {
+    let text = read_text(path).map_err(|source| ReadError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&text, folder).map_err(|wrong| ReadError::Wrong {
+        path: path.to_owned(),
+        wrong,
+    })
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        let long = format!("it has more than {MAX_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, long));
+    }
+    Ok(text)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    listen: Option<Spanned<String>>,
+    #[serde(default)]
+    model: ModelName,
+    #[serde(default)]
+    balance: Balance,
+    workers: Option<Spanned<usize>>,
+    access_log: Option<LogFile>,
+    limit: Option<Spanned<String>>,
+    #[serde(default)]
+    timeouts: TimeoutTexts,
+    status: Option<Spanned<String>>,
+    metrics: Option<Spanned<String>>,
+    #[serde(default)]
+    monitors: Vec<Spanned<String>>,
+    sites: Spanned<Vec<Spanned<SiteFile>>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+enum ModelName {
+    Sequential,
+    Threads,
+    #[default]
+    Events,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+enum Balance {
+    #[default]
+    PerSlot,
+    Shared,
+    LeastLoaded,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct LogFile {
+    file: PathBuf,
+    #[serde(default)]
+    format: LogFormat,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+enum LogFormat {
+    Common,
+    #[default]
+    Combined,
+    Json,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct TimeoutTexts {
+    idle: Option<Spanned<String>>,
+    head: Option<Spanned<String>>,
+    body: Option<Spanned<String>>,
+    write: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct SiteFile {
+    #[serde(default)]
+    hosts: Vec<String>,
+    directory: PathBuf,
+    #[serde(default)]
+    links: Follow,
+    index: Option<Vec<String>>,
+    #[serde(default)]
+    listing: bool,
+    #[serde(default)]
+    hidden: bool,
+    precompressed: Option<bool>,
+    compress: Option<bool>,
+    spa: Option<String>,
+    #[serde(default)]
+    error_pages: BTreeMap<u16, String>,
+    #[serde(default)]
+    cache: Vec<CacheFile>,
+    cache_control: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    types: BTreeMap<String, String>,
+    #[serde(default)]
+    redirects: Vec<Spanned<RedirectFile>>,
+    users: Option<Spanned<BTreeMap<String, String>>>,
+    realm: Option<String>,
+    cors: Option<Spanned<CorsFile>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+enum Follow {
+    #[default]
+    Inside,
+    Never,
+    Anywhere,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CacheFile {
+    pattern: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RedirectFile {
+    from: String,
+    to: String,
+    /// A browser does not remember it for ever, so that a mistake can be mended.
+    #[serde(default = "found")]
+    status: u16,
+}
+
+fn found() -> u16 {
+    302
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct CorsFile {
+    origins: Vec<String>,
+    #[serde(default)]
+    headers: Vec<String>,
+    max_age: Option<Spanned<String>>,
+}
+
+/// How long a browser may keep an answer about origins, unless it is said.
+const CORS_AGE: Duration = Duration::from_secs(600);
+
+/// The configuration that `text` says; what it names is relative to `folder`.
+///
+/// # Errors
+/// The first thing that is wrong, with its line.
+pub fn parse(text: &str, folder: &Path) -> Result<Config, Wrong> {
+    let file: File = serde_saphyr::from_str(text).map_err(|error| Wrong {
+        line: error.location().map_or(1, |location| location.line()),
+        reason: error.without_snippet().to_string(),
+    })?;
+    file.config(folder)
+}
+
+impl File {
+    fn config(self, folder: &Path) -> Result<Config, Wrong> {
+        let mut config = Config::default();
+        if let Some(listen) = &self.listen {
+            let text = &listen.value;
+            let wrong = |_| format!("{text:?} is no address and port, such as 127.0.0.1:8080");
+            config.listen = at(listen.referenced, text.parse::<SocketAddr>().map_err(wrong))?;
+        }
+        config.model = match self.model {
+            ModelName::Sequential => Model::Sequential,
+            ModelName::Threads => Model::Threads,
+            ModelName::Events => Model::Events(match self.balance {
+                Balance::PerSlot => Strategy::PerSlot,
+                Balance::Shared => Strategy::Shared,
+                Balance::LeastLoaded => Strategy::LeastLoaded,
+            }),
+        };
+        if let Some(workers) = &self.workers {
+            at(workers.referenced, check_workers(workers.value))?;
+            config.workers = workers.value;
+        }
+        config.access_log = self.access_log.map(|log| log.access_log(folder));
+        if let Some(limit) = &self.limit {
+            config.limit = at(limit.referenced, Limit::parse(&limit.value))?;
+        }
+        config.timeouts = self.timeouts.timeouts()?;
+        config.monitoring = Monitoring {
+            status: self.status.map(monitoring_path).transpose()?,
+            metrics: self.metrics.map(monitoring_path).transpose()?,
+            clients: self
+                .monitors
+                .iter()
+                .map(|text| at(text.referenced, text.value.parse::<IpAddr>()))
+                .collect::<Result<_, _>>()?,
+        };
+        let whole = self.sites.referenced;
+        for site in self.sites.value {
+            let place = site.referenced;
+            config.sites.push(site.value.site(folder)?);
+            // The sites before it are sound.
+            at(place, config.check())?;
+        }
+        at(whole, config.check())?;
+        Ok(config)
+    }
+}
+
+impl LogFile {
+    fn access_log(self, folder: &Path) -> AccessLog {
+        AccessLog {
+            target: match self.file.as_os_str() == "-" {
+                true => Target::Stdout,
+                false => Target::File(folder.join(self.file)),
+            },
+            format: match self.format {
+                LogFormat::Common => Format::Common,
+                LogFormat::Combined => Format::Combined,
+                LogFormat::Json => Format::Json,
+            },
+        }
+    }
+}
+
+impl TimeoutTexts {
+    fn timeouts(&self) -> Result<Timeouts, Wrong> {
+        let mut timeouts = Timeouts::default();
+        for (text, timeout) in [
+            (&self.idle, &mut timeouts.idle),
+            (&self.head, &mut timeouts.head),
+            (&self.body, &mut timeouts.body),
+            (&self.write, &mut timeouts.write),
+        ] {
+            if let Some(text) = text {
+                *timeout = period(text)?;
+            }
+        }
+        Ok(timeouts)
+    }
+}
+
+impl SiteFile {
+    fn site(self, folder: &Path) -> Result<SiteConfig, Wrong> {
+        let defaults = SiteConfig::new(folder.join(&self.directory));
+        let users = match &self.users {
+            Some(users) => {
+                let pairs = users.value.iter();
+                let pairs = pairs.map(|(name, password)| (name.as_str(), password.as_str()));
+                at(users.referenced, Users::new(pairs))?
+            }
+            None => Users::default(),
+        };
+        let redirects = self.redirects.iter().map(|redirect| {
+            let RedirectFile { from, to, status } = &redirect.value;
+            let read = Redirect {
+                from: from.clone(),
+                to: to.clone(),
+                status: *status,
+            };
+            at(redirect.referenced, read.check()).map(|()| read)
+        });
+        Ok(SiteConfig {
+            hosts: self.hosts,
+            links: match self.links {
+                Follow::Inside => Links::Inside,
+                Follow::Never => Links::Refused,
+                Follow::Anywhere => Links::Anywhere,
+            },
+            redirects: redirects.collect::<Result<_, _>>()?,
+            users,
+            realm: self.realm.unwrap_or(defaults.realm),
+            cors: self.cors.map(CorsFile::cors).transpose()?,
+            options: Options {
+                index: self.index.unwrap_or(defaults.options.index),
+                listing: self.listing,
+                dotfiles: self.hidden,
+                precompressed: self.precompressed.unwrap_or(defaults.options.precompressed),
+                compress: self.compress.unwrap_or(defaults.options.compress),
+                fallback: self.spa,
+                error_pages: self.error_pages.into_iter().collect(),
+                cache_rules: self.cache.into_iter().map(CacheFile::rule).collect(),
+                cache_control: self.cache_control.or(defaults.options.cache_control),
+                types: Types::new(self.types),
+                extra_fields: self.headers.into_iter().collect(),
+                ..Options::default()
+            },
+            directory: defaults.directory,
+        })
+    }
+}
+
+impl CacheFile {
+    fn rule(self) -> CacheRule {
+        CacheRule {
+            pattern: self.pattern,
+            value: self.value,
+        }
+    }
+}
+
+impl CorsFile {
+    fn cors(file: Spanned<Self>) -> Result<Cors, Wrong> {
+        let place = file.referenced;
+        let max_age = file.value.max_age.as_ref().map(period).transpose()?;
+        let cors = Cors {
+            origins: file.value.origins,
+            headers: file.value.headers,
+            max_age: max_age.unwrap_or(CORS_AGE),
+        };
+        at(place, cors.check())?;
+        Ok(cors)
+    }
+}
+
+fn monitoring_path(path: Spanned<String>) -> Result<String, Wrong> {
+    at(path.referenced, check_path(&path.value))?;
+    Ok(path.value)
+}
+
+fn period(text: &Spanned<String>) -> Result<Duration, Wrong> {
+    let parsed = parse_period(&text.value).filter(|period| !period.is_zero());
+    let wrong = || format!("{:?} is no time, such as 30s, 5m or 500ms", text.value);
+    at(text.referenced, parsed.ok_or_else(wrong))
+}
+
+/// Says where an error is.
+fn at<T>(place: Location, result: Result<T, impl Display>) -> Result<T, Wrong> {
+    result.map_err(|error| Wrong {
+        line: place.line(),
+        reason: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Wrong, parse};
+    use crate::files::Links;
+    use crate::limit::Limit;
+    use crate::log::{Format, Target};
+    use crate::models::Strategy;
+    use crate::web::{AccessLog, Model};
+    use std::path::Path;
+    use std::time::Duration;
+
+    fn read(text: &str) -> Result<Config, Wrong> {
+        parse(text, Path::new("/etc/web"))
+    }
+
+    #[test]
+    fn a_short_file_is_the_defaults() {
+        let config = read("sites:\n  - directory: www\n").unwrap();
+        assert_eq!(config.listen, Config::default().listen);
+        assert_eq!(config.sites.len(), 1);
+        assert_eq!(config.sites[0].directory, Path::new("/etc/web/www"));
+        assert!(config.sites[0].users.is_empty());
+    }
+
+    #[test]
+    fn a_long_file_is_read_whole() {
+        let config = read(
+            "listen: '[::1]:8443'\nmodel: events\nbalance: least-loaded\nworkers: 3\n\
+             access-log: {file: access.log, format: json}\nlimit: 100 per 1s\n\
+             timeouts: {idle: 2m, write: 500ms}\n\
+             status: /-/status\nmetrics: /-/metrics\nmonitors: [192.0.2.1]\n\
+             sites:\n\
+             - hosts: [a.example]\n  directory: /srv/a\n  links: never\n  listing: true\n  \
+             spa: /index.html\n  error-pages: {404: /404.html}\n  \
+             cache: [{pattern: '*.css', value: max-age=60}]\n  \
+             headers: {X-Frame-Options: DENY}\n  types: {foo: text/x-foo}\n  \
+             redirects: [{from: /old, to: /new, status: 308}]\n  \
+             users: {alice: secret}\n  realm: a place\n  \
+             cors: {origins: ['https://b.example'], max-age: 5m}\n\
+             - directory: /srv/b\n",
+        )
+        .unwrap();
+        assert_eq!(config.listen.to_string(), "[::1]:8443");
+        assert_eq!(config.model, Model::Events(Strategy::LeastLoaded));
+        assert_eq!(config.workers, 3);
+        let log = AccessLog {
+            target: Target::File("/etc/web/access.log".into()),
+            format: Format::Json,
+        };
+        assert_eq!(config.access_log, Some(log));
+        assert_eq!(config.limit, Limit::parse("100 per 1s").unwrap());
+        assert_eq!(config.timeouts.idle, Duration::from_secs(120));
+        assert_eq!(config.timeouts.write, Duration::from_millis(500));
+        assert_eq!(config.monitoring.clients.len(), 1);
+        let site = &config.sites[0];
+        assert_eq!(site.links, Links::Refused);
+        assert_eq!(site.options.fallback.as_deref(), Some("/index.html"));
+        assert_eq!(site.redirects[0].status, 308);
+        assert_eq!(
+            site.cors.as_ref().unwrap().max_age,
+            Duration::from_secs(300)
+        );
+        assert_eq!(site.realm, "a place");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let check = |text: &str, line, reason: &str| {
+            let wrong = read(text).unwrap_err();
+            assert_eq!(wrong.line, line, "{text}: {wrong}");
+            assert!(wrong.reason.contains(reason), "{text}: {wrong}");
+        };
+        check("sites: []", 1, "no site");
+        check("listen: x\nsites:\n- directory: a", 1, "no address");
+        check("\nworkers: many\nsites:\n- directory: a", 2, "");
+        check("workers: 0\nsites:\n- directory: a", 1, "0 workers");
+        check("worker: 1\nsites:\n- directory: a", 1, "worker");
+        check("model: fast\nsites:\n- directory: a", 1, "fast");
+        check("limit: often\nsites:\n- directory: a", 1, "limit \"often\"");
+        check("timeouts:\n  idle: 5\nsites:\n- directory: a", 2, "no time");
+        check(
+            "monitors:\n- 127.0.0.1\n- me\nsites:\n- directory: a",
+            3,
+            "",
+        );
+        check("status: x\nsites:\n- directory: a", 1, "path \"x\"");
+        check("sites:\n- directory: a\n  colour: red", 3, "colour");
+        check("sites:\n- hosts: [a]", 2, "directory");
+        check(
+            "sites:\n- directory: a\n- directory: b\n  headers: {Content-Length: '0'}",
+            3,
+            "written by the connection",
+        );
+        check(
+            "sites:\n- directory: a\n  redirects:\n  - {from: /a, to: /b}\n  - {from: b, to: c}",
+            5,
+            "redirect from \"b\"",
+        );
+        check(
+            "sites:\n- directory: a\n  users:\n    'a:b': c",
+            4,
+            "user \"a:b\"",
+        );
+        check(
+            "sites:\n- directory: a\n  cors: {origins: [a]}",
+            3,
+            "origin \"a\"",
+        );
+        check(
+            "sites:\n- {directory: a, hosts: [a]}\n- {directory: b, hosts: [A]}",
+            3,
+            "two sites",
+        );
+        check("sites:\n- directory: a\n  directory: b", 3, "directory");
+        check("sites: {", 1, "");
+    }
+}
