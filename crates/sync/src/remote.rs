@@ -148,7 +148,7 @@ impl RemoteError {
             Self::Unreachable { .. } => true,
             // A proxy before a node that is away answers in its own words.
             Self::Refused { status, .. } | Self::NotANode { status, .. } => {
-                matches!(status, 408 | 429 | 502 | 503 | 504 | 507)
+                matches!(status, 408 | 429 | 500 | 502 | 503 | 504 | 507)
             }
             Self::Nonsense { .. } => false,
         }

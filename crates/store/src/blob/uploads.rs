@@ -427,23 +427,29 @@ impl Uploads {
                 self.discard(key)?;
                 Err(error)
             }
-            Settled::Ready if self.take(key, &upload) => self
-                .fs
-                .rename(&upload.path, target)
-                .map(|()| Some(upload.footer.map.total_len()))
-                .map_err(|error| BlobError::io("put in place", &upload.path, error)),
-            Settled::Ready => Ok(None),
+            Settled::Ready => self.put_in_place(key, &upload, target),
         }
     }
 
-    /// Takes an upload out of the table; `false` if another thread was faster.
-    fn take(&self, key: Key, upload: &Arc<Upload>) -> bool {
+    /// Moves the file of a finished upload; `None` if another thread was faster.
+    fn put_in_place(
+        &self,
+        key: Key,
+        upload: &Arc<Upload>,
+        target: &Path,
+    ) -> Result<Option<u64>, BlobError> {
         let mut table = lock(&self.table);
-        let is_same = table
-            .open
-            .get(&key)
-            .is_some_and(|open| Arc::ptr_eq(open, upload));
-        is_same && table.open.remove(&key).is_some()
+        let open = table.open.get(&key);
+        if !open.is_some_and(|open| Arc::ptr_eq(open, upload)) {
+            return Ok(None);
+        }
+        table.open.remove(&key);
+        // Under the lock: whoever begins the same upload anew, as a client does whose
+        // earlier process is still being served, replaces the file of this path.
+        let moved = self.fs.rename(&upload.path, target);
+        drop(table);
+        moved.map_err(|error| BlobError::io("put in place", &upload.path, error))?;
+        Ok(Some(upload.footer.map.total_len()))
     }
 
     /// Throws an upload away.

@@ -4,11 +4,12 @@ use crate::blobs::{
     NOW, OWNER, bytes, open_at, open_simulated, options, put, read, scrub, try_open,
 };
 use base::{DeviceId, Hash, SeededRandom, limits};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use store::blob::{Begun, BlobError, BlobStore, ChunkRef, IndexPlace, Options, Run};
-use store::fs::{FileSystem, Open, RealFileSystem, SimulatedFileSystem};
+use store::fs::{File, FileSystem, Listed, Open, RealFileSystem, SimulatedFileSystem};
 
 /// A large blob with its chunks.
 pub struct Large {
@@ -129,6 +130,66 @@ fn two_devices_may_send_the_same_blob() {
     store.finish(other, NOW, &[large.hash]).unwrap();
     assert!(store.has_lease(other, NOW, &large.hash).unwrap());
     large.check_stored(&store);
+}
+
+/// The real file system, slow to rename: what others do between a decision and
+/// its rename, they have time to do.
+#[derive(Debug)]
+struct SlowRename;
+
+impl FileSystem for SlowRename {
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        RealFileSystem.create_dir_all(path)
+    }
+    fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn File>> {
+        RealFileSystem.open(path, how)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        for _ in 0..1000 {
+            std::thread::yield_now();
+        }
+        RealFileSystem.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        RealFileSystem.remove_file(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
+        RealFileSystem.list(path)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        RealFileSystem.sync_dir(path)
+    }
+    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+        RealFileSystem.length(path)
+    }
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        RealFileSystem.free_bytes(path)
+    }
+    fn total_bytes(&self, path: &Path) -> io::Result<u64> {
+        RealFileSystem.total_bytes(path)
+    }
+}
+
+/// A client that was killed and came back sends what its earlier process is still
+/// being served: one of the two may have to begin again, none loses its file.
+#[test]
+fn a_device_may_send_the_same_blob_twice_at_once() {
+    const ROUNDS: u64 = 60;
+    let top = tempfile::tempdir().unwrap();
+    let store = open_at(Arc::new(SlowRename), top.path(), IndexPlace::Memory);
+    for seed in 0..ROUNDS {
+        let large = Large::numbered(seed);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| match large.upload(&store) {
+                    Ok(()) | Err(BlobError::NotBegun { .. } | BlobError::Incomplete { .. }) => {}
+                    Err(error) => panic!("blob {seed}: {error}"),
+                });
+            }
+        });
+        large.upload(&store).unwrap();
+        large.check_stored(&store);
+    }
 }
 
 #[test]
