@@ -6,6 +6,7 @@ use rustix::net::{
 };
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream as StdStream, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use tokio::net::{TcpListener as AsyncListener, TcpStream};
 
@@ -58,7 +59,7 @@ pub fn datagram_sockets(address: SocketAddr, count: usize) -> io::Result<Vec<Udp
     Ok(bound)
 }
 
-fn open(address: SocketAddr, kind: SocketType) -> io::Result<std::os::fd::OwnedFd> {
+fn open(address: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -99,11 +100,8 @@ async fn pause_for(error: &io::Error) {
 
 /// Takes what waits already: a listener that is closed resets it. The loop is not
 /// asked, since it may not have heard of the last ones yet.
-pub(super) fn accept_waiting(
-    listener: &AsyncListener,
-    mut take: impl FnMut(TcpStream, SocketAddr),
-) {
-    while let Ok(socket) = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+pub(super) fn accept_waiting(listener: impl AsFd, mut take: impl FnMut(TcpStream, SocketAddr)) {
+    while let Ok(socket) = accept_with(&listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
         let stream = StdStream::from(socket);
         // One that is gone already is none.
         if let (Ok(peer), Ok(stream)) = (stream.peer_addr(), TcpStream::from_std(stream)) {

@@ -5,6 +5,7 @@
 //! | sequential | the only thread, until it ends | [`sequential`] |
 //! | threads | a thread of a fixed number | [`threads`] |
 //! | events | a place in the loop of a core | [`events`] |
+//! | processes | a place in the loop of a process | [`processes`] |
 //!
 //! What all of them share is small: how they listen ([`listeners`]), how the next
 //! connection finds its worker ([`Strategy`]), and how they end ([`Drain`]). How one
@@ -15,6 +16,7 @@ mod drain;
 pub mod events;
 mod listen;
 mod one;
+pub mod processes;
 mod protocol;
 mod queue;
 pub mod sequential;

@@ -1,6 +1,7 @@
 //! The concurrency models over real sockets: who is served, and how serving ends.
 
 mod echo;
+mod processes;
 mod turns;
 
 use httpd::models::{Drain, Patience, Protocol, Strategy, events, listeners, sequential, threads};

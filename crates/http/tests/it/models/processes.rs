@@ -1,0 +1,396 @@
+//! Real processes: workers that come and go under load, and no request that fails.
+//!
+//! The server is this test binary, which starts itself with the one test
+//! [`as_server`]; that becomes a master, and starts itself again for its workers.
+
+use super::{PATIENCE, rest};
+use axum::Router;
+use axum::routing::get;
+use httpd::models::processes::{Policy, Program, Recycle, Role, role};
+use httpd::models::{Drain, Strategy, listeners};
+use httpd::serve::{Settings, Tower, Turn};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// Tells the server what it is to be: `WORKERS REQUESTS STRATEGY SUCCESSOR`.
+const VARIABLE: &str = "HTTPD_TEST_SERVER";
+
+#[derive(Clone, Copy)]
+struct Setup {
+    workers: usize,
+    /// After so many, a worker is replaced; 0 for never.
+    requests: u64,
+    strategy: Strategy,
+    /// The program that takes over does not even start.
+    is_broken: bool,
+}
+
+const PLAIN: Setup = Setup {
+    workers: 2,
+    requests: 0,
+    strategy: Strategy::PerSlot,
+    is_broken: false,
+};
+
+impl Setup {
+    fn text(self) -> String {
+        let strategy = match self.strategy {
+            Strategy::PerSlot => "slots",
+            Strategy::Shared => "shared",
+            Strategy::LeastLoaded => "least",
+        };
+        let successor = if self.is_broken { "broken" } else { "itself" };
+        format!("{} {} {strategy} {successor}", self.workers, self.requests)
+    }
+
+    fn parse(text: &str) -> Self {
+        let words: Vec<_> = text.split(' ').collect();
+        let [workers, requests, strategy, successor] = words[..] else {
+            panic!("{text:?} is no setup");
+        };
+        Self {
+            workers: workers.parse().unwrap(),
+            requests: requests.parse().unwrap(),
+            strategy: match strategy {
+                "slots" => Strategy::PerSlot,
+                "shared" => Strategy::Shared,
+                _ => Strategy::LeastLoaded,
+            },
+            is_broken: successor == "broken",
+        }
+    }
+
+    fn policy(self) -> Policy {
+        Policy {
+            strategy: self.strategy,
+            recycle: Recycle {
+                requests: (self.requests > 0).then_some(self.requests),
+                jitter: 0.3,
+                ..Recycle::default()
+            },
+            drain: Drain {
+                // Longer than any client that asks all the time leaves a connection idle.
+                grace: Duration::from_secs(2),
+                deadline: PATIENCE,
+            },
+            ..Policy::fixed(self.workers)
+        }
+    }
+}
+
+/// The server; nothing unless another test starts it.
+#[test]
+#[ignore = "run by the other tests, as a server"]
+fn as_server() {
+    let Ok(text) = std::env::var(VARIABLE) else {
+        return;
+    };
+    let setup = Setup::parse(&text);
+    match role().unwrap() {
+        Role::Worker(worker) => {
+            let own = std::process::id().to_string();
+            let router = Router::new().route("/", get(move || async move { own }));
+            let turn = Turn::new(Tower::new(router), Settings::default());
+            worker.run(&turn, || {}).unwrap();
+        }
+        Role::Master(master) => {
+            let mut program = Program::itself().unwrap();
+            program.ready = Box::new(|| say("serving", &std::process::id()));
+            if setup.is_broken {
+                program.successor = Box::new(|| Command::new("false"));
+            }
+            let any = SocketAddr::from(([127, 0, 0, 1], 0));
+            let listen = |count| {
+                let bound = listeners(any, count)?;
+                say("listening", &bound[0].local_addr()?);
+                Ok(bound)
+            };
+            master.run(setup.policy(), program, listen).unwrap();
+        }
+    }
+    // The harness of the tests has nothing to add.
+    std::process::exit(0);
+}
+
+fn say(what: &str, value: &dyn std::fmt::Display) {
+    println!("\n{what}={value}");
+}
+
+/// A master that ends with the test.
+struct Server {
+    master: Child,
+    address: SocketAddr,
+    said: Receiver<String>,
+}
+
+impl Server {
+    fn start(setup: Setup) -> Self {
+        let mut master = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "models::processes::as_server"])
+            .args(["--ignored", "--nocapture"])
+            .env(VARIABLE, setup.text())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, said) = channel();
+        let output = BufReader::new(master.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                // The test may be over.
+                let _ = sender.send(line);
+            }
+        });
+        let mut server = Self {
+            master,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            said,
+        };
+        server.address = server.hear("listening").parse().unwrap();
+        server.hear("serving");
+        server
+    }
+
+    /// Waits until a master says `what`.
+    fn hear(&self, what: &str) -> String {
+        loop {
+            let line = self.said.recv_timeout(PATIENCE).unwrap();
+            if let Some(value) = line
+                .strip_prefix(what)
+                .and_then(|rest| rest.strip_prefix('='))
+            {
+                return value.to_owned();
+            }
+        }
+    }
+
+    /// Waits until no process has the output any more.
+    fn hear_the_end(&self) {
+        loop {
+            match self.said.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => panic!("some process does not end"),
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(self.master.id(), signal);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Its workers see that, and end.
+        let _ = self.master.kill();
+        let _ = self.master.wait();
+    }
+}
+
+fn kill(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// A client that keeps its connection as long as it may, and repeats nothing.
+struct Client {
+    address: SocketAddr,
+    connection: Option<BufReader<TcpStream>>,
+}
+
+impl Client {
+    fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            connection: None,
+        }
+    }
+
+    /// The process that answers.
+    fn ask(&mut self) -> io::Result<u32> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let stream = TcpStream::connect(self.address)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                BufReader::new(stream)
+            }
+        };
+        connection
+            .get_mut()
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if connection.read_line(&mut head)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let head = head.to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        let (_, length) = head.split_once("content-length: ").unwrap();
+        let mut content = vec![0; length.split("\r\n").next().unwrap().parse().unwrap()];
+        connection.read_exact(&mut content)?;
+        if !head.contains("connection: close") {
+            self.connection = Some(connection);
+        }
+        Ok(String::from_utf8(content).unwrap().parse().unwrap())
+    }
+}
+
+/// Clients that ask all the time while `during` runs; which processes answered.
+/// No request may fail.
+fn under_load(server: &Server, during: impl FnOnce(&AtomicU64)) -> BTreeSet<u32> {
+    const CLIENTS: usize = 4;
+    let is_over = AtomicBool::new(false);
+    let answered = AtomicU64::new(0);
+    let address = server.address;
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = Client::new(address);
+                    let mut pids = BTreeSet::new();
+                    while !is_over.load(Ordering::Relaxed) {
+                        let pid = client.ask().map_err(|error| {
+                            let answered = answered.load(Ordering::Relaxed);
+                            format!("a request failed after {answered}: {error}")
+                        });
+                        pids.insert(pid?);
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok::<_, String>(pids)
+                })
+            })
+            .collect();
+        {
+            // Also if it panics: the clients would go on for ever.
+            let _over = Over(&is_over);
+            during(&answered);
+        }
+        let pids = clients.into_iter().map(|client| client.join().unwrap());
+        pids.flat_map(|pids| pids.unwrap()).collect()
+    })
+}
+
+/// Tells the clients that it is over.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The first `count` processes that answer, of those that `counts`.
+fn workers(server: &Server, count: usize, counts: impl Fn(u32) -> bool) -> BTreeSet<u32> {
+    let mut pids = BTreeSet::new();
+    while pids.len() < count {
+        // Every connection may come to another one.
+        if let Ok(pid) = Client::new(server.address).ask()
+            && counts(pid)
+        {
+            pids.insert(pid);
+        }
+    }
+    pids
+}
+
+/// Waits until `count` more requests were answered.
+fn wait_for(answered: &AtomicU64, count: u64) {
+    let goal = answered.load(Ordering::Relaxed) + count;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while answered.load(Ordering::Relaxed) < goal && std::time::Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn workers_are_recycled_under_load_and_no_request_fails() {
+    for strategy in [Strategy::PerSlot, Strategy::Shared, Strategy::LeastLoaded] {
+        let setup = Setup {
+            strategy,
+            requests: 300,
+            ..PLAIN
+        };
+        let mut server = Server::start(setup);
+        under_load(&server, |_| drop(workers(&server, 7, |_| true)));
+        server.signal(Signal::TERM);
+        assert!(server.master.wait().unwrap().success());
+        server.hear_the_end();
+    }
+}
+
+#[test]
+fn a_reload_replaces_every_worker_and_no_request_fails() {
+    let server = Server::start(PLAIN);
+    let before = workers(&server, 2, |_| true);
+    under_load(&server, |_| {
+        server.signal(Signal::HUP);
+        workers(&server, 2, |pid| !before.contains(&pid));
+    });
+}
+
+#[test]
+fn another_program_takes_over_under_load_and_no_request_fails() {
+    let mut server = Server::start(PLAIN);
+    let mut second = 0;
+    under_load(&server, |answered| {
+        wait_for(answered, 500);
+        server.signal(Signal::USR2);
+        second = server.hear("serving").parse().unwrap();
+        assert!(second != server.master.id());
+        wait_for(answered, 500);
+    });
+    // The first one ends by itself.
+    assert!(server.master.wait().unwrap().success());
+    under_load(&server, |answered| wait_for(answered, 500));
+    kill(second, Signal::TERM);
+    server.hear_the_end();
+}
+
+#[test]
+fn a_program_that_cannot_take_over_leaves_everything_as_it_was() {
+    let setup = Setup {
+        is_broken: true,
+        ..PLAIN
+    };
+    let mut server = Server::start(setup);
+    let before = workers(&server, 2, |_| true);
+    let after = under_load(&server, |answered| {
+        server.signal(Signal::USR2);
+        wait_for(answered, 2000);
+    });
+    assert!(after.is_subset(&before), "{before:?} {after:?}");
+    assert!(server.master.try_wait().unwrap().is_none());
+}
+
+#[test]
+fn a_worker_that_is_killed_is_replaced() {
+    for strategy in [Strategy::PerSlot, Strategy::LeastLoaded] {
+        let server = Server::start(Setup { strategy, ..PLAIN });
+        let victim = Client::new(server.address).ask().unwrap();
+        kill(victim, Signal::KILL);
+        workers(&server, 2, |pid| pid != victim);
+    }
+}
+
+#[test]
+fn workers_end_with_their_master_and_finish_what_they_were_asked() {
+    let mut server = Server::start(PLAIN);
+    let mut client = Client::new(server.address);
+    client.ask().unwrap();
+    server.master.kill().unwrap();
+    server.master.wait().unwrap();
+    // Asked of a worker whose master is gone.
+    client.ask().unwrap();
+    if let Some(mut connection) = client.connection.take() {
+        assert_eq!(rest(connection.get_mut()), "");
+    }
+    server.hear_the_end();
+}
