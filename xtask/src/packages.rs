@@ -48,6 +48,24 @@ pub const NPM: Package = Package {
     package: "npm",
 };
 
+/// A web server to be measured beside.
+pub const NGINX: Package = Package {
+    program: "nginx",
+    package: "nginx-light",
+};
+
+/// Another.
+pub const LIGHTTPD: Package = Package {
+    program: "lighttpd",
+    package: "lighttpd",
+};
+
+/// Loads web servers.
+pub const WRK: Package = Package {
+    program: "wrk",
+    package: "wrk",
+};
+
 /// Installs those of `packages` that are missing.
 ///
 /// # Errors

@@ -46,11 +46,33 @@ pub fn atoll(given: Option<&Path>) -> anyhow::Result<PathBuf> {
             .with_context(|| format!("no binary at {}", path.display()));
     }
     run(&mut cargo(&["build", "--release", "--package", "atoll"]))?;
+    Ok(release().join("atoll"))
+}
+
+/// The release binary of an example of a package, which this builds.
+///
+/// # Errors
+/// When it does not build.
+pub fn example(package: &str, name: &str) -> anyhow::Result<PathBuf> {
+    let build = [
+        "build",
+        "--release",
+        "--package",
+        package,
+        "--example",
+        name,
+    ];
+    run(&mut cargo(&build))?;
+    Ok(release().join("examples").join(name))
+}
+
+/// Where cargo puts release binaries.
+fn release() -> PathBuf {
     let target = match std::env::var_os("CARGO_TARGET_DIR") {
         Some(path) => root().join(path),
         None => root().join("target"),
     };
-    Ok(target.join("release").join("atoll"))
+    target.join("release")
 }
 
 /// Runs `command` with this process's own output.

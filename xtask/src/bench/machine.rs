@@ -25,16 +25,10 @@ pub fn describe(folder: &Path) -> anyhow::Result<String> {
     let (median, worst) = fsync_latency(folder)?;
     let rate = write_rate(folder)?;
     Ok(format!(
-        "{model}, {cores} cores, {memory} GiB memory, Linux {kernel}, {file_system}. \
+        "{machine}, {file_system}. \
          4 KiB append + fdatasync: median {median:.2} ms, p99 {worst:.2} ms. \
          Writing 1 GiB + fsync: {rate:.0} MB/s. {rsync}.",
-        model = proc_field("/proc/cpuinfo", "model name"),
-        cores = std::thread::available_parallelism()?,
-        memory = proc_field("/proc/meminfo", "MemTotal")
-            .trim_end_matches(" kB")
-            .parse::<u64>()
-            .map_or(0, |kilobytes| kilobytes.div_ceil(1 << 20)),
-        kernel = shell::output(Command::new("uname").arg("-r"))?,
+        machine = hardware()?,
         file_system = shell::output(
             Command::new("findmnt")
                 .args(["-no", "FSTYPE,OPTIONS", "-T"])
@@ -50,6 +44,23 @@ pub fn describe(folder: &Path) -> anyhow::Result<String> {
             .next()
             .unwrap_or_default()
             .replace("  ", " "),
+    ))
+}
+
+/// Processor, memory and kernel.
+///
+/// # Errors
+/// When `uname` fails.
+pub fn hardware() -> anyhow::Result<String> {
+    Ok(format!(
+        "{model}, {cores} cores, {memory} GiB memory, Linux {kernel}",
+        model = proc_field("/proc/cpuinfo", "model name"),
+        cores = std::thread::available_parallelism()?,
+        memory = proc_field("/proc/meminfo", "MemTotal")
+            .trim_end_matches(" kB")
+            .parse::<u64>()
+            .map_or(0, |kilobytes| kilobytes.div_ceil(1 << 20)),
+        kernel = shell::output(Command::new("uname").arg("-r"))?,
     ))
 }
 

@@ -1,4 +1,6 @@
-//! `cargo xtask bench sync`: Atoll beside rsync, in one run on one machine.
+//! `cargo xtask bench`: Atoll beside its rivals, in one run on one machine.
+//!
+//! `bench http` is a folder of its own, [`http`]. The rest is `bench sync`:
 //!
 //! 1. Build the release binary, make the data sets (`harness::tree`).
 //! 2. Each work in `works` runs its rounds: fresh folders, the disk settled by
@@ -9,6 +11,7 @@
 //! describes what it ran on. Nothing here is a test: a missed bar is a figure.
 
 mod counter;
+mod http;
 mod latency;
 mod machine;
 mod report;
@@ -18,7 +21,7 @@ mod works;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{packages, shell};
 use report::Row;
@@ -29,9 +32,21 @@ const SEED: u64 = 2;
 /// What to measure.
 #[derive(Args)]
 pub struct Options {
-    /// The area
-    #[arg(value_enum)]
+    #[command(subcommand)]
     area: Area,
+}
+
+#[derive(Subcommand)]
+enum Area {
+    /// Two folders through one node, beside rsync
+    Sync(SyncOptions),
+    /// The web server, beside nginx, lighttpd, hyper and axum
+    Http(http::Options),
+}
+
+/// What to measure of synchronisation.
+#[derive(Args)]
+struct SyncOptions {
     /// How often each work runs; the median counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -44,12 +59,6 @@ pub struct Options {
     /// An atoll binary to use instead of building one
     #[arg(long)]
     binary: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Area {
-    /// Two folders through one node
-    Sync,
 }
 
 /// The works, as in the bars of BENCHMARKS.md.
@@ -100,7 +109,13 @@ struct Bench {
 /// # Errors
 /// When a program fails or two folders that must be equal are not.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let Area::Sync = options.area;
+    match &options.area {
+        Area::Sync(options) => run_sync(options),
+        Area::Http(options) => http::run(options),
+    }
+}
+
+fn run_sync(options: &SyncOptions) -> anyhow::Result<()> {
     if options.rounds == 0 {
         bail!("--rounds is at least 1");
     }
@@ -124,7 +139,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     println!("{report}");
     let is_whole = options.only.is_empty() && !options.quick;
     if is_whole {
-        report::write(&report)
+        report::write("sync", &report)
     } else {
         Ok(())
     }

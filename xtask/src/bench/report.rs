@@ -7,9 +7,6 @@ use anyhow::Context;
 
 use crate::shell;
 
-const BEGIN: &str = "<!-- sync: begin, written by cargo xtask bench sync -->";
-const END: &str = "<!-- sync: end -->";
-
 /// One line of the table.
 pub struct Row {
     /// What was done, until when.
@@ -87,30 +84,40 @@ pub fn text(machine: &str, rounds: usize, rows: &[Row]) -> String {
     format!("{machine}\n\nMedian of {rounds} rounds.\n\n{header}{lines}")
 }
 
-/// Puts `report` into the sync section of BENCHMARKS.md.
+/// Puts `report` into the section of BENCHMARKS.md that `bench AREA` writes.
 ///
 /// # Errors
 /// When the file has no such section or cannot be written.
-pub fn write(report: &str) -> anyhow::Result<()> {
+pub fn write(area: &str, report: &str) -> anyhow::Result<()> {
     let path = shell::root().join("BENCHMARKS.md");
     let old = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let new = with_section(&old, report).with_context(|| {
+    let new = with_section(&old, area, report).with_context(|| {
+        let (begin, end) = markers(area);
         format!(
-            "{} has no section between {BEGIN} and {END}",
+            "{} has no section between {begin} and {end}",
             path.display()
         )
     })?;
     std::fs::write(&path, new).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn with_section(text: &str, section: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
+fn with_section(text: &str, area: &str, section: &str) -> Option<String> {
+    let (begin, end) = markers(area);
+    let (before, rest) = text.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
     Some(format!(
-        "{before}{BEGIN}\n{}\n\n{END}{after}",
+        "{before}{begin}\n{}\n\n{end}{after}",
         section.trim_end()
     ))
+}
+
+/// What a section lies between.
+fn markers(area: &str) -> (String, String) {
+    (
+        format!("<!-- {area}: begin, written by cargo xtask bench {area} -->"),
+        format!("<!-- {area}: end -->"),
+    )
 }
 
 /// A time as people compare it.
@@ -136,10 +143,11 @@ mod tests {
 
     #[test]
     fn a_section_replaces_the_old_one() {
-        let old = format!("# Title\n{BEGIN}\nold\n{END}\nrest\n");
-        let new = with_section(&old, "new\n").unwrap();
-        assert_eq!(new, format!("# Title\n{BEGIN}\nnew\n\n{END}\nrest\n"));
-        assert_eq!(with_section("nothing here", "new"), None);
+        let (begin, end) = markers("sync");
+        let old = format!("# Title\n{begin}\nold\n{end}\nrest\n");
+        let new = with_section(&old, "sync", "new\n").unwrap();
+        assert_eq!(new, format!("# Title\n{begin}\nnew\n\n{end}\nrest\n"));
+        assert_eq!(with_section(&old, "http", "new"), None);
     }
 
     #[test]

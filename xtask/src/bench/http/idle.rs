@@ -1,0 +1,97 @@
+//! Connections that have asked once and then stay, and the memory they take.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::servers::Running;
+use super::table::Figures;
+use super::{SMALL, accounting};
+
+/// Connections before memory is looked at: buffers and caches that every server
+/// has once are there then.
+const FIRST: usize = 100;
+
+/// Descriptors beside those of the connections.
+const OTHER_DESCRIPTORS: usize = 500;
+
+/// Nobody takes longer for one small file.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Lets this process and those that it starts hold `count` connections.
+///
+/// # Errors
+/// When the hard limit is lower.
+pub fn allow_connections(count: usize) -> anyhow::Result<()> {
+    let needed = (count + FIRST + OTHER_DESCRIPTORS) as u64;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    ensure!(
+        limit.maximum.is_none_or(|maximum| maximum >= needed),
+        "this needs {needed} open files, and the hard limit is lower: raise it by ulimit -Hn"
+    );
+    let raised = Rlimit {
+        current: Some(needed),
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).context("cannot raise the limit of open files")
+}
+
+/// Opens `count` connections, asks once on each, and gives the bytes that each
+/// takes while all are idle.
+///
+/// # Errors
+/// When the server refuses one.
+pub fn hold(running: &Running, count: usize) -> anyhow::Result<Figures> {
+    let first = open(running, FIRST)?;
+    let before = accounting::tree_resident(running.pid())?;
+    let connections = open(running, count)?;
+    let after = accounting::tree_resident(running.pid())?;
+    drop((first, connections));
+    Ok(Figures {
+        cost: after.saturating_sub(before) as f64 / count as f64,
+        ..Figures::default()
+    })
+}
+
+fn open(running: &Running, count: usize) -> anyhow::Result<Vec<TcpStream>> {
+    (0..count)
+        .map(|number| {
+            ask(running.address())
+                .with_context(|| format!("{} refused connection {}", running.name(), number + 1))
+        })
+        .collect()
+}
+
+/// A connection on which a small file was asked for and received.
+fn ask(address: &str) -> anyhow::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    write!(stream, "GET {SMALL} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
+    let mut received = Vec::new();
+    let mut piece = [0; 4096];
+    while !is_whole(&received) {
+        let read = stream.read(&mut piece)?;
+        ensure!(read > 0, "the connection was closed");
+        received.extend_from_slice(&piece[..read]);
+    }
+    ensure!(
+        received.starts_with(b"HTTP/1.1 200 "),
+        "it answered {}",
+        String::from_utf8_lossy(&received[..received.len().min(200)])
+    );
+    Ok(stream)
+}
+
+/// Whether the head and the 1 KiB behind it are there.
+fn is_whole(received: &[u8]) -> bool {
+    let head = received.windows(4).position(|four| four == b"\r\n\r\n");
+    head.is_some_and(|end| {
+        received.len() >= end + 4 + 1024 || !received.starts_with(b"HTTP/1.1 200 ")
+    })
+}

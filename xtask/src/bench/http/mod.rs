@@ -1,0 +1,264 @@
+//! `cargo xtask bench http`: the web server beside nginx, lighttpd, hyper and axum.
+//!
+//! 1. Build the release binary and the rivals that are Rust; install the others.
+//! 2. Each work starts every server anew in every round, in an order that moves on
+//!    by one each round, pinned to core 0; wrk loads it from core 1. What counts is
+//!    the server's CPU time for each request, as the kernel accounts for it, since
+//!    that is what noise on the machine disturbs least. The median of the rounds
+//!    counts.
+//! 3. `table` puts the medians beside the bars and into BENCHMARKS.md.
+//!
+//! `servers` starts the servers, `accounting` reads what they used, `load` runs wrk,
+//! `idle` holds connections open. Nothing here is a test: a missed bar is a figure.
+
+mod accounting;
+mod idle;
+mod load;
+mod servers;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
+
+use super::{fresh, machine, report};
+use crate::{packages, shell};
+use load::Load;
+use servers::Server;
+use table::Measured;
+
+/// The name of the file of 1 KiB, of that of 1 MiB, and of the dynamic route.
+const SMALL: &str = "/1k.txt";
+const LARGE: &str = "/1m.bin";
+const ROUTE: &str = "/hello/world";
+
+/// What to measure.
+#[derive(Args)]
+pub struct Options {
+    /// How often each work runs; the median counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only this work; may be given more than once
+    #[arg(long, value_enum)]
+    only: Vec<Work>,
+    /// Short runs, to try the benchmark itself; BENCHMARKS.md stays as it is
+    #[arg(long)]
+    quick: bool,
+    /// An atoll binary to use instead of building one
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+/// The works, as in the bars of BENCHMARKS.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Work {
+    /// A file of 1 KiB over 64 connections that stay
+    KeepAlive,
+    /// The same, 16 requests at once
+    Pipelined,
+    /// A file of 1 MiB
+    Large,
+    /// A new connection for each request
+    Connect,
+    /// Connections that stay and ask nothing
+    Idle,
+    /// A small route of an axum router
+    Dynamic,
+}
+
+/// How long and how much.
+struct Scale {
+    warm_up: Duration,
+    load: Duration,
+    idle_connections: usize,
+}
+
+/// Long enough that a tick of the kernel's accounting (10 ms) is 0.1 %.
+const FULL: Scale = Scale {
+    warm_up: Duration::from_secs(1),
+    load: Duration::from_secs(10),
+    idle_connections: 10_000,
+};
+
+const QUICK: Scale = Scale {
+    warm_up: Duration::from_secs(1),
+    load: Duration::from_secs(2),
+    idle_connections: 1000,
+};
+
+/// One run of the benchmark.
+struct Bench {
+    atoll: PathBuf,
+    /// The example of `crates/http` that is several servers.
+    rivals: PathBuf,
+    folder: PathBuf,
+    rounds: usize,
+    scale: &'static Scale,
+}
+
+/// Runs the benchmark.
+///
+/// # Errors
+/// When a program fails, or a server answers with an error.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    if options.rounds == 0 {
+        bail!("--rounds is at least 1");
+    }
+    let cores = std::thread::available_parallelism()?.get();
+    ensure!(
+        cores >= 2,
+        "this needs two cores: one for servers, one for load"
+    );
+    packages::ensure(&[packages::NGINX, packages::LIGHTTPD, packages::WRK])?;
+    let bench = Bench {
+        atoll: shell::atoll(options.binary.as_deref())?,
+        rivals: shell::example("httpd", "rivals")?,
+        folder: fresh(&shell::root().join("target").join("bench-http"))?,
+        rounds: options.rounds,
+        scale: if options.quick { &QUICK } else { &FULL },
+    };
+    bench.make_site()?;
+    idle::allow_connections(bench.scale.idle_connections)?;
+    let machine = describe()?;
+    eprintln!("{machine}");
+    let mut measured = Vec::new();
+    for work in Work::value_variants() {
+        if options.only.is_empty() || options.only.contains(work) {
+            measured.push(bench.measure(*work)?);
+        }
+    }
+    std::fs::remove_dir_all(&bench.folder)?;
+    let report = table::text(&machine, bench.rounds, &measured);
+    println!("{report}");
+    let is_whole = options.only.is_empty() && !options.quick;
+    if is_whole {
+        report::write("http", &report)
+    } else {
+        Ok(())
+    }
+}
+
+impl Work {
+    /// Who does it, Atoll first.
+    fn servers(self) -> &'static [Server] {
+        match self {
+            Self::Dynamic => &[Server::Tower, Server::Axum],
+            Self::Large => &[Server::Atoll, Server::Nginx, Server::Lighttpd],
+            _ => &[
+                Server::Atoll,
+                Server::Nginx,
+                Server::Lighttpd,
+                Server::Hyper,
+            ],
+        }
+    }
+
+    /// What is asked, where it is a load.
+    fn load(self) -> Load {
+        let plain = Load {
+            target: SMALL,
+            connections: 64,
+            is_pipelined: false,
+            closes: false,
+        };
+        match self {
+            Self::KeepAlive | Self::Idle => plain,
+            Self::Pipelined => Load {
+                is_pipelined: true,
+                ..plain
+            },
+            Self::Large => Load {
+                target: LARGE,
+                // What is under way at the end is not counted: few are enough.
+                connections: 8,
+                ..plain
+            },
+            Self::Connect => Load {
+                closes: true,
+                ..plain
+            },
+            Self::Dynamic => Load {
+                target: ROUTE,
+                ..plain
+            },
+        }
+    }
+}
+
+impl Bench {
+    /// Where the files lie.
+    fn site(&self) -> PathBuf {
+        self.folder.join("site")
+    }
+
+    fn make_site(&self) -> anyhow::Result<()> {
+        let site = fresh(&self.site())?;
+        let write = |target: &str, bytes: &[u8]| {
+            let path = site.join(target.trim_start_matches('/'));
+            std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+        };
+        write(SMALL, &[b'a'; 1024])?;
+        write(LARGE, &vec![b'b'; 1 << 20])
+    }
+
+    fn measure(&self, work: Work) -> anyhow::Result<Measured> {
+        let servers = work.servers();
+        let mut measured = Measured::new(work, servers);
+        for round in 0..self.rounds {
+            for turn in 0..servers.len() {
+                let place = (round + turn) % servers.len();
+                let server = servers[place];
+                eprintln!("{work:?}, round {}: {}", round + 1, server.name());
+                let running = server.start(self)?;
+                let figures = match work {
+                    Work::Idle => idle::hold(&running, self.scale.idle_connections)?,
+                    _ => load::measure(&running, &work.load(), self)?,
+                };
+                measured.add(place, figures);
+            }
+        }
+        Ok(measured)
+    }
+}
+
+/// One paragraph about the machine and the rivals.
+fn describe() -> anyhow::Result<String> {
+    let says = |program: &str, argument: &str| -> anyhow::Result<String> {
+        let output = Command::new(program)
+            .arg(argument)
+            .output()
+            .with_context(|| format!("{program} did not start"))?;
+        // nginx says it on its standard error, wrk with a failure.
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+    };
+    let short = |text: String, words: usize| {
+        let words: Vec<&str> = text.split_ascii_whitespace().take(words).collect();
+        words.join(" ")
+    };
+    Ok(format!(
+        "{machine}. The server on core 0, the load on core 1. {nginx}, {lighttpd}, hyper {hyper}, \
+         axum {axum}, {wrk}.",
+        machine = machine::hardware()?,
+        nginx = says("nginx", "-v")?.replace("nginx version: ", ""),
+        lighttpd = short(says("lighttpd", "-v")?, 1),
+        hyper = locked("hyper")?,
+        axum = locked("axum")?,
+        wrk = short(says("wrk", "-v")?, 2),
+    ))
+}
+
+/// The version of a package in Cargo.lock.
+fn locked(package: &str) -> anyhow::Result<String> {
+    let path: &Path = &shell::root().join("Cargo.lock");
+    let text = std::fs::read_to_string(path)?;
+    let after = text
+        .split_once(&format!("name = \"{package}\"\nversion = \""))
+        .with_context(|| format!("{} names no {package}", path.display()))?
+        .1;
+    Ok(after.split('"').next().unwrap_or_default().to_owned())
+}

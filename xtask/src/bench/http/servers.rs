@@ -1,0 +1,228 @@
+//! The servers: how each is told to serve the same files on one core, and ended.
+//!
+//! Every rival is set up as its manuals advise for speed: no access log, files
+//! kept open, as many requests on a connection as the client likes.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use harness::process::Process;
+use rustix::process::{Pid, Signal, getuid, kill_process};
+
+use super::{Bench, SMALL};
+
+/// The core that servers run on.
+const CORE: &str = "0";
+
+/// A server is there, or gone, within this time.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Between two looks at one that starts or ends.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A server that can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// `atoll web`
+    Atoll,
+    /// An axum router on the engine of `atoll web`
+    Tower,
+    Nginx,
+    Lighttpd,
+    /// hyper's HTTP/1 connection on one event loop, from memory
+    Hyper,
+    /// The same router on `axum::serve`
+    Axum,
+}
+
+/// A server that runs. Dropping it ends it.
+pub struct Running {
+    server: Server,
+    address: String,
+    process: Process,
+}
+
+impl Server {
+    /// What the table calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Atoll => "atoll web",
+            Self::Tower => "axum on atoll's engine",
+            Self::Nginx => "nginx",
+            Self::Lighttpd => "lighttpd",
+            Self::Hyper => "hyper",
+            Self::Axum => "axum::serve",
+        }
+    }
+
+    /// Starts it on a free port, and waits until it accepts.
+    ///
+    /// # Errors
+    /// When it does not start; the message has the end of its log.
+    pub fn start(self, bench: &Bench) -> anyhow::Result<Running> {
+        // Whoever takes the port in between makes this fail, and nothing worse.
+        let free = TcpListener::bind("127.0.0.1:0")?;
+        let port = free.local_addr()?.port();
+        drop(free);
+        let address = format!("127.0.0.1:{port}");
+        let mut command = Command::new("taskset");
+        command.args(["-c", CORE]);
+        self.arguments(&mut command, bench, &address, port)?;
+        let log = bench.folder.join("server.log");
+        let process = Process::start(self.name(), &mut command, &log)?;
+        let mut running = Running {
+            server: self,
+            address,
+            process,
+        };
+        running.wait()?;
+        Ok(running)
+    }
+
+    fn arguments(
+        self,
+        command: &mut Command,
+        bench: &Bench,
+        address: &str,
+        port: u16,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Atoll => {
+                command
+                    .arg(&bench.atoll)
+                    .arg("web")
+                    .arg(bench.site())
+                    .args(["--listen", address, "--workers", "1"]);
+            }
+            Self::Nginx => {
+                let path = bench.folder.join("nginx.conf");
+                write(&path, &nginx(&bench.folder, &bench.site(), port))?;
+                command.arg("nginx").arg("-p").arg(&bench.folder);
+                command.arg("-c").arg(path).args(["-e", "stderr"]);
+            }
+            Self::Lighttpd => {
+                let path = bench.folder.join("lighttpd.conf");
+                write(&path, &lighttpd(&bench.site(), port))?;
+                command.args(["lighttpd", "-D", "-f"]).arg(path);
+            }
+            Self::Hyper => self.rival(command, "hyper", bench, address),
+            Self::Axum => self.rival(command, "axum", bench, address),
+            Self::Tower => self.rival(command, "tower", bench, address),
+        }
+        Ok(())
+    }
+
+    fn rival(self, command: &mut Command, name: &str, bench: &Bench, address: &str) {
+        let small = bench.site().join(SMALL.trim_start_matches('/'));
+        command.arg(&bench.rivals).args([name, address]).arg(small);
+    }
+}
+
+impl Running {
+    /// What the table calls it.
+    pub fn name(&self) -> &'static str {
+        self.server.name()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its process, above all others it has.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    fn wait(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while TcpStream::connect(&self.address).is_err() {
+            if !self.process.is_running() || begun.elapsed() > LIMIT {
+                bail!("{} does not serve; {}", self.name(), self.process.tail());
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    /// In order, so that nginx takes its workers along; by force after a while.
+    fn drop(&mut self) {
+        let begun = Instant::now();
+        let pid = i32::try_from(self.process.id())
+            .ok()
+            .and_then(Pid::from_raw);
+        if let Some(pid) = pid
+            && self.process.is_running()
+            && kill_process(pid, Signal::INT).is_ok()
+        {
+            while self.process.is_running() && begun.elapsed() < LIMIT {
+                std::thread::sleep(LOOK);
+            }
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn nginx(folder: &Path, site: &Path, port: u16) -> String {
+    let (folder, site) = (folder.display(), site.display());
+    // As root it would serve as somebody who may not read the site.
+    let user = if getuid().is_root() {
+        "user root;\n"
+    } else {
+        ""
+    };
+    format!(
+        "{user}worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 20000; multi_accept on; }}
+http {{
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  tcp_nodelay on;
+  keepalive_requests 1000000000;
+  keepalive_timeout 600s;
+  open_file_cache max=1000 inactive=60s;
+  open_file_cache_valid 60s;
+  default_type application/octet-stream;
+  types {{ text/plain txt; }}
+  client_body_temp_path {folder}/nginx-body;
+  proxy_temp_path {folder}/nginx-proxy;
+  fastcgi_temp_path {folder}/nginx-fastcgi;
+  uwsgi_temp_path {folder}/nginx-uwsgi;
+  scgi_temp_path {folder}/nginx-scgi;
+  server {{ listen 127.0.0.1:{port} backlog=4096; root {site}; }}
+}}
+"
+    )
+}
+
+fn lighttpd(site: &Path, port: u16) -> String {
+    format!(
+        "server.document-root = \"{site}\"
+server.bind = \"127.0.0.1\"
+server.port = {port}
+server.event-handler = \"linux-sysepoll\"
+server.network-backend = \"sendfile\"
+server.stat-cache-engine = \"simple\"
+server.max-fds = 30000
+server.max-connections = 20000
+server.max-keep-alive-requests = 65535
+server.max-keep-alive-idle = 600
+server.listen-backlog = 4096
+mimetype.assign = ( \".txt\" => \"text/plain\", \"\" => \"application/octet-stream\" )
+",
+        site = site.display()
+    )
+}
