@@ -4,13 +4,14 @@
 //! client that sends and never reads holds one buffer's worth, and then waits. A
 //! loop has one buffer: a connection owns bytes only while its client is slow.
 
+use super::udp;
 use crate::models::{Counts, Phase, Protocol};
 use rustix::net::{Shutdown, shutdown};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -46,6 +47,8 @@ pub struct Echo {
     phase: Cell<Phase>,
     /// The last connection has ended.
     left: Notify,
+    /// Datagrams to this are answered as well, until the loop serves it.
+    datagrams: RefCell<Option<UdpSocket>>,
 }
 
 /// One connection.
@@ -63,14 +66,26 @@ struct Connection {
 impl Echo {
     /// A loop's own.
     pub fn new(settings: Settings) -> Rc<Self> {
-        Rc::new(Self {
+        Rc::new(Self::build(settings, None))
+    }
+
+    /// The same, which answers datagrams to `socket` in the same loop. A worker of
+    /// the threads model has a loop only while it has a connection; [`super::udp`]
+    /// needs threads of its own there.
+    pub fn with_datagrams(settings: Settings, socket: UdpSocket) -> Rc<Self> {
+        Rc::new(Self::build(settings, Some(socket)))
+    }
+
+    fn build(settings: Settings, datagrams: Option<UdpSocket>) -> Self {
+        Self {
             settings,
             buffer: RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice()),
             open: RefCell::default(),
             counts: Cell::default(),
             phase: Cell::default(),
             left: Notify::new(),
-        })
+            datagrams: RefCell::new(datagrams),
+        }
     }
 
     fn count(&self, change: impl FnOnce(&mut Counts)) -> Counts {
@@ -120,8 +135,13 @@ impl Protocol for Echo {
     }
 
     async fn watch(self: Rc<Self>) {
-        // Every connection keeps its own time.
-        pending::<()>().await;
+        // Every connection keeps its own time; datagrams need none.
+        let socket = self.datagrams.take();
+        if let Some(socket) = socket
+            && let Err(error) = udp::serve(socket, pending()).await
+        {
+            tracing::error!("echo: datagrams are not answered: {error}");
+        }
     }
 
     fn enter(&self, phase: Phase) {

@@ -4,8 +4,10 @@
 //! that could hold it up: a worker that does not read its channel is ended.
 
 use super::channel::{Channel, Line, Message, Welcome};
+use super::orders::{Order, Orders};
 use super::policy::Policy;
 use super::pool::{Action, Facts, News, Pool, WorkerId};
+use super::program::Program;
 use super::scoreboard::{Scoreboard, monotonic_ms, unix_ms};
 use super::worker::{first_message, runtime, unexpected};
 use super::{ROLE_VARIABLE, SUCCESSOR, WORKER};
@@ -13,17 +15,15 @@ use crate::models::Strategy;
 use crate::models::balance::least_loaded;
 use crate::models::listen::{accept, accept_waiting, listeners, register};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::{Child, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener as AsyncListener, TcpStream};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
@@ -32,63 +32,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// What workers say and the master has not heard: they say one thing each.
 const EVENTS: usize = 1024;
-
-/// The program that a master runs.
-pub struct Program {
-    /// Starts it as a worker.
-    pub worker: Box<dyn Fn() -> Command>,
-    /// Starts it as it lies on the disk now, to take over.
-    pub successor: Box<dyn Fn() -> Command>,
-    /// Whether its configuration is good, before workers are replaced by new ones
-    /// that read it; what is wrong with it otherwise.
-    pub check: Box<dyn FnMut() -> Result<(), String>>,
-    /// Called once, when as many workers serve as there must be at least.
-    pub ready: Box<dyn FnMut()>,
-    /// Opens the master's own logs again.
-    pub reopen_logs: Box<dyn FnMut()>,
-    /// Every worker is given a copy of these; a socket for datagrams, for instance.
-    pub extras: Vec<OwnedFd>,
-    /// Each worker stays on one processor.
-    pub is_pinned: bool,
-}
-
-impl Program {
-    /// This program with these arguments: workers are what runs now, whatever lies
-    /// on the disk meanwhile.
-    ///
-    /// # Errors
-    /// It is not known where the program lies.
-    pub fn itself() -> io::Result<Self> {
-        let path = std::env::current_exe()?;
-        let arguments: Vec<_> = std::env::args_os().collect();
-        let start = move |program: &std::path::Path| {
-            let mut command = Command::new(program);
-            let mut arguments = arguments.iter();
-            // What a list of processes shows.
-            if let Some(name) = arguments.next() {
-                command.arg0(name);
-            }
-            command.args(arguments);
-            command
-        };
-        let again = start.clone();
-        Ok(Self {
-            worker: Box::new(move || start("/proc/self/exe".as_ref())),
-            successor: Box::new(move || again(&path)),
-            check: Box::new(|| Ok(())),
-            ready: Box::new(|| {}),
-            reopen_logs: Box::new(|| {}),
-            extras: Vec::new(),
-            is_pinned: false,
-        })
-    }
-}
-
-impl fmt::Debug for Program {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Program").finish_non_exhaustive()
-    }
-}
 
 /// This process as a master, before it has workers.
 #[derive(Debug)]
@@ -192,15 +135,6 @@ struct Process {
 enum Event {
     Ready(WorkerId),
     TakenOver,
-}
-
-/// Somebody wants something.
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    Stop,
-    Reload,
-    ReopenLogs,
-    Upgrade,
 }
 
 impl Shell {
@@ -571,37 +505,6 @@ fn tell_news(news: News) {
         News::Silent(WorkerId(worker)) => tracing::error!(worker, "a worker hangs and is replaced"),
         News::CutOff(WorkerId(worker)) => {
             tracing::warn!(worker, "a worker's connections were cut off");
-        }
-    }
-}
-
-/// The signals that are orders.
-struct Orders {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-    user_1: Signal,
-    user_2: Signal,
-}
-
-impl Orders {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            user_1: signal(SignalKind::user_defined1())?,
-            user_2: signal(SignalKind::user_defined2())?,
-        })
-    }
-
-    async fn next(&mut self) -> Order {
-        tokio::select! {
-            _ = self.terminate.recv() => Order::Stop,
-            _ = self.interrupt.recv() => Order::Stop,
-            _ = self.hang_up.recv() => Order::Reload,
-            _ = self.user_1.recv() => Order::ReopenLogs,
-            _ = self.user_2.recv() => Order::Upgrade,
         }
     }
 }

@@ -21,16 +21,19 @@
 mod assign;
 mod channel;
 mod master;
+mod orders;
 mod policy;
 mod pool;
 #[cfg(test)]
 mod pool_tests;
+mod program;
 mod scoreboard;
 mod shared;
 mod worker;
 
-pub use master::{Master, Program};
+pub use master::Master;
 pub use policy::{Load, MAX_SLOTS, Policy, Recycle};
+pub use program::Program;
 pub use scoreboard::{Scoreboard, WorkerState, WorkerStatus};
 pub use worker::Worker;
 

@@ -117,6 +117,34 @@ fn datagrams_come_back_to_whoever_sent_them() {
     assert_eq!(answered, 300);
 }
 
+/// Every loop answers both, and a loop that ends has answered what it received.
+#[test]
+fn one_loop_echoes_streams_and_datagrams() {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let plan = Plan {
+        clients: 4,
+        rounds: 25,
+        bytes: 100,
+        timeout: PATIENCE,
+    };
+    for model in [MODELS[0], MODELS[2]] {
+        let sockets = datagram_sockets(any, 3).unwrap();
+        let address = sockets[0].local_addr().unwrap();
+        let count = model.workers();
+        let sockets: Vec<_> = sockets.into_iter().take(count).collect();
+        let server = model.start(move |index| {
+            let settings = Settings { idle: PATIENCE };
+            Ok(Echo::with_datagrams(settings, sockets[index].try_clone()?))
+        });
+        assert_eq!(
+            ping::udp(address, plan).unwrap().completed,
+            100,
+            "{model:?}"
+        );
+        assert_eq!(ping::tcp(server.address, plan).unwrap().completed, 100);
+    }
+}
+
 #[test]
 fn ping_says_what_is_wrong() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -53,11 +53,29 @@ const MODELS: [Model; 5] = [
 ];
 
 impl Model {
+    fn workers(self) -> usize {
+        match self {
+            Self::Sequential => 1,
+            Self::Threads { workers, .. } | Self::Events { workers, .. } => workers,
+        }
+    }
+
     /// Serves on threads of its own.
     fn start<P: Protocol>(
         self,
         make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
     ) -> Running {
+        self.start_until(PATIENCE, make)
+    }
+
+    /// The same, with so much time to end.
+    fn start_until<P: Protocol>(
+        self,
+        deadline: Duration,
+        make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
+    ) -> Running {
+        let mut patience = SHORT;
+        patience.drain.deadline = deadline;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let count = match self {
             Self::Sequential | Self::Threads { .. } => 1,
@@ -69,12 +87,12 @@ impl Model {
         let stopped = async move { drop(stopped.await) };
         let mut only = move || -> TcpListener { listeners.remove(0) };
         let thread = std::thread::spawn(move || match self {
-            Self::Sequential => sequential::run(only(), make, SHORT, stopped),
+            Self::Sequential => sequential::run(only(), make, patience, stopped),
             Self::Threads { workers, queue } => {
                 let settings = threads::Settings {
                     workers,
                     queue,
-                    patience: SHORT,
+                    patience,
                 };
                 threads::run(only(), make, settings, stopped)
             }
@@ -82,7 +100,7 @@ impl Model {
                 let all = (0..count).map(|_| only()).collect();
                 let settings = events::Settings {
                     strategy,
-                    drain: SHORT.drain,
+                    drain: patience.drain,
                 };
                 events::run_all(all, workers, make, settings, stopped)
             }

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
+use std::time::Duration;
 
 fn hello(_: usize) -> std::io::Result<Rc<Turn<impl Handler>>> {
     let router = Router::new().route("/", get(|| async { "hello" }));
@@ -123,6 +124,24 @@ fn the_last_answer_says_so() {
         server.stop();
         while !ask(&mut client).contains("connection: close") {}
         assert_eq!(rest(&mut client), "", "{model:?}");
+        server.join().unwrap();
+    }
+}
+
+/// A client that takes its answer too slowly does not keep a server from ending.
+#[test]
+fn the_deadline_is_the_end() {
+    let endless = |_: usize| {
+        let much = || async { vec![b'x'; 64 << 20] };
+        let router = Router::new().route("/", get(much));
+        Ok(Turn::new(Tower::new(router), Settings::default()))
+    };
+    for model in MODELS {
+        let mut server = model.start_until(Duration::from_millis(100), endless);
+        let mut slow = server.connect();
+        slow.write_all(REQUEST).unwrap();
+        receive(&mut slow, 1000);
+        server.stop();
         server.join().unwrap();
     }
 }
