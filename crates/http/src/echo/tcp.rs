@@ -6,9 +6,7 @@
 
 use super::udp;
 use crate::models::{Counts, Phase, Protocol};
-use rustix::net::{Shutdown, shutdown};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::future::{Future, pending};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -27,12 +25,16 @@ pub struct Settings {
     /// A connection over which nothing moved for so long is ended. This also ends
     /// those whose client has vanished without a word.
     pub idle: Duration,
+    /// The same when its loop ends, or others wait for its place. A stream of bytes
+    /// has no last request: it is over when it falls silent.
+    pub pause: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(60),
+            pause: Duration::from_secs(1),
         }
     }
 }
@@ -42,9 +44,10 @@ impl Default for Settings {
 pub struct Echo {
     settings: Settings,
     buffer: RefCell<Box<[u8]>>,
-    open: RefCell<HashMap<u64, Rc<TcpStream>>>,
     counts: Cell<Counts>,
     phase: Cell<Phase>,
+    /// The phase is another.
+    changed: Notify,
     /// The last connection has ended.
     left: Notify,
     /// Datagrams to this are answered as well, until the loop serves it.
@@ -54,8 +57,7 @@ pub struct Echo {
 /// One connection.
 struct Connection {
     echo: Rc<Echo>,
-    number: u64,
-    stream: Rc<TcpStream>,
+    stream: TcpStream,
     peer: SocketAddr,
     begun: Instant,
     /// Something was received or sent then.
@@ -80,9 +82,9 @@ impl Echo {
         Self {
             settings,
             buffer: RefCell::new(vec![0; BUFFER_BYTES].into_boxed_slice()),
-            open: RefCell::default(),
             counts: Cell::default(),
             phase: Cell::default(),
+            changed: Notify::new(),
             left: Notify::new(),
             datagrams: RefCell::new(datagrams),
         }
@@ -98,19 +100,12 @@ impl Echo {
     fn begin(self: Rc<Self>, stream: TcpStream, peer: SocketAddr) -> Connection {
         // What is sent is the answer; waiting for more would only delay it.
         let _ = stream.set_nodelay(true);
-        let counts = self.count(|counts| {
+        self.count(|counts| {
             counts.open += 1;
             counts.connections += 1;
         });
-        let stream = Rc::new(stream);
-        let opened = Rc::clone(&stream);
-        self.open.borrow_mut().insert(counts.connections, opened);
-        if self.phase.get() == Phase::Ending {
-            end_input(&stream);
-        }
         let now = Instant::now();
         Connection {
-            number: counts.connections,
             echo: self,
             stream,
             peer,
@@ -149,12 +144,7 @@ impl Protocol for Echo {
             return;
         }
         self.phase.set(phase);
-        // A stream of bytes has no last request: it goes on until the end.
-        if phase == Phase::Ending {
-            for stream in self.open.borrow().values() {
-                end_input(stream);
-            }
-        }
+        self.changed.notify_waiters();
     }
 
     async fn emptied(&self) {
@@ -228,11 +218,19 @@ impl Connection {
     /// Ends when nothing has moved for too long.
     async fn fall_idle(&self) {
         loop {
-            let end = self.moved.get() + self.echo.settings.idle;
+            let settings = &self.echo.settings;
+            let patience = match self.echo.phase.get() {
+                Phase::Serving | Phase::LastRequests => settings.idle,
+                Phase::Ending => settings.pause,
+            };
+            let end = self.moved.get() + patience;
             if end <= Instant::now() {
                 return;
             }
-            sleep_until(end).await;
+            tokio::select! {
+                () = sleep_until(end) => {}
+                () = self.echo.changed.notified() => {}
+            }
         }
     }
 }
@@ -240,15 +238,8 @@ impl Connection {
 /// However it ends: by itself, with its loop, or by a panic.
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.echo.open.borrow_mut().remove(&self.number);
         if self.echo.count(|counts| counts.open -= 1).open == 0 {
             self.echo.left.notify_waiters();
         }
     }
-}
-
-/// The reader sees what came before, and then the end.
-fn end_input(stream: &TcpStream) {
-    // An error means that the connection is gone already.
-    let _ = shutdown(stream, Shutdown::Read);
 }

@@ -2,7 +2,7 @@
 //! bounded queue that one acceptor fills.
 //!
 //! What finds the queue full is told so before anything of it is read. While others
-//! wait, a connection has its share of time and is let go after it ([`super::one`]);
+//! wait, a connection has its share of time and is let go after it ([`Patience`]);
 //! so more clients than workers are served in turns, and an idle one starves nobody.
 
 use super::drain::{Stop, Stopper, stop as stopping};

@@ -7,9 +7,9 @@
 //!
 //! The program starts itself again for each worker ([`role`] tells which of them it
 //! is). What master and workers need of each other goes over one socket, the
-//! worker's standard input ([`channel`]): listeners and the [`scoreboard`] at the
+//! worker's standard input (`channel`): listeners and the [`Scoreboard`] at the
 //! start, slots and orders later, "ready" back. Which workers there should be is
-//! decided in [`pool`], without any of that; [`master`] does what it says.
+//! decided in `pool`, without any of that; `master` does what it says.
 //!
 //! | signal to the master | |
 //! |---|---|

@@ -8,8 +8,14 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::time::Duration;
 
+/// However loaded the machine is, whoever says something is not cut off.
+const PATIENT: Settings = Settings {
+    idle: PATIENCE,
+    pause: PATIENCE,
+};
+
 fn patient(_: usize) -> std::io::Result<std::rc::Rc<Echo>> {
-    Ok(Echo::new(Settings { idle: PATIENCE }))
+    Ok(Echo::new(PATIENT))
 }
 
 #[test]
@@ -53,6 +59,7 @@ fn whoever_is_silent_too_long_is_let_go() {
         let server = model.start(|_| {
             Ok(Echo::new(Settings {
                 idle: Duration::from_millis(20),
+                ..PATIENT
             }))
         });
         let mut client = server.connect();
@@ -77,7 +84,12 @@ fn a_peer_that_vanishes_leaves_the_others_alone() {
 #[test]
 fn a_server_that_stops_sends_back_what_it_has_received() {
     for model in MODELS {
-        let mut server = model.start(patient);
+        let mut server = model.start(|_| {
+            Ok(Echo::new(Settings {
+                pause: Duration::from_millis(200),
+                ..PATIENT
+            }))
+        });
         let mut client = server.connect();
         echo(&mut client, "before");
         server.stop();
@@ -132,10 +144,8 @@ fn one_loop_echoes_streams_and_datagrams() {
         let address = sockets[0].local_addr().unwrap();
         let count = model.workers();
         let sockets: Vec<_> = sockets.into_iter().take(count).collect();
-        let server = model.start(move |index| {
-            let settings = Settings { idle: PATIENCE };
-            Ok(Echo::with_datagrams(settings, sockets[index].try_clone()?))
-        });
+        let server = model
+            .start(move |index| Ok(Echo::with_datagrams(PATIENT, sockets[index].try_clone()?)));
         assert_eq!(
             ping::udp(address, plan).unwrap().completed,
             100,
