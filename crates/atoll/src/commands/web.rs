@@ -17,7 +17,7 @@ pub struct Arguments {
     /// Serve what this YAML file says, in place of all other flags
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only say whether that file is sound
+    /// Only say whether that file says nothing wrong
     #[arg(long, requires = "config")]
     check: bool,
     #[command(flatten)]
@@ -122,8 +122,8 @@ enum Follow {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.check {
-        let config = arguments.config()?;
-        line(format_args!("{} sites: ok", config.sites.len()))?;
+        arguments.config()?;
+        line(format_args!("{}: ok", arguments.what().display()))?;
         return Ok(());
     }
     // Before anything is served, so that no signal is missed.

@@ -226,11 +226,21 @@ const CORS_AGE: Duration = Duration::from_secs(600);
 /// # Errors
 /// The first thing that is wrong, with its line.
 pub fn parse(text: &str, folder: &Path) -> Result<Config, Wrong> {
-    let file: File = serde_saphyr::from_str(text).map_err(|error| Wrong {
-        line: error.location().map_or(1, |location| location.line()),
-        reason: error.without_snippet().to_string(),
-    })?;
+    let file: File = serde_saphyr::from_str(text).map_err(|error| malformed(&error))?;
     file.config(folder)
+}
+
+/// An error of the parser, which names the place at its end.
+fn malformed(error: &serde_saphyr::Error) -> Wrong {
+    let reason = error.without_snippet().to_string();
+    let Some(place) = error.location() else {
+        return Wrong { line: 1, reason };
+    };
+    let said = format!(" at line {}, column {}", place.line(), place.column());
+    Wrong {
+        line: place.line(),
+        reason: reason.strip_suffix(&said).unwrap_or(&reason).to_owned(),
+    }
 }
 
 impl File {
@@ -476,6 +486,7 @@ mod tests {
             let wrong = read(text).unwrap_err();
             assert_eq!(wrong.line, line, "{text}: {wrong}");
             assert!(wrong.reason.contains(reason), "{text}: {wrong}");
+            assert!(!wrong.reason.contains(" at line "), "{text}: {wrong}");
         };
         check("sites: []", 1, "no site");
         check("listen: x\nsites:\n- directory: a", 1, "no address");
