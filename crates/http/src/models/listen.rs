@@ -27,8 +27,20 @@ const SHORTAGE: Duration = Duration::from_millis(50);
 /// # Errors
 /// The address is not of this machine, is taken, or may not be used.
 pub fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+    if address.port() != 0 {
+        // Listeners that share a port would share it with another server of the same
+        // user as well; one that does not share finds out.
+        drop(TcpListener::bind(address)?);
+    }
+    more_listeners(address, count)
+}
+
+/// The same, beside those that this server has at the address already.
+pub(super) fn more_listeners(
+    mut address: SocketAddr,
+    count: usize,
+) -> io::Result<Vec<TcpListener>> {
     let mut bound = Vec::with_capacity(count);
-    let mut address = address;
     for _ in 0..count {
         let socket = open(address, SocketType::STREAM)?;
         // A port whose last connections are still fading may be used again.
@@ -46,9 +58,12 @@ pub fn listeners(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListene
 ///
 /// # Errors
 /// As [`listeners`].
-pub fn datagram_sockets(address: SocketAddr, count: usize) -> io::Result<Vec<UdpSocket>> {
+pub fn datagram_sockets(mut address: SocketAddr, count: usize) -> io::Result<Vec<UdpSocket>> {
+    if address.port() != 0 {
+        // As above.
+        drop(UdpSocket::bind(address)?);
+    }
     let mut bound = Vec::with_capacity(count);
-    let mut address = address;
     for _ in 0..count {
         let socket = open(address, SocketType::DGRAM)?;
         bind(&socket, &address)?;
@@ -107,5 +122,30 @@ pub(super) fn accept_waiting(listener: impl AsFd, mut take: impl FnMut(TcpStream
         if let (Ok(peer), Ok(stream)) = (stream.peer_addr(), TcpStream::from_std(stream)) {
             take(stream, peer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn they_share_a_port_with_each_other_and_nobody_else() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let own = listeners(any, 3).unwrap();
+        let addresses: HashSet<_> = own.iter().map(|one| one.local_addr().unwrap()).collect();
+        assert_eq!(addresses.len(), 1);
+        let taken = own[0].local_addr().unwrap();
+        let refused = listeners(taken, 1).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(
+            more_listeners(taken, 1).unwrap()[0].local_addr().unwrap(),
+            taken
+        );
+
+        let own = datagram_sockets(any, 2).unwrap();
+        let refused = datagram_sockets(own[0].local_addr().unwrap(), 1).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
     }
 }

@@ -13,7 +13,7 @@ use super::worker::{first_message, runtime, unexpected};
 use super::{ROLE_VARIABLE, SUCCESSOR, WORKER};
 use crate::models::Strategy;
 use crate::models::balance::least_loaded;
-use crate::models::listen::{accept, accept_waiting, listeners, register};
+use crate::models::listen::{accept, accept_waiting, more_listeners, register};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
@@ -88,7 +88,10 @@ impl Master {
         if let Some(first) = slots.first()
             && slots.len() < wanted
         {
-            slots.append(&mut listeners(first.local_addr()?, wanted - slots.len())?);
+            slots.append(&mut more_listeners(
+                first.local_addr()?,
+                wanted - slots.len(),
+            )?);
         }
         LocalSet::new().block_on(&runtime()?, async {
             Shell::begin(policy, program, slots, predecessor)?

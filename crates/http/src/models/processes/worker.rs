@@ -311,3 +311,20 @@ fn pin(seat: usize) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seat_is_one_processor_however_many_there_are() {
+        for seat in [0, 1, 127] {
+            // The thread is gone with its processor.
+            let pinned = std::thread::spawn(move || {
+                pin(seat).unwrap();
+                sched_getaffinity(None).unwrap().count()
+            });
+            assert_eq!(pinned.join().unwrap(), 1);
+        }
+    }
+}

@@ -93,7 +93,8 @@ fn as_server() {
     };
     let setup = Setup::parse(&text);
     match role().unwrap() {
-        Role::Worker(worker) => {
+        Role::Worker(mut worker) => {
+            assert_eq!(worker.take_extras().len(), 1);
             let own = std::process::id().to_string();
             let router = Router::new().route("/", get(move || async move { own }));
             let turn = Turn::new(Tower::new(router), Settings::default());
@@ -101,6 +102,8 @@ fn as_server() {
         }
         Role::Master(master) => {
             let mut program = Program::itself().unwrap();
+            program.is_pinned = true;
+            program.extras = vec![std::fs::File::open("/dev/null").unwrap().into()];
             program.ready = Box::new(|| say("serving", &std::process::id()));
             if setup.is_broken {
                 program.successor = Box::new(|| Command::new("false"));
