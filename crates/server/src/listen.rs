@@ -266,9 +266,12 @@ impl Acceptor {
 
     fn start(&self, stream: TcpStream, from: IpAddr, connections: &mut JoinSet<()>) {
         let Some(slot) = Slots::take(&self.slots, from) else {
-            // A fresh socket's buffer takes the line at once; there is nobody
-            // else to tell when it does not.
-            let _ = stream.try_write(FULL);
+            // A fresh socket's buffer takes the line at once; there is nobody else to
+            // tell when it does not. Not through the runtime, which knows of no
+            // readiness yet.
+            if let Ok(mut stream) = stream.into_std() {
+                let _ = io::Write::write(&mut stream, FULL);
+            }
             return;
         };
         let (router, stop) = (self.router.clone(), self.stop.clone());

@@ -23,7 +23,9 @@ use crate::upload::Outlet;
 use crate::watch::{Heard, Watch};
 use crate::wire::Frame;
 use crate::{Mode, Settings, Stop, Summary};
-use base::{Clock, Cursor, DeviceId, ItemId, LogId, Random, SpaceId, SystemClock, SystemRandom};
+use base::{
+    Clock, Cursor, DeviceId, ItemId, LogId, Millis, Random, SpaceId, SystemClock, SystemRandom,
+};
 use state::Version;
 use std::collections::HashSet;
 use std::io;
@@ -78,8 +80,6 @@ pub struct Engine {
     pub(crate) strategy: Strategy,
     pub(crate) device_name: String,
     device: DeviceId,
-    /// When the offers whose answers were never heard were last counted.
-    recalled: Instant,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) dry_run: bool,
@@ -109,6 +109,7 @@ pub struct Engine {
 /// it ends such a request when it stood still for 30 s. What comes of it is
 /// known for this client's own that long.
 const STRAGGLER: Duration = Duration::from_secs(60);
+const STRAGGLER_MILLIS: Millis = STRAGGLER.as_millis() as Millis;
 
 /// What the engine waits for.
 enum Signal {
@@ -227,7 +228,6 @@ impl Engine {
             strategy: settings.strategy,
             device,
             device_name: settings.device_name.clone(),
-            recalled: Instant::now(),
             clock: Arc::new(SystemClock),
             observer,
             dry_run: false,
@@ -321,6 +321,9 @@ impl Engine {
             }
             report = self.round(Scope::Names(report.again))?;
         }
+        if let Some(error) = report.interrupted {
+            return Err(error);
+        }
         for path in report.again {
             self.problem(&path, "it kept changing; sync again when it is quiet");
         }
@@ -369,6 +372,8 @@ impl Engine {
                     ..
                 } => ACCESS_EVERY,
                 _ if deaf && quiet => LOOK_EVERY,
+                // Answers that were never heard are settled by a look at everything.
+                _ if quiet && self.trees.has_unheard() => STRAGGLER,
                 _ if quiet => Duration::MAX,
                 _ => retry.next(),
             };
@@ -386,7 +391,7 @@ impl Engine {
                 );
                 self.problem(&RelativePath::root(), &reason);
             }
-            heard.everything |= deaf && !woken;
+            heard.everything |= !woken && (deaf || self.trees.has_unheard());
             // What an interrupted round had set aside is not named anywhere.
             heard.everything |= report.interrupted.is_some();
             heard.names.append(&mut report.again);
@@ -459,14 +464,9 @@ impl Engine {
         if report.interrupted.is_some() {
             // An answer may have been lost, as if this process had been killed.
             self.trees.recall(self.device)?;
-            self.recalled = Instant::now();
-        } else if self.recalled.elapsed() > STRAGGLER
-            && whole
-            && report.again.is_empty()
-            && !report.more_news
-            && !self.dry_run
-        {
-            self.trees.settle_offers()?;
+        } else if whole && report.again.is_empty() && !report.more_news && !self.dry_run {
+            let before = self.clock.now().saturating_sub(STRAGGLER_MILLIS);
+            self.trees.settle_offers(before)?;
         }
         self.summary.add(&report);
         for (path, reason) in &report.problems {

@@ -135,6 +135,10 @@ pub fn fetch_large(
             Err(FetchError::Remote(error)) if error.is_status(404) || error.is_status(410) => {
                 done.push((want, Landed::Superseded));
             }
+            // The node cannot read this one; the others are not to wait for it.
+            Err(FetchError::Remote(error)) if error.is_status(500) => {
+                done.push((want, Landed::Failed(io::Error::other(error))));
+            }
             Err(FetchError::Local(error)) => done.push((want, Landed::Failed(error))),
             Err(error @ FetchError::Damaged { .. }) => {
                 done.push((want, Landed::Failed(io::Error::other(error))));
@@ -185,13 +189,19 @@ fn bring(
         .metadata
         .content()
         .ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
-    if let Some(standing) = standing
-        && let Some(temporary) = bring_delta(folder, inlet, want, standing, hash)?
-    {
-        return Ok(Brought {
-            temporary,
-            by_delta: true,
-        });
+    if let Some(standing) = standing {
+        match bring_delta(folder, inlet, want, standing, hash) {
+            Ok(Some(temporary)) => {
+                return Ok(Brought {
+                    temporary,
+                    by_delta: true,
+                });
+            }
+            // One that broke off may have met a damaged chunk: the whole file tells
+            // that from a node that is away.
+            Ok(None) | Err(FetchError::Remote(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     let mut partial = folder.partial(&partial_name(want.version))?;
     let (mut hasher, start) = rehash(&partial.file, size)?;

@@ -22,12 +22,15 @@ use base::{DeviceId, Hash, ItemId};
 use meta::Metadata;
 use state::Version;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Longest journal that is read: a round looks at a bounded number of news, and
 /// a record has at most some 5 KiB; beyond it something else wrote the file.
 const JOURNAL_BYTES: u64 = 256 << 20;
+
+/// The head of the file.
+const GENERATION_BYTES: u64 = 8;
 
 const LAND: u8 = 1;
 const TOUCH: u8 = 2;
@@ -90,6 +93,8 @@ pub struct Intents {
     generation: u64,
     /// Present once something was kept in this generation.
     file: Option<File>,
+    /// How long it is.
+    kept: u64,
     /// Noted, not yet written.
     pending: Vec<u8>,
 }
@@ -102,6 +107,7 @@ impl Intents {
             path,
             generation,
             file: None,
+            kept: 0,
             pending: Vec::new(),
         }
     }
@@ -148,10 +154,17 @@ impl Intents {
             none => {
                 let mut file = File::create(&self.path)?;
                 file.write_all(&self.generation.to_le_bytes())?;
+                self.kept = GENERATION_BYTES;
                 none.insert(file)
             }
         };
-        file.write_all(&self.pending)?;
+        if let Err(error) = file.write_all(&self.pending) {
+            // A torn record would hide every later one.
+            file.set_len(self.kept)?;
+            file.seek(SeekFrom::Start(self.kept))?;
+            return Err(error);
+        }
+        self.kept += self.pending.len() as u64;
         self.pending.clear();
         Ok(())
     }

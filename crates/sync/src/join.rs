@@ -65,28 +65,41 @@ fn begin(
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(EngineError::BadToken);
     }
-    register(settings, folder, Node::new(server, token), token, space)
+    register(
+        settings,
+        folder,
+        marker,
+        Node::new(server, token),
+        token,
+        space,
+    )
 }
 
 fn register(
     settings: &Settings,
     folder: &Folder,
+    marker: Option<&Marker>,
     mut node: Node,
     token: &str,
     mut space: Option<String>,
 ) -> Result<(Node, Session), EngineError> {
+    let mut kept = token.to_owned();
     if token.starts_with(JOIN_PREFIX) || token.starts_with(ADMIN_PREFIX) {
         let registration = node.register(&settings.device_name)?;
         node = node.with_token(&registration.token);
-        marker::keep_token(folder, &registration.token)?;
+        kept = registration.token;
         space = space.or(registration
             .space
             .and_then(|space| space.slug())
             .map(|slug| slug.to_string()));
-    } else if token.starts_with(DEVICE_PREFIX) {
-        marker::keep_token(folder, token)?;
     }
     let session = node.start(&space.ok_or(EngineError::NoSpace)?)?;
+    // Another site's token must not take the place of the one that this folder needs.
+    let cursor = session.cursor().map_err(EngineError::Nonsense)?;
+    let is_ours = marker.is_none_or(|marker| marker.site == cursor.log.to_string());
+    if is_ours && kept.starts_with(DEVICE_PREFIX) {
+        marker::keep_token(folder, &kept)?;
+    }
     Ok((node, session))
 }
 

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 mod offers;
 
 /// Format of the database; another one is rebuilt from nothing.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// The parent under which the root directory is filed.
 const NOWHERE: i64 = 0;
@@ -87,7 +87,9 @@ CREATE TABLE news (
 CREATE INDEX news_place ON news (parent, name);
 CREATE TABLE maps (hash BLOB PRIMARY KEY, map BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE generation (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL) STRICT;
-CREATE TABLE offers (number INTEGER PRIMARY KEY, places BLOB NOT NULL) STRICT;
+CREATE TABLE offers (
+    number INTEGER PRIMARY KEY, places BLOB NOT NULL, time INTEGER NOT NULL
+) STRICT;
 CREATE TABLE copies (
     parent INTEGER NOT NULL, name TEXT NOT NULL, item INTEGER NOT NULL, counter INTEGER NOT NULL,
     PRIMARY KEY (parent, name)

@@ -218,7 +218,9 @@ impl SmallBlobs {
                 self.sync(state)
             };
         }
-        Ok(())
+        // A failed sync is told once for a file: another thread's success since then
+        // says nothing of these bytes.
+        self.health.check()
     }
 
     fn sync<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {

@@ -211,21 +211,26 @@ impl Uploads {
             }
             None => {}
         }
-        let was_dormant = table.dormant.remove(&key).is_some();
+        let dormant = table.dormant.remove(&key);
         let beginning = Beginning {
             chunks: footer.map.chunks().len(),
             bytes: footer.map.total_len(),
         };
-        self.make_room(&mut table, key.0, &beginning)?;
+        if let Err(error) = self.make_room(&mut table, key.0, &beginning) {
+            table.dormant.extend(dormant.map(|dormant| (key, dormant)));
+            return Err(error);
+        }
         table.beginning.insert(key, beginning);
         drop(table);
 
-        let upload = self.prepare(key, footer, was_dormant, base, runs);
+        let upload = self.prepare(key, footer, dormant.is_some(), base, runs);
 
         let mut table = lock(&self.table);
         table.beginning.remove(&key);
-        if let Ok(upload) = &upload {
-            table.open.insert(key, Arc::clone(upload));
+        match &upload {
+            Ok(upload) => drop(table.open.insert(key, Arc::clone(upload))),
+            // What had come may still be taken up.
+            Err(_) => table.dormant.extend(dormant.map(|dormant| (key, dormant))),
         }
         drop(table);
         self.begun.notify_all();

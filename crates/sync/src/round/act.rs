@@ -3,6 +3,7 @@
 //! [`super::conclude`].
 
 use super::{Deletion, NewDirectory, Place, Removal, Round};
+use crate::RemoteError;
 use crate::conflict;
 use crate::engine::Strategy;
 use crate::error::EngineError;
@@ -528,9 +529,14 @@ impl Round<'_> {
             };
         let agreed = synced.as_ref().map(|row| &row.synced.metadata);
         let settlement = match settle(&local, agreed, remote) {
-            Settlement::Conflict if self.was_landed(&local, synced.as_ref(), remote)? => {
-                Settlement::Fetch
-            }
+            Settlement::Conflict => match self.was_landed(&local, synced.as_ref(), remote) {
+                Ok(true) => Settlement::Fetch,
+                Ok(false) => Settlement::Conflict,
+                Err(error) => {
+                    self.report.again.insert(path);
+                    return self.failed(error);
+                }
+            },
             settlement => settlement,
         };
         match settlement {
@@ -595,7 +601,7 @@ impl Round<'_> {
         local: &Metadata,
         synced: Option<&SyncedRow>,
         remote: &Remote,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<bool, RemoteError> {
         let Kind::File { hash, .. } = &local.kind else {
             return Ok(false);
         };
@@ -604,7 +610,7 @@ impl Round<'_> {
             .filter(|row| row.synced.version.item == item)
             .map_or(0, |row| row.synced.version.counter);
         let engine = &self.engine;
-        Ok(engine.node.has_had(engine.space, item, after, hash)?)
+        engine.node.has_had(engine.space, item, after, hash)
     }
 
     /// Different bytes on both sides: nothing is dropped. By default the local

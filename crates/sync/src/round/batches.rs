@@ -50,6 +50,8 @@ impl Round<'_> {
                 .map(|directory| (directory.parent, directory.name.as_str()))
                 .collect();
             let Some((offer, outcomes)) = self.commit(&places, changes.collect())? else {
+                let left = new.iter().map(|directory| directory.path.clone());
+                self.report.again.extend(left);
                 return Ok(());
             };
             for (directory, outcome) in batch.iter().zip(outcomes) {

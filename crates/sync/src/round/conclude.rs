@@ -58,7 +58,8 @@ impl Round<'_> {
             .iter()
             .map(|candidate| (candidate.parent, candidate.name.as_str()))
             .collect();
-        let offer = self.engine.trees.offer(&places)?;
+        let now = self.engine.clock.now();
+        let offer = self.engine.trees.offer(&places, now)?;
         self.checkpoint()?;
         self.give_out(Job::Upload(offer, batch))
     }
@@ -108,14 +109,12 @@ impl Round<'_> {
     }
 
     /// The node did not do it: later, when that can help, else the end.
-    fn failed(&mut self, error: RemoteError) -> Result<(), EngineError> {
+    pub(super) fn failed(&mut self, error: RemoteError) -> Result<(), EngineError> {
         match error {
             error if error.is_passing() => {
                 self.report.interrupted = Some(error.into());
                 Ok(())
             }
-            // A chunk that does not hash to its name, or content that is gone
-            // again: what was sent changed meanwhile, and the next look sees how.
             error if error.is_status(401) || error.is_status(404) => {
                 self.report.interrupted = Some(self.engine.without_access(error));
                 Ok(())
@@ -126,6 +125,8 @@ impl Round<'_> {
                 self.engine.may_write = false;
                 Ok(())
             }
+            // A chunk that does not hash to its name, or content that is gone
+            // again: what was sent changed meanwhile, and the next look sees how.
             error if error.is_kind("frames") || error.is_status(409) => Ok(()),
             error => Err(error.into()),
         }
@@ -155,7 +156,8 @@ impl Round<'_> {
         if self.report.interrupted.is_some() {
             return Ok(None);
         }
-        let offer = self.engine.trees.offer(places)?;
+        let now = self.engine.clock.now();
+        let offer = self.engine.trees.offer(places, now)?;
         self.checkpoint()?;
         let count = changes.len();
         match self.engine.outlet.commit(Vec::new(), changes) {
@@ -326,6 +328,10 @@ impl Round<'_> {
 
     /// Makes the folder durable, then the notes about it.
     pub(super) fn checkpoint(&mut self) -> Result<(), EngineError> {
+        if self.engine.dry_run {
+            // Whoever looks only must not take part of the feed for known.
+            return Ok(());
+        }
         if self.unsynced {
             self.engine
                 .folder
@@ -356,6 +362,8 @@ impl Round<'_> {
             });
             let places: Vec<_> = batch.iter().map(|d| place_of(&d.row)).collect();
             let Some((offer, outcomes)) = self.commit(&places, changes.collect())? else {
+                let left = deletions.iter().map(|deletion| deletion.path.clone());
+                self.report.again.extend(left);
                 return Ok(());
             };
             for (deletion, outcome) in batch.iter().zip(outcomes) {
@@ -647,6 +655,8 @@ impl Round<'_> {
             });
             let places: Vec<_> = looks.iter().map(|(row, _)| place_of(row)).collect();
             let Some((offer, outcomes)) = self.commit(&places, changes.collect())? else {
+                let left = changed.iter().map(|(_, path)| path.clone());
+                self.report.again.extend(left);
                 return Ok(());
             };
             for ((row, seen), outcome) in looks.into_iter().zip(outcomes) {

@@ -5,7 +5,8 @@
 //! news of such a place may be this client's own ([`crate::plan`], rule 7).
 
 use super::{Trees, TreesError};
-use base::{DeviceId, ItemId};
+use base::{DeviceId, ItemId, Millis};
+use rusqlite::params;
 use state::Version;
 
 impl Trees {
@@ -15,7 +16,7 @@ impl Trees {
     ///
     /// # Errors
     /// [`TreesError`].
-    pub fn offer(&self, places: &[(ItemId, &str)]) -> Result<i64, TreesError> {
+    pub fn offer(&self, places: &[(ItemId, &str)], now: Millis) -> Result<i64, TreesError> {
         let mut bytes = Vec::new();
         for (parent, name) in places {
             bytes.extend_from_slice(&parent.to_u64().to_le_bytes());
@@ -24,8 +25,8 @@ impl Trees {
             bytes.extend_from_slice(name.as_bytes());
         }
         self.connection
-            .prepare_cached("INSERT INTO offers (places) VALUES (?)")
-            .and_then(|mut insert| insert.insert([bytes]))
+            .prepare_cached("INSERT INTO offers (places, time) VALUES (?, ?)")
+            .and_then(|mut insert| insert.insert(params![bytes, now as i64]))
             .map_err(self.error())
     }
 
@@ -65,16 +66,27 @@ impl Trees {
         Ok(())
     }
 
-    /// Forgets all unheard offers: everything was looked at since.
+    /// Forgets the offers made before `before`: the node has decided them, and
+    /// everything was looked at since. What stands there later is nobody's lost
+    /// answer, also when this device made it by another way.
     ///
     /// # Errors
     /// [`TreesError`].
-    pub fn settle_offers(&mut self) -> Result<(), TreesError> {
-        self.unheard.clear();
-        self.connection
-            .execute("DELETE FROM offers", [])
-            .map(drop)
-            .map_err(self.error())
+    pub fn settle_offers(&mut self, before: Millis) -> Result<(), TreesError> {
+        let settled = self
+            .connection
+            .prepare_cached("DELETE FROM offers WHERE time < ?")
+            .and_then(|mut delete| delete.execute([before as i64]))
+            .map_err(self.error())?;
+        match self.device {
+            Some(device) if settled > 0 => self.recall(device),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether any offer's answer was never heard.
+    pub fn has_unheard(&self) -> bool {
+        !self.unheard.is_empty()
     }
 
     /// Whether the newest news of `item` is a deletion that this client gave the

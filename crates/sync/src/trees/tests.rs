@@ -138,7 +138,7 @@ fn an_unheard_offer_makes_news_own() {
         device: me,
         ..version(2, 1, "a", Some(file("x")))
     };
-    let number = trees.offer(&[(item(1), "a"), (item(1), "b")]).unwrap();
+    let number = trees.offer(&[(item(1), "a"), (item(1), "b")], 7).unwrap();
     let own = |trees: &Trees, version: &Version| {
         trees
             .overlay(None, std::slice::from_ref(version))
@@ -199,7 +199,7 @@ fn a_damaged_file_is_begun_anew() {
 #[test]
 fn what_was_given_unheard_and_deleted_since_is_proved_by_its_bytes() {
     let (_disk, mut trees) = trees();
-    trees.offer(&[(item(1), "mine")]).unwrap();
+    trees.offer(&[(item(1), "mine")], 7).unwrap();
     let me = DeviceId::new(4, 0);
     trees.recall(me).unwrap();
     for (number, name, is_kept) in [(5, "mine", true), (6, "theirs", false)] {
@@ -214,4 +214,23 @@ fn what_was_given_unheard_and_deleted_since_is_proved_by_its_bytes() {
         assert!(row.is_none_or(|row| row.synced.racy), "{name}");
         assert_eq!(trees.news_of(item(number)).unwrap().is_some(), is_kept);
     }
+}
+
+#[test]
+fn an_offer_is_nobodys_lost_answer_for_ever() {
+    let (_disk, mut trees) = trees();
+    let me = DeviceId::new(4, 0);
+    trees.offer(&[(item(1), "early")], 1_000).unwrap();
+    trees.offer(&[(item(1), "late")], 2_000).unwrap();
+    trees.recall(me).unwrap();
+    let mine = |name: &str| Version {
+        device: me,
+        ..version(5, 1, name, Some(file("x")))
+    };
+    assert!(trees.is_own(&mine("early")) && trees.is_own(&mine("late")));
+    trees.settle_offers(2_000).unwrap();
+    assert!(!trees.is_own(&mine("early")));
+    assert!(trees.is_own(&mine("late")) && trees.has_unheard());
+    trees.settle_offers(2_001).unwrap();
+    assert!(!trees.has_unheard());
 }
