@@ -301,9 +301,9 @@ impl Upload {
         ranges
     }
 
-    /// Whether chunks may still come.
-    pub(super) fn is_receiving(&self) -> bool {
-        matches!(lock(&self.progress).stage, Stage::Receiving)
+    /// Whether a worker has it.
+    pub(super) fn is_verifying(&self) -> bool {
+        matches!(lock(&self.progress).stage, Stage::Verifying)
     }
 
     /// Verifies the whole and makes it durable: a worker's task.

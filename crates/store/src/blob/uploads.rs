@@ -98,12 +98,13 @@ impl Table {
         (own.count(), oldest.map(|(key, _)| *key))
     }
 
-    /// Makes those `which` still receive dormant.
+    /// Makes those `which` are not being verified dormant.
     fn suspend(&mut self, which: impl Fn(&Key, &Upload) -> bool) {
         let Self { open, dormant, .. } = self;
         open.retain(|key, upload| {
-            let leaves = which(key, upload) && upload.is_receiving();
-            // Without a file there is nothing to resume.
+            let leaves = which(key, upload) && !upload.is_verifying();
+            // Without a file there is nothing to resume. One that failed is told so
+            // again by whoever takes it up, or expires.
             if leaves && upload.has_file() {
                 let (begun, bytes) = (upload.begun(), upload.footer.map.total_len());
                 dormant.insert(*key, Dormant { begun, bytes });
@@ -499,7 +500,7 @@ impl Uploads {
         let table = lock(&self.table);
         let open = table.open.iter();
         let old_open = open
-            .filter(|(_, upload)| is_old(upload.begun()) && upload.is_receiving())
+            .filter(|(_, upload)| is_old(upload.begun()) && !upload.is_verifying())
             .map(|(key, _)| *key);
         let dormant = table.dormant.iter();
         let old_dormant = dormant

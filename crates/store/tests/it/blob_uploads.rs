@@ -581,6 +581,29 @@ fn uploads_that_nobody_goes_on_with_hold_nothing() {
     assert_eq!(left.begin(&store).unwrap(), Begun::Need(vec![range(2..5)]));
 }
 
+/// Complete uploads that nobody finishes give way too: a device of four uploads can
+/// begin a fifth once they were idle.
+#[test]
+fn complete_uploads_that_nobody_finishes_hold_nothing() {
+    let disk = SimulatedFileSystem::new();
+    let store = open_simulated(&disk).unwrap();
+    let uploads: Vec<_> = (0..5).map(Large::numbered).collect();
+    for upload in &uploads[..4] {
+        upload.begin(&store).unwrap();
+        for chunk in 0..5 {
+            upload.write(&store, chunk).unwrap();
+        }
+    }
+    // A worker may still have some of them in hand.
+    while let Err(error) = uploads[4].begin(&store) {
+        assert!(matches!(error, BlobError::Busy { .. }), "{error}");
+        store.suspend_idle();
+        std::thread::yield_now();
+    }
+    uploads[3].upload(&store).unwrap();
+    uploads[3].check_stored(&store);
+}
+
 #[test]
 fn forgotten_uploads_are_removed() {
     let disk = SimulatedFileSystem::new();

@@ -556,6 +556,14 @@ impl Round<'_> {
                 }
             }
             Settlement::Fetch => self.fetch(place, Some(seen), synced, remote.clone())?,
+            Settlement::UpdateOnRemote
+                if local.is_directory() != remote.metadata.is_directory() =>
+            {
+                // Its kind changed after it was given: the node takes that as another
+                // item, once this one is gone.
+                self.report.again.insert(path);
+                self.delete_remote(place, synced, Some(remote.clone()))?;
+            }
             Settlement::UpdateOnRemote => {
                 self.offer(
                     place,
