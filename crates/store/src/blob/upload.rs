@@ -128,7 +128,15 @@ impl Upload {
     /// Reserves space for what comes next.
     pub(super) fn reserve(&self) -> Result<(), BlobError> {
         let come = self.map().total_len() - lock(&self.progress).missing;
-        let until = self.next_reservation(come);
+        self.reserve_until(self.next_reservation(come))
+    }
+
+    /// Reserves space for everything.
+    pub(super) fn reserve_all(&self) -> Result<(), BlobError> {
+        self.reserve_until(self.map().total_len())
+    }
+
+    fn reserve_until(&self, until: u64) -> Result<(), BlobError> {
         self.file()
             .preallocate(until)
             .map_err(|error| BlobError::io("reserve space for", &self.path, error))?;

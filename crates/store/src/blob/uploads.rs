@@ -311,6 +311,10 @@ impl Uploads {
             if !upload.has_file() {
                 upload.set_file(self.create(&upload)?);
             }
+            // Copies are not spread over requests as chunks are: their space is taken
+            // before them, so that two of them cannot share the last of a disk.
+            self.check_space(upload.footer.map.total_len())?;
+            upload.reserve_all()?;
             copy_runs(&upload, base, runs)?;
         }
         Ok(Arc::new(upload))
