@@ -25,8 +25,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Longest journal that is read: a round looks at a bounded number of news, and
-/// a record has at most some 5 KiB; beyond it something else wrote the file.
+/// Longest journal that is read: the landings of some two million files in one
+/// round. What a longer one says at its end is not known to the next process.
 const JOURNAL_BYTES: u64 = 256 << 20;
 
 /// The head of the file.

@@ -385,7 +385,7 @@ impl Uploads {
         Ok(())
     }
 
-    /// Whether the upload has its file, and so its space.
+    /// Whether the upload was begun and can go on.
     pub(super) fn has(&self, key: Key) -> bool {
         let table = lock(&self.table);
         table.open.contains_key(&key) || table.dormant.contains_key(&key)
