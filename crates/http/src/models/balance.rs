@@ -19,12 +19,26 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// How many listeners `workers` need.
+    /// How many listeners `workers` need for one address.
     pub fn listeners(self, workers: usize) -> usize {
         match self {
             Self::PerSlot => workers,
             Self::Shared | Self::LeastLoaded => 1,
         }
+    }
+}
+
+impl Strategy {
+    /// Which of `listeners` the worker at `index` of `workers` accepts from. With
+    /// fewer listeners than workers nobody can have one of its own.
+    pub(super) fn share(
+        self,
+        listeners: usize,
+        workers: usize,
+        index: usize,
+    ) -> impl Iterator<Item = usize> {
+        let has_own = self == Self::PerSlot && listeners >= workers;
+        (0..listeners).filter(move |slot| !has_own || slot % workers == index)
     }
 }
 
@@ -44,6 +58,20 @@ mod tests {
     #[track_caller]
     fn check(loads: &[u64], last: usize, expected: Option<usize>) {
         assert_eq!(least_loaded(loads.iter().copied(), last), expected);
+    }
+
+    #[test]
+    fn every_listener_has_a_worker_and_every_worker_a_listener() {
+        let check = |strategy: Strategy, listeners, workers, expected: &[&[usize]]| {
+            let shares: Vec<Vec<_>> = (0..workers)
+                .map(|index| strategy.share(listeners, workers, index).collect())
+                .collect();
+            assert_eq!(shares, expected, "{strategy:?} {listeners} {workers}");
+        };
+        check(Strategy::PerSlot, 2, 2, &[&[0], &[1]]);
+        check(Strategy::PerSlot, 5, 2, &[&[0, 2, 4], &[1, 3]]);
+        check(Strategy::PerSlot, 2, 3, &[&[0, 1], &[0, 1], &[0, 1]]);
+        check(Strategy::Shared, 2, 2, &[&[0, 1], &[0, 1]]);
     }
 
     #[test]

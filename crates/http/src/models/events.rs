@@ -6,7 +6,7 @@
 
 use super::balance::{Strategy, least_loaded};
 use super::drain::{Drain, Stop, stop as stopping};
-use super::listen::{accept, accept_waiting, register};
+use super::listen::Acceptor;
 use super::protocol::Protocol;
 use super::team::Team;
 use crate::serve::{Handler, Settings as ConnectionSettings, Turn};
@@ -15,7 +15,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream as StdStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::net::{TcpListener as AsyncListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ pub fn run<H: Handler>(
 ) -> io::Result<()> {
     let turn = Turn::new(handler, settings);
     run_loop(&turn, Drain::default(), async {
-        take_accepted(&turn, register(listener)?, stop).await;
+        take_accepted(&turn, Acceptor::new([listener])?, stop).await;
         Ok(())
     })
 }
@@ -55,8 +55,9 @@ pub fn run<H: Handler>(
 /// what `make` makes for each, until `stop` ends. This thread waits meanwhile or, if
 /// the strategy needs one, is the acceptor.
 ///
-/// [`Strategy::listeners`] says how many there should be; loop N has listener N
-/// modulo their number.
+/// [`Strategy::listeners`] says how many there should be for each address. With one
+/// listener or more for each loop, loop N has every listener whose place is N modulo
+/// the number of loops; with fewer, every loop has all of them.
 ///
 /// # Errors
 /// There is no listener, a thread or its loop cannot begin, `make` failed, or a loop
@@ -68,23 +69,28 @@ pub fn run_all<P: Protocol>(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    if listeners.is_empty() {
+        let none = "there is no listener";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, none));
+    }
     let (stopper, stopped) = stopping();
     let mut lanes = Lanes::default();
     let mut sources = Vec::with_capacity(workers);
     for index in 0..workers {
         sources.push(match settings.strategy {
             Strategy::LeastLoaded => lanes.add(),
-            Strategy::PerSlot | Strategy::Shared => {
-                Source::Listener(nth(&listeners, index)?.try_clone()?, stopped.clone())
+            strategy @ (Strategy::PerSlot | Strategy::Shared) => {
+                let share = strategy.share(listeners.len(), workers, index);
+                let own = share.map(|slot| listeners[slot].try_clone());
+                Source::Listeners(own.collect::<io::Result<_>>()?, stopped.clone())
             }
         });
     }
     // Those that no loop has: a connection that came to them would wait for ever.
     let acceptor = match settings.strategy {
-        Strategy::LeastLoaded => Some(nth(&listeners, 0)?.try_clone()?),
-        Strategy::PerSlot | Strategy::Shared => None,
+        Strategy::LeastLoaded => listeners,
+        Strategy::PerSlot | Strategy::Shared => Vec::new(),
     };
-    drop(listeners);
     let make = Arc::new(make);
     let work = sources.into_iter().enumerate().map(|(index, source)| {
         let make = Arc::clone(&make);
@@ -99,16 +105,9 @@ pub fn run_all<P: Protocol>(
     team?.join().and(waited)
 }
 
-fn nth(listeners: &[TcpListener], index: usize) -> io::Result<&TcpListener> {
-    let index = index.checked_rem(listeners.len());
-    index
-        .map(|index| &listeners[index])
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "there is no listener"))
-}
-
 /// Where a loop has its connections from.
 enum Source {
-    Listener(TcpListener, Stop),
+    Listeners(Vec<TcpListener>, Stop),
     Lane(mpsc::Receiver<Passed>),
 }
 
@@ -138,11 +137,11 @@ impl Source {
     fn run<P: Protocol>(self, protocol: &Rc<P>, drain: Drain) -> io::Result<()> {
         run_loop(protocol, drain, async {
             match self {
-                Self::Listener(listener, mut stop) => {
+                Self::Listeners(listeners, mut stop) => {
                     let stop = async {
                         stop.stopped().await;
                     };
-                    take_accepted(protocol, register(listener)?, stop).await;
+                    take_accepted(protocol, Acceptor::new(listeners)?, stop).await;
                 }
                 // It ends when the acceptor has passed the last one.
                 Self::Lane(lane) => take_passed(protocol, lane).await,
@@ -173,7 +172,7 @@ fn run_loop<P: Protocol>(
 
 async fn take_accepted<P: Protocol>(
     protocol: &Rc<P>,
-    listener: AsyncListener,
+    acceptor: Acceptor,
     stop: impl Future<Output = ()>,
 ) {
     let begin = |stream, peer| {
@@ -181,7 +180,7 @@ async fn take_accepted<P: Protocol>(
     };
     let accepting = async {
         loop {
-            let (stream, peer) = accept(&listener).await;
+            let (stream, peer) = acceptor.accept().await;
             begin(stream, peer);
         }
     };
@@ -190,7 +189,7 @@ async fn take_accepted<P: Protocol>(
         () = stop => {}
         () = accepting => {}
     }
-    accept_waiting(&listener, begin);
+    acceptor.accept_waiting(begin);
 }
 
 async fn take_passed<P: Protocol>(protocol: &Rc<P>, mut lane: mpsc::Receiver<Passed>) {
@@ -250,7 +249,7 @@ impl Lanes {
 
 /// The thread of the caller, until the end.
 fn wait(
-    acceptor: Option<TcpListener>,
+    listeners: Vec<TcpListener>,
     mut lanes: Lanes,
     failed: impl Future<Output = ()>,
     stop: impl Future<Output = ()>,
@@ -259,13 +258,11 @@ fn wait(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let acceptor = acceptor.map(register).transpose()?;
+        // Without listeners it never has anything to pass.
+        let acceptor = Acceptor::new(listeners)?;
         let accepting = async {
-            let Some(listener) = &acceptor else {
-                return std::future::pending().await;
-            };
             loop {
-                let (stream, peer) = accept(listener).await;
+                let (stream, peer) = acceptor.accept().await;
                 lanes.pass(stream, peer);
             }
         };
@@ -275,9 +272,7 @@ fn wait(
             () = failed => {}
             () = accepting => {}
         }
-        if let Some(listener) = &acceptor {
-            accept_waiting(listener, |stream, peer| lanes.pass(stream, peer));
-        }
+        acceptor.accept_waiting(|stream, peer| lanes.pass(stream, peer));
         Ok(())
     })
 }

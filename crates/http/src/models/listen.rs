@@ -4,9 +4,12 @@ use rustix::net::sockopt::set_socket_reuseport;
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, accept_with, bind, listen, socket_with, sockopt,
 };
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream as StdStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener as AsyncListener, TcpStream};
 
@@ -90,7 +93,57 @@ pub(super) fn register(listener: TcpListener) -> io::Result<AsyncListener> {
     AsyncListener::from_std(listener)
 }
 
-/// The next connection; what went wrong with others is passed over.
+/// Listeners that one loop accepts from: an address has one or more of them, and a
+/// server one or more addresses.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    listeners: Vec<AsyncListener>,
+    /// Which is asked first, so that a busy one leaves the others their turn.
+    first: Cell<usize>,
+}
+
+impl Acceptor {
+    /// For the loop that runs now.
+    pub(super) fn new(listeners: impl IntoIterator<Item = TcpListener>) -> io::Result<Self> {
+        let listeners = listeners.into_iter().map(register);
+        Ok(Self {
+            listeners: listeners.collect::<io::Result<_>>()?,
+            first: Cell::new(0),
+        })
+    }
+
+    /// The next connection; what went wrong with others is passed over. Only one
+    /// task may wait for it.
+    pub(super) async fn accept(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match poll_fn(|context| self.poll(context)).await {
+                Ok(accepted) => return accepted,
+                Err(error) => pause_for(&error).await,
+            }
+        }
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let count = self.listeners.len();
+        for step in 0..count {
+            let index = (self.first.get() + step) % count;
+            if let Poll::Ready(accepted) = self.listeners[index].poll_accept(context) {
+                self.first.set((index + 1) % count);
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// As [`accept_waiting`], from all of them.
+    pub(super) fn accept_waiting(&self, mut take: impl FnMut(TcpStream, SocketAddr)) {
+        for listener in &self.listeners {
+            accept_waiting(listener, &mut take);
+        }
+    }
+}
+
+/// The next connection of one listener, as [`Acceptor::accept`].
 pub(super) async fn accept(listener: &AsyncListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {

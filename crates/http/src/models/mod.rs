@@ -8,12 +8,15 @@
 //! | processes | a place in the loop of a process | [`processes`] |
 //!
 //! What all of them share is small: how they listen ([`listeners`]), how the next
-//! connection finds its worker ([`Strategy`]), and how they end ([`Drain`]). How one
+//! connection finds its worker ([`Strategy`]), and how they end ([`Drain`]). What a
+//! service manager has to do with any of them is in [`activation`]. How one
 //! connection is driven is the protocol's business, [`crate::serve`] for instance.
 
+pub mod activation;
 mod balance;
 mod drain;
 pub mod events;
+mod inherit;
 mod listen;
 mod one;
 pub mod processes;
@@ -25,6 +28,7 @@ pub mod threads;
 
 pub use balance::Strategy;
 pub use drain::Drain;
+pub use inherit::listeners_for;
 pub use listen::{datagram_sockets, listeners};
 pub use one::Patience;
-pub use protocol::{Counts, Phase, Protocol};
+pub use protocol::{Counts, FIGURES, Figures, Phase, Protocol};

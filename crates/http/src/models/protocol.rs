@@ -38,7 +38,18 @@ pub trait Protocol: 'static {
 
     /// What has been done up to now.
     fn counts(&self) -> Counts;
+
+    /// The protocol's own numbers, for whoever adds up those of all loops.
+    fn figures(&self) -> Figures {
+        Figures::default()
+    }
 }
+
+/// How many numbers of its own a protocol has.
+pub const FIGURES: usize = 16;
+
+/// Numbers of a protocol's own, each of which only grows.
+pub type Figures = [u64; FIGURES];
 
 /// How willing a loop is to go on with its connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

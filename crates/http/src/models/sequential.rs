@@ -4,7 +4,7 @@
 //! that find it full are not answered at all; a client that is slow holds everyone.
 
 use super::drain::{Stop, stop as stopping};
-use super::listen::{accept, accept_waiting, register};
+use super::listen::Acceptor;
 use super::one::{Patience, serve_one};
 use super::protocol::Protocol;
 use std::cell::{Cell, RefCell};
@@ -13,16 +13,16 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::rc::Rc;
-use tokio::net::{TcpListener as AsyncListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
-/// Serves what `listener` accepts with what `make` makes, on this thread, until
+/// Serves what `listeners` accept with what `make` makes, on this thread, until
 /// `stop` ends and what was accepted by then is served.
 ///
 /// # Errors
 /// The loop cannot begin, or `make` failed.
 pub fn run<P: Protocol>(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     make: impl FnOnce(usize) -> io::Result<Rc<P>>,
     patience: Patience,
     stop: impl Future<Output = ()>,
@@ -35,7 +35,7 @@ pub fn run<P: Protocol>(
         tokio::task::spawn_local(Rc::clone(&protocol).watch());
         let (stopper, stopped) = stopping();
         let queue = Queue {
-            listener: register(listener)?,
+            acceptor: Acceptor::new(listeners)?,
             waiting: RefCell::new(VecDeque::new()),
             stop: stopped,
             is_closed: Cell::new(false),
@@ -56,7 +56,7 @@ pub fn run<P: Protocol>(
 
 /// The connections that wait for theirs to be served.
 struct Queue {
-    listener: AsyncListener,
+    acceptor: Acceptor,
     /// One that was accepted to see that it waits; when the server stops, all.
     waiting: RefCell<VecDeque<(TcpStream, SocketAddr)>>,
     stop: Stop,
@@ -85,13 +85,13 @@ impl Queue {
                     return None;
                 }
                 let take = |stream, peer| self.waiting.borrow_mut().push_back((stream, peer));
-                accept_waiting(&self.listener, take);
+                self.acceptor.accept_waiting(take);
                 continue;
             }
             tokio::select! {
                 biased;
                 _ = stop.stopped() => {}
-                connection = accept(&self.listener) => return Some(connection),
+                connection = self.acceptor.accept() => return Some(connection),
             }
         }
     }
@@ -99,7 +99,7 @@ impl Queue {
     /// Ends when somebody waits.
     async fn look(&self) {
         if self.waiting.borrow().is_empty() {
-            let connection = accept(&self.listener).await;
+            let connection = self.acceptor.accept().await;
             self.waiting.borrow_mut().push_back(connection);
         }
     }

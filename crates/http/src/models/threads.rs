@@ -6,7 +6,7 @@
 //! so more clients than workers are served in turns, and an idle one starves nobody.
 
 use super::drain::{Stop, Stopper, stop as stopping};
-use super::listen::{accept, accept_waiting, register};
+use super::listen::Acceptor;
 use super::one::{Patience, serve_one};
 use super::protocol::Protocol;
 use super::queue::Queue;
@@ -55,13 +55,13 @@ impl Default for Settings {
 
 type Waiting = Queue<(StdStream, SocketAddr)>;
 
-/// Serves what `listener` accepts, with what `make` makes for each worker, until
+/// Serves what `listeners` accept, with what `make` makes for each worker, until
 /// `stop` ends and what was accepted by then is served.
 ///
 /// # Errors
 /// A thread or its loop cannot begin, `make` failed, or a worker panicked.
 pub fn run<P: Protocol>(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
     settings: Settings,
     stop: impl Future<Output = ()>,
@@ -76,7 +76,7 @@ pub fn run<P: Protocol>(
     });
     let team = Team::start("worker", work);
     let accepted = match &team {
-        Ok(team) => accept_all::<P>(listener, &queue, &stopper, team.failed(), stop),
+        Ok(team) => accept_all::<P>(listeners, &queue, &stopper, team.failed(), stop),
         Err(_) => Ok(()),
     };
     stopper.stop();
@@ -121,7 +121,7 @@ async fn crowded(queue: &Waiting, share: Duration) {
 
 /// The acceptor, on the thread of the caller.
 fn accept_all<P: Protocol>(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     queue: &Waiting,
     stopper: &Stopper,
     failed: impl Future<Output = ()>,
@@ -131,7 +131,7 @@ fn accept_all<P: Protocol>(
         .enable_all()
         .build()?;
     LocalSet::new().block_on(&runtime, async {
-        let listener = register(listener)?;
+        let acceptor = Acceptor::new(listeners)?;
         let refused = RefCell::new(JoinSet::new());
         let hand_over = |stream: TcpStream, peer: SocketAddr| {
             let Ok(stream) = stream.into_std() else {
@@ -147,14 +147,14 @@ fn accept_all<P: Protocol>(
             () = failed => {}
             () = async {
                 loop {
-                    let (stream, peer) = accept(&listener).await;
+                    let (stream, peer) = acceptor.accept().await;
                     hand_over(stream, peer);
                 }
             } => {}
         }
         stopper.stop();
-        accept_waiting(&listener, hand_over);
-        drop(listener);
+        acceptor.accept_waiting(hand_over);
+        drop(acceptor);
         queue.close();
         // The last to be refused may still read why.
         refused.into_inner().join_all().await;

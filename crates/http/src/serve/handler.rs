@@ -4,6 +4,7 @@ use super::incoming::Incoming;
 use super::record::Record;
 use crate::files::{Answer, Method, Moment, Request as FileRequest, Site, Wanted};
 use crate::h1::RequestHead;
+use crate::models::Figures;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -44,6 +45,11 @@ pub trait Handler: 'static {
 
     /// A response has ended.
     fn record(&self, _: &Record<'_>) {}
+
+    /// Numbers that a pool of processes adds up.
+    fn figures(&self) -> Figures {
+        Figures::default()
+    }
 
     /// About a second has passed, or the last connection has ended.
     fn tick(&self) {}

@@ -6,7 +6,7 @@
 use super::connection::serve;
 use super::handler::Handler;
 use super::turn::Turn;
-use crate::models::{Counts, Phase, Protocol};
+use crate::models::{Counts, Figures, Phase, Protocol};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -44,5 +44,9 @@ impl<H: Handler> Protocol for Turn<H> {
 
     fn counts(&self) -> Counts {
         Turn::counts(self)
+    }
+
+    fn figures(&self) -> Figures {
+        self.handler().figures()
     }
 }

@@ -206,7 +206,7 @@ impl Loops {
 fn serve(
     model: Model,
     workers: usize,
-    mut listeners: Vec<TcpListener>,
+    listeners: Vec<TcpListener>,
     loops: Loops,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -215,18 +215,14 @@ fn serve(
         let _ = stopped.wait_for(|stop| *stop).await;
     };
     let make = move |_| loops.make();
-    let mut only = || {
-        let none = || io::Error::other("there is no listener");
-        listeners.pop().ok_or_else(none)
-    };
     match model {
-        Model::Sequential => sequential::run(only()?, make, Patience::default(), stop),
+        Model::Sequential => sequential::run(listeners, make, Patience::default(), stop),
         Model::Threads => {
             let settings = threads::Settings {
                 workers,
                 ..threads::Settings::default()
             };
-            threads::run(only()?, make, settings, stop)
+            threads::run(listeners, make, settings, stop)
         }
         Model::Events(strategy) => {
             let settings = events::Settings {

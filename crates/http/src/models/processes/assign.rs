@@ -27,31 +27,32 @@ impl fmt::Debug for SlotSet {
     }
 }
 
-/// The slots of each of `ready`, workers with their seats. A slot belongs to the
-/// worker on the seat of its number; one whose seat is empty to somebody else, since
-/// the kernel goes on to queue connections there.
+/// The slots of each of `ready`, workers with their seats of `seats`. A slot belongs
+/// to the worker on the seat that [`Strategy::share`] says; one whose seat is empty
+/// to somebody else, since the kernel goes on to queue connections there.
 pub(super) fn assign(
     strategy: Strategy,
     slots: usize,
+    seats: usize,
     ready: &[(WorkerId, usize)],
 ) -> Vec<(WorkerId, SlotSet)> {
     let mut assigned: Vec<_> = ready
         .iter()
         .map(|(id, _)| (*id, SlotSet::default()))
         .collect();
-    if ready.is_empty() {
+    // The master accepts for the least loaded.
+    if ready.is_empty() || strategy == Strategy::LeastLoaded {
         return assigned;
     }
-    for slot in 0..slots {
-        match strategy {
-            Strategy::PerSlot => {
-                let owner = ready.iter().position(|(_, seat)| *seat == slot);
-                assigned[owner.unwrap_or(slot % ready.len())].1.insert(slot);
-            }
-            Strategy::Shared => assigned.iter_mut().for_each(|(_, set)| set.insert(slot)),
-            // The master accepts.
-            Strategy::LeastLoaded => {}
+    let mut is_owned = SlotSet::default();
+    for (place, (_, seat)) in ready.iter().enumerate() {
+        for slot in strategy.share(slots, seats, *seat) {
+            assigned[place].1.insert(slot);
+            is_owned.insert(slot);
         }
+    }
+    for slot in (0..slots).filter(|slot| !is_owned.contains(*slot)) {
+        assigned[slot % ready.len()].1.insert(slot);
     }
     assigned
 }
@@ -61,12 +62,12 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(strategy: Strategy, slots: usize, seats: &[usize], expected: &str) {
-        let ready: Vec<_> = seats
+    fn check(strategy: Strategy, slots: usize, seats: usize, taken: &[usize], expected: &str) {
+        let ready: Vec<_> = taken
             .iter()
             .map(|&seat| (WorkerId(seat as u64), seat))
             .collect();
-        let sets: Vec<_> = assign(strategy, slots, &ready)
+        let sets: Vec<_> = assign(strategy, slots, seats, &ready)
             .into_iter()
             .map(|(_, set)| set)
             .collect();
@@ -75,15 +76,18 @@ mod tests {
 
     #[test]
     fn every_slot_has_somebody() {
-        check(Strategy::PerSlot, 3, &[0, 1, 2], "[{0}, {1}, {2}]");
-        check(Strategy::PerSlot, 3, &[2], "[{0, 1, 2}]");
-        check(Strategy::PerSlot, 4, &[0, 2], "[{0}, {1, 2, 3}]");
-        check(Strategy::PerSlot, 5, &[0, 1], "[{0, 2, 4}, {1, 3}]");
-        check(Strategy::PerSlot, 3, &[], "[]");
-        check(Strategy::Shared, 1, &[0, 1], "[{0}, {0}]");
-        check(Strategy::LeastLoaded, 1, &[0, 1], "[{}, {}]");
+        check(Strategy::PerSlot, 3, 3, &[0, 1, 2], "[{0}, {1}, {2}]");
+        check(Strategy::PerSlot, 3, 3, &[2], "[{0, 1, 2}]");
+        check(Strategy::PerSlot, 4, 4, &[0, 2], "[{0}, {1, 2, 3}]");
+        check(Strategy::PerSlot, 5, 2, &[0, 1], "[{0, 2, 4}, {1, 3}]");
+        check(Strategy::PerSlot, 4, 2, &[1], "[{0, 1, 2, 3}]");
+        check(Strategy::PerSlot, 1, 2, &[0, 1], "[{0}, {0}]");
+        check(Strategy::PerSlot, 3, 3, &[], "[]");
+        check(Strategy::Shared, 1, 2, &[0, 1], "[{0}, {0}]");
+        check(Strategy::LeastLoaded, 1, 2, &[0, 1], "[{}, {}]");
         check(
             Strategy::PerSlot,
+            MAX_SLOTS,
             MAX_SLOTS,
             &[127],
             &format!("[{:?}]", SlotSet(u128::MAX)),

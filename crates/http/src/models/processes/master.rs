@@ -3,26 +3,29 @@
 //! It runs on one thread and waits for signals, workers and time. It does nothing
 //! that could hold it up: a worker that does not read its channel is ended.
 
+use super::alone::{Alone, cut_off};
 use super::channel::{Channel, Line, Message, Welcome};
 use super::orders::{Order, Orders};
-use super::policy::Policy;
+use super::policy::{MAX_SLOTS, Policy};
 use super::pool::{Action, Facts, News, Pool, WorkerId};
 use super::program::Program;
 use super::scoreboard::{Scoreboard, monotonic_ms, unix_ms};
-use super::worker::{first_message, runtime, unexpected};
-use super::{ROLE_VARIABLE, SUCCESSOR, WORKER};
+use super::successor::{Predecessor, Successor};
+use super::worker::runtime;
+use super::{ROLE_VARIABLE, WORKER};
 use crate::models::Strategy;
+use crate::models::activation::{Notice, notify};
 use crate::models::balance::least_loaded;
-use crate::models::listen::{accept, accept_waiting, more_listeners, register};
+use crate::models::listen::{Acceptor, more_listeners};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener as AsyncListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
@@ -37,39 +40,44 @@ const EVENTS: usize = 1024;
 #[derive(Debug)]
 pub struct Master {
     /// From whom it takes over.
-    inherited: Option<Inherited>,
-}
-
-#[derive(Debug)]
-struct Inherited {
-    channel: Channel,
-    listeners: Vec<TcpListener>,
+    predecessor: Option<Predecessor>,
 }
 
 impl Master {
     /// The first of its kind.
     pub(super) fn first() -> Self {
-        Self { inherited: None }
+        Self { predecessor: None }
     }
 
     /// One that takes over from another.
     pub(super) fn successor(channel: Channel) -> io::Result<Self> {
-        let (channel, (message, descriptors)) = first_message(channel)?;
-        if message != Message::Handover || descriptors.is_empty() {
-            return Err(unexpected());
-        }
-        let listeners = descriptors.into_iter().map(TcpListener::from).collect();
         Ok(Self {
-            inherited: Some(Inherited { channel, listeners }),
+            predecessor: Some(Predecessor::hear(channel)?),
         })
     }
 
-    /// Keeps workers until it is told to end. `listen` makes as many listeners as it
-    /// is asked for; it is not asked if this program takes over from another, whose
-    /// listeners it has then.
+    /// The listeners of the program that this one takes over from, once; whoever
+    /// takes them gives them back to what it runs.
+    pub fn take_listeners(&mut self) -> Vec<TcpListener> {
+        let listeners = self.predecessor.as_mut().map(|one| &mut one.listeners);
+        listeners.map(std::mem::take).unwrap_or_default()
+    }
+
+    /// This process without workers, as it hears signals from now on.
     ///
     /// # Errors
-    /// The policy contradicts itself, `listen` failed, or the master cannot begin.
+    /// Signals cannot be heard.
+    pub fn alone(self) -> io::Result<Alone> {
+        Alone::new(self.predecessor)
+    }
+
+    /// Keeps workers until it is told to end. `listen` makes as many listeners as it
+    /// is asked for, of each address; it is not asked if this program has those of
+    /// another that it takes over from.
+    ///
+    /// # Errors
+    /// The policy contradicts itself, `listen` failed, the master or its first
+    /// workers cannot begin, or it was told to end twice.
     pub fn run(
         self,
         policy: Policy,
@@ -80,18 +88,23 @@ impl Master {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, fault));
         }
         let wanted = policy.listeners();
-        let (predecessor, mut slots) = match self.inherited {
-            None => (None, listen(wanted)?),
-            Some(Inherited { channel, listeners }) => (Some(channel), listeners),
+        let (predecessor, mut slots) = match self.predecessor {
+            None => (None, Vec::new()),
+            Some(mut one) => {
+                let listeners = std::mem::take(&mut one.listeners);
+                (Some(one), listeners)
+            }
         };
-        // A program with more workers than the one before it.
-        if let Some(first) = slots.first()
-            && slots.len() < wanted
-        {
-            slots.append(&mut more_listeners(
-                first.local_addr()?,
-                wanted - slots.len(),
-            )?);
+        if slots.is_empty() {
+            slots = listen(wanted)?;
+        } else if let (Some(first), 1..) = (slots.first(), wanted.saturating_sub(slots.len())) {
+            // A program with more workers than the one before it.
+            let more = more_listeners(first.local_addr()?, wanted - slots.len())?;
+            slots.extend(more);
+        }
+        if slots.len() > MAX_SLOTS {
+            let text = format!("{} listeners for workers: at most {MAX_SLOTS}", slots.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         LocalSet::new().block_on(&runtime()?, async {
             Shell::begin(policy, program, slots, predecessor)?
@@ -111,14 +124,19 @@ struct Shell {
     rows: Vec<usize>,
     listeners: Vec<TcpListener>,
     /// If the master accepts.
-    acceptor: Option<AsyncListener>,
+    acceptor: Option<Acceptor>,
     /// Who got the last connection.
     last: usize,
     workers: BTreeMap<WorkerId, Process>,
-    successor: Option<Child>,
+    successor: Option<Successor>,
     /// Whom to tell that this program serves.
-    predecessor: Option<Channel>,
+    predecessor: Option<Predecessor>,
+    /// What the workers of each generation are given, as [`Program::check`] gave it.
+    given: BTreeMap<u64, Vec<OwnedFd>>,
     is_ready: bool,
+    is_ending: bool,
+    /// Why everything ends.
+    failure: Option<io::Error>,
     begun: Instant,
     events: mpsc::Sender<Event>,
     receiver: mpsc::Receiver<Event>,
@@ -129,6 +147,7 @@ struct Process {
     child: Child,
     line: Rc<Line>,
     row: usize,
+    generation: u64,
     /// Connections that it was given.
     passed: u64,
     takes: bool,
@@ -143,26 +162,26 @@ enum Event {
 impl Shell {
     fn begin(
         policy: Policy,
-        program: Program,
+        mut program: Program,
         listeners: Vec<TcpListener>,
-        predecessor: Option<Channel>,
+        predecessor: Option<Predecessor>,
     ) -> io::Result<Self> {
-        let acceptor = match (policy.strategy, listeners.first()) {
-            (_, None) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "there is no listener",
-                ));
-            }
-            (Strategy::LeastLoaded, Some(first)) => Some(register(first.try_clone()?)?),
-            (Strategy::PerSlot | Strategy::Shared, _) => None,
+        if listeners.is_empty() {
+            let none = "there is no listener";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, none));
+        }
+        let acceptor = match policy.strategy {
+            Strategy::LeastLoaded => Some(Acceptor::new(copies(&listeners)?)?),
+            Strategy::PerSlot | Strategy::Shared => None,
         };
         for listener in &listeners {
             listener.set_nonblocking(true)?;
         }
+        let given = (program.check)().map_err(io::Error::other)?;
         let seed = unix_ms() ^ u64::from(std::process::id()) << 32;
         let (pool, actions) = Pool::new(policy, listeners.len(), seed);
         let (events, receiver) = mpsc::channel(EVENTS);
+        let given = BTreeMap::from([(pool.generation(), given)]);
         let mut shell = Self {
             pool,
             policy,
@@ -175,7 +194,10 @@ impl Shell {
             workers: BTreeMap::new(),
             successor: None,
             predecessor,
+            given,
             is_ready: false,
+            is_ending: false,
+            failure: None,
             begun: Instant::now(),
             events,
             receiver,
@@ -203,7 +225,7 @@ impl Shell {
                 }
             };
         }
-        Ok(())
+        self.failure.map_or(Ok(()), Err)
     }
 
     fn now(&self) -> Duration {
@@ -214,17 +236,18 @@ impl Shell {
         tracing::info!(?order, "the master is told");
         let now = self.now();
         let actions = match order {
+            Order::Stop if self.is_ending => {
+                self.failure = Some(cut_off());
+                self.kill_all();
+                Vec::new()
+            }
             Order::Stop => {
+                notify(Notice::Stopping);
+                self.is_ending = true;
                 self.pass_waiting();
                 self.pool.stop(now)
             }
-            Order::Reload => match (self.program.check)() {
-                Ok(()) => self.pool.reload(now),
-                Err(fault) => {
-                    tracing::error!("the configuration is not reloaded: {fault}");
-                    Vec::new()
-                }
-            },
+            Order::Reload => self.reload(now),
             Order::ReopenLogs => {
                 (self.program.reopen_logs)();
                 let workers: Vec<_> = self.workers.keys().copied().collect();
@@ -244,6 +267,26 @@ impl Shell {
         is_over
     }
 
+    fn reload(&mut self, now: Duration) -> Vec<Action> {
+        notify(Notice::Reloading);
+        let actions = match (self.program.check)() {
+            Ok(given) => {
+                let oldest = self.workers.values().map(|one| one.generation).min();
+                self.given
+                    .retain(|generation, _| oldest.is_none_or(|oldest| *generation >= oldest));
+                let actions = self.pool.reload(now);
+                self.given.insert(self.pool.generation(), given);
+                actions
+            }
+            Err(fault) => {
+                tracing::error!("the former configuration stays: {fault}");
+                Vec::new()
+            }
+        };
+        notify(Notice::Ready);
+        actions
+    }
+
     /// Who has ended?
     fn reap(&mut self) -> bool {
         let mut actions = Vec::new();
@@ -257,7 +300,7 @@ impl Shell {
             actions.append(&mut self.forget(id));
         }
         if let Some(successor) = &mut self.successor
-            && !matches!(successor.try_wait(), Ok(None))
+            && !matches!(successor.child.try_wait(), Ok(None))
         {
             self.successor = None;
             actions.append(&mut self.pool.not_taken_over());
@@ -284,6 +327,10 @@ impl Shell {
                 self.pool.ready(id, now)
             }
             Event::TakenOver => {
+                if let Some(successor) = &self.successor {
+                    notify(Notice::MainProcess(successor.child.id()));
+                }
+                self.is_ending = true;
                 self.acceptor = None;
                 self.pool.taken_over(now)
             }
@@ -292,9 +339,9 @@ impl Shell {
         if self.pool.is_ready() && !self.is_ready {
             self.is_ready = true;
             (self.program.ready)();
+            notify(Notice::Ready);
             if let Some(predecessor) = self.predecessor.take() {
-                // One that is gone meanwhile needs not know.
-                let _ = predecessor.send(&Message::Ready, &[]);
+                predecessor.tell();
             }
         }
         is_over
@@ -347,11 +394,23 @@ impl Shell {
                         waiting.extend(self.pool.not_taken_over());
                     }
                 }
+                Action::Tell(News::NotStarted(_)) if !self.is_ready => {
+                    waiting.extend(self.give_up());
+                }
                 Action::Tell(news) => tell_news(news),
                 Action::Finish => is_over = true,
             }
         }
         is_over
+    }
+
+    /// What does not even begin will not get better: whoever started this must know.
+    fn give_up(&mut self) -> Vec<Action> {
+        if self.failure.is_none() {
+            let text = "a worker ended before it was ready, and none was before it";
+            self.failure = Some(io::Error::other(text));
+        }
+        self.pool.stop(self.begun.elapsed())
     }
 
     fn spawn(&mut self, id: WorkerId, seat: usize, generation: u64) -> io::Result<()> {
@@ -380,9 +439,11 @@ impl Shell {
         });
         let listeners = self.listeners.iter().map(AsFd::as_fd);
         let extras = self.program.extras.iter().map(AsFd::as_fd);
+        let given = self.given.get(&generation).into_iter().flatten();
         let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(self.board.file())
             .chain(listeners)
             .chain(extras)
+            .chain(given.map(AsFd::as_fd))
             .collect();
         let (channel, theirs) = Channel::pair()?;
         channel.send(&welcome, &descriptors)?;
@@ -396,22 +457,16 @@ impl Shell {
             child,
             line,
             row,
+            generation,
             passed: 0,
             takes: false,
         })
     }
 
     fn start_successor(&mut self) -> io::Result<()> {
-        let (channel, theirs) = Channel::pair()?;
-        let listeners: Vec<_> = self.listeners.iter().map(AsFd::as_fd).collect();
-        channel.send(&Message::Handover, &listeners)?;
-        let line = Rc::new(channel.register()?);
-        let child = (self.program.successor)()
-            .env(ROLE_VARIABLE, SUCCESSOR)
-            .stdin(Stdio::from(theirs))
-            .spawn()?;
-        self.listen_to(&line, Event::TakenOver);
-        self.successor = Some(child);
+        let successor = Successor::start((self.program.successor)(), &self.listeners)?;
+        self.listen_to(&successor.line, Event::TakenOver);
+        self.successor = Some(successor);
         Ok(())
     }
 
@@ -420,7 +475,7 @@ impl Shell {
     fn listen_to(&self, line: &Rc<Line>, event: Event) {
         let (line, events) = (Rc::clone(line), self.events.clone());
         tokio::task::spawn_local(async move {
-            if let Ok(Some((Message::Ready, _))) = line.receive().await {
+            if line.serves().await {
                 // A master that is over does not listen.
                 let _ = events.send(event).await;
             }
@@ -443,6 +498,13 @@ impl Shell {
         if let Some(process) = self.workers.get_mut(&id) {
             // One that has ended already needs no end.
             let _ = process.child.kill();
+        }
+    }
+
+    fn kill_all(&mut self) {
+        let all: Vec<_> = self.workers.keys().copied().collect();
+        for id in all {
+            self.kill(id);
         }
     }
 
@@ -472,7 +534,7 @@ impl Shell {
 
     fn pass_waiting(&mut self) {
         if let Some(acceptor) = self.acceptor.take() {
-            accept_waiting(&acceptor, |stream, _| self.pass(&stream));
+            acceptor.accept_waiting(|stream, _| self.pass(&stream));
         }
     }
 }
@@ -484,10 +546,14 @@ fn load(board: &Scoreboard, process: &Process) -> u64 {
     counts.open + process.passed.saturating_sub(counts.connections)
 }
 
+fn copies(listeners: &[TcpListener]) -> io::Result<Vec<TcpListener>> {
+    listeners.iter().map(TcpListener::try_clone).collect()
+}
+
 /// The next connection; never one without a listener.
-async fn accept_if(listener: Option<&AsyncListener>) -> TcpStream {
-    match listener {
-        Some(listener) => accept(listener).await.0,
+async fn accept_if(acceptor: Option<&Acceptor>) -> TcpStream {
+    match acceptor {
+        Some(acceptor) => acceptor.accept().await.0,
         None => pending().await,
     }
 }

@@ -9,7 +9,8 @@
 //! is). What master and workers need of each other goes over one socket, the
 //! worker's standard input (`channel`): listeners and the [`Scoreboard`] at the
 //! start, slots and orders later, "ready" back. Which workers there should be is
-//! decided in `pool`, without any of that; `master` does what it says.
+//! decided in `pool`, without any of that; `master` does what it says. A program of
+//! another model hears the same signals and is replaced in the same way ([`Alone`]).
 //!
 //! | signal to the master | |
 //! |---|---|
@@ -18,6 +19,7 @@
 //! | USR1 | logs are opened again |
 //! | USR2 | the program as it lies on the disk now takes over, if it can serve |
 
+mod alone;
 mod assign;
 mod channel;
 mod master;
@@ -29,12 +31,14 @@ mod pool_tests;
 mod program;
 mod scoreboard;
 mod shared;
+mod successor;
 mod worker;
 
+pub use alone::{Alone, Service};
 pub use master::Master;
 pub use policy::{Load, MAX_SLOTS, Policy, Recycle};
 pub use program::Program;
-pub use scoreboard::{Scoreboard, WorkerState, WorkerStatus};
+pub use scoreboard::{Scoreboard, Sums, WorkerState, WorkerStatus};
 pub use worker::Worker;
 
 use channel::Channel;

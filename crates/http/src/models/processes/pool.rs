@@ -252,6 +252,11 @@ impl Pool {
         self.settle(now)
     }
 
+    /// That of workers that are started now.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Whether enough workers are ready to take over from another program.
     pub(super) fn is_ready(&self) -> bool {
         self.ready_count() >= self.policy.minimum
@@ -379,13 +384,16 @@ impl Pool {
 
     /// Gives every slot to somebody who is ready.
     fn give_slots(&mut self, actions: &mut Vec<Action>) {
+        let Policy {
+            strategy, maximum, ..
+        } = self.policy;
         let replaced: Vec<_> = self.replaced().collect();
         let ready: Vec<_> = self
             .in_state(State::Ready)
             .filter(|(id, worker)| !replaced.contains(id) && worker.seat < self.wanted)
             .map(|(id, worker)| (id, worker.seat))
             .collect();
-        for (id, slots) in assign(self.policy.strategy, self.slots, &ready) {
+        for (id, slots) in assign(strategy, self.slots, maximum, &ready) {
             let Some(worker) = self.workers.get_mut(&id) else {
                 continue;
             };

@@ -13,9 +13,11 @@ pub struct Program {
     pub worker: Box<dyn Fn() -> Command>,
     /// Starts it as it lies on the disk now, to take over.
     pub successor: Box<dyn Fn() -> Command>,
-    /// Whether its configuration is good, before workers are replaced by new ones
-    /// that read it; what is wrong with it otherwise.
-    pub check: Box<dyn FnMut() -> Result<(), String>>,
+    /// Whether its configuration is good, before the first workers start and before
+    /// they are replaced by new ones: what those are given after the extras (the
+    /// configuration itself, so that one who starts later has the same); or what is
+    /// wrong with it.
+    pub check: Box<dyn FnMut() -> Result<Vec<OwnedFd>, String>>,
     /// Called once, when as many workers serve as there must be at least.
     pub ready: Box<dyn FnMut()>,
     /// Opens the master's own logs again.
@@ -49,7 +51,7 @@ impl Program {
         Ok(Self {
             worker: Box::new(move || start("/proc/self/exe".as_ref())),
             successor: Box::new(move || again(&path)),
-            check: Box::new(|| Ok(())),
+            check: Box::new(|| Ok(Vec::new())),
             ready: Box::new(|| {}),
             reopen_logs: Box::new(|| {}),
             extras: Vec::new(),

@@ -4,13 +4,17 @@
 //! it gives it to the next. So no lock is needed, and a worker that dies in the
 //! middle of anything leaves only old numbers. Numbers of one row are read one
 //! after another, and may be of different moments.
+//!
+//! The last row is the master's: what workers did that have ended, so that sums over
+//! all rows never shrink ([`Scoreboard::sums`]).
 
-use super::shared::{Row, Rows, create};
-use crate::models::Counts;
+use super::shared::{CELLS, Row, Rows, create};
+use crate::models::{Counts, FIGURES, Figures};
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::fence;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where each number has its place in a row.
@@ -26,7 +30,17 @@ mod cell {
     pub(super) const OPEN: usize = 8;
     pub(super) const RESIDENT_BYTES: usize = 9;
     pub(super) const COMPUTED_NS: usize = 10;
+    /// Of the last row: odd while it changes.
+    pub(super) const CHANGES: usize = 11;
+    /// The first of the protocol's own.
+    pub(super) const FIGURES: usize = 16;
 }
+
+const _: () = assert!(cell::FIGURES + FIGURES <= CELLS);
+
+/// How often a sum is tried again that was changed meanwhile: changes are rare, and
+/// a master that died within one is not waited for.
+const TRIES: usize = 1000;
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +75,17 @@ pub struct WorkerStatus {
     pub resident_bytes: u64,
     /// Processor time that it used.
     pub computed: Duration,
+    /// The protocol's own numbers.
+    pub figures: Figures,
+}
+
+/// What all workers have done, also those that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Connections and requests.
+    pub counts: Counts,
+    /// The protocol's own numbers.
+    pub figures: Figures,
 }
 
 /// All rows.
@@ -70,7 +95,9 @@ pub struct Scoreboard(Rows);
 impl Scoreboard {
     /// A board for `rows` workers at the same time.
     pub(super) fn create(rows: usize) -> io::Result<Self> {
-        Self::open(create(rows)?)
+        let board = Self::open(create(rows + 1)?)?;
+        board.last_row().0[cell::BEGUN_MS].store(unix_ms(), Relaxed);
+        Ok(board)
     }
 
     /// The board that somebody else created.
@@ -84,32 +111,81 @@ impl Scoreboard {
 
     /// The workers that there are.
     pub fn workers(&self) -> impl Iterator<Item = WorkerStatus> {
-        self.0.rows().iter().filter_map(read)
+        self.worker_rows().iter().filter_map(read)
+    }
+
+    /// How long there has been a master.
+    pub fn age(&self) -> Duration {
+        let begun = self.last_row().0[cell::BEGUN_MS].load(Relaxed);
+        Duration::from_millis(unix_ms().saturating_sub(begun))
+    }
+
+    /// What all workers did, but `live`: what that process says of itself is newer
+    /// than its row, and is added in place of it.
+    pub fn sums(&self, own: u32, live: Sums) -> Sums {
+        let last = &self.last_row().0;
+        let mut sums = Sums::default();
+        for _ in 0..TRIES {
+            let before = last[cell::CHANGES].load(Acquire);
+            sums = live;
+            sums.add(&sums_of(self.last_row()));
+            for row in self.worker_rows() {
+                let pid = row.0[cell::PID].load(Acquire);
+                if pid != 0 && pid != u64::from(own) {
+                    sums.add(&sums_of(row));
+                }
+            }
+            fence(Acquire);
+            let is_same = last[cell::CHANGES].load(Relaxed) == before;
+            if is_same && before.is_multiple_of(2) {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        sums
+    }
+
+    /// The row of those that have ended; [`Self::create`] makes it.
+    fn last_row(&self) -> &Row {
+        let rows = self.0.rows();
+        &rows[rows.len() - 1]
+    }
+
+    fn worker_rows(&self) -> &[Row] {
+        let rows = self.0.rows();
+        &rows[..rows.len() - 1]
     }
 
     /// What the worker of a row says; none if there is none.
     pub(super) fn worker(&self, row: usize) -> Option<WorkerStatus> {
-        read(self.0.rows().get(row)?)
+        read(self.worker_rows().get(row)?)
     }
 
-    /// Makes a row ready for the next worker. Its last one must have ended.
+    /// Makes a row ready for the next worker. Its last one must have ended; what it
+    /// did is kept in the last row. Only the master does this.
     pub(super) fn clear(&self, row: usize) {
-        for cell in &self.0.rows()[row].0 {
+        let (row, last) = (&self.worker_rows()[row], self.last_row());
+        let changes = last.0[cell::CHANGES].load(Relaxed);
+        last.0[cell::CHANGES].store(changes.wrapping_add(1), Relaxed);
+        fence(Release);
+        let mut sums = sums_of(last);
+        sums.add(&sums_of(row));
+        for cell in &row.0 {
             cell.store(0, Relaxed);
         }
+        sums.counts.open = 0;
+        write_sums(last, &sums);
+        last.0[cell::CHANGES].store(changes.wrapping_add(2), Release);
     }
 
     /// Writes what is counted in a row; only its worker does.
     pub(super) fn count(&self, row: usize, counts: Counts) {
-        let row = &self.0.rows()[row].0;
-        row[cell::REQUESTS].store(counts.requests, Relaxed);
-        row[cell::CONNECTIONS].store(counts.connections, Relaxed);
-        row[cell::OPEN].store(counts.open, Relaxed);
+        write_counts(&self.worker_rows()[row], counts);
     }
 
     /// Writes all of a row; only its worker does.
     pub(super) fn write(&self, index: usize, status: &WorkerStatus) {
-        let row = &self.0.rows()[index].0;
+        let row = &self.worker_rows()[index].0;
         let set = |cell: usize, value: u64| row[cell].store(value, Relaxed);
         set(cell::SEAT, status.seat as u64);
         set(cell::GENERATION, status.generation);
@@ -118,15 +194,55 @@ impl Scoreboard {
         set(cell::ALIVE_MS, status.alive_ms);
         set(cell::RESIDENT_BYTES, status.resident_bytes);
         set(cell::COMPUTED_NS, status.computed.as_nanos() as u64);
-        self.count(index, status.counts);
+        let WorkerStatus {
+            counts, figures, ..
+        } = *status;
+        write_sums(&self.worker_rows()[index], &Sums { counts, figures });
         // Last: a row without a process is empty.
         row[cell::PID].store(u64::from(status.pid), Release);
+    }
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        self.counts.open += other.counts.open;
+        self.counts.connections += other.counts.connections;
+        self.counts.requests += other.counts.requests;
+        for (sum, figure) in self.figures.iter_mut().zip(other.figures) {
+            *sum += figure;
+        }
+    }
+}
+
+fn write_counts(row: &Row, counts: Counts) {
+    row.0[cell::REQUESTS].store(counts.requests, Relaxed);
+    row.0[cell::CONNECTIONS].store(counts.connections, Relaxed);
+    row.0[cell::OPEN].store(counts.open, Relaxed);
+}
+
+fn write_sums(row: &Row, sums: &Sums) {
+    write_counts(row, sums.counts);
+    for (cell, figure) in row.0[cell::FIGURES..].iter().zip(sums.figures) {
+        cell.store(figure, Relaxed);
+    }
+}
+
+fn sums_of(row: &Row) -> Sums {
+    let get = |cell: usize| row.0[cell].load(Relaxed);
+    Sums {
+        counts: Counts {
+            open: get(cell::OPEN),
+            connections: get(cell::CONNECTIONS),
+            requests: get(cell::REQUESTS),
+        },
+        figures: std::array::from_fn(|index| get(cell::FIGURES + index)),
     }
 }
 
 fn read(row: &Row) -> Option<WorkerStatus> {
     let pid = row.0[cell::PID].load(Acquire);
     let get = |cell: usize| row.0[cell].load(Relaxed);
+    let Sums { counts, figures } = sums_of(row);
     let status = WorkerStatus {
         pid: pid as u32,
         seat: get(cell::SEAT) as usize,
@@ -138,11 +254,8 @@ fn read(row: &Row) -> Option<WorkerStatus> {
         },
         begun_ms: get(cell::BEGUN_MS),
         alive_ms: get(cell::ALIVE_MS),
-        counts: Counts {
-            open: get(cell::OPEN),
-            connections: get(cell::CONNECTIONS),
-            requests: get(cell::REQUESTS),
-        },
+        counts,
+        figures,
         resident_bytes: get(cell::RESIDENT_BYTES),
         computed: Duration::from_nanos(get(cell::COMPUTED_NS)),
     };
@@ -202,6 +315,7 @@ mod tests {
             },
             resident_bytes: 9,
             computed: Duration::from_nanos(10),
+            figures: [3; FIGURES],
         };
         board.write(1, &status);
         assert_eq!(other.workers().collect::<Vec<_>>(), [status]);
@@ -212,9 +326,50 @@ mod tests {
     }
 
     #[test]
+    fn sums_keep_what_the_dead_did() {
+        let board = Scoreboard::create(2).unwrap();
+        let worker = |pid, requests| WorkerStatus {
+            pid,
+            counts: Counts {
+                open: 1,
+                connections: 1,
+                requests,
+            },
+            figures: [requests; FIGURES],
+            ..WorkerStatus::default()
+        };
+        let check = |open, connections, requests| {
+            let counts = Counts {
+                open,
+                connections,
+                requests,
+            };
+            let figures = [requests; FIGURES];
+            let live = Sums {
+                counts: Counts {
+                    open: 0,
+                    connections: 0,
+                    requests: 100,
+                },
+                figures: [100; FIGURES],
+            };
+            assert_eq!(board.sums(7, live), Sums { counts, figures });
+        };
+        board.write(0, &worker(7, 90));
+        board.write(1, &worker(8, 5));
+        check(1, 1, 105);
+        board.clear(1);
+        check(0, 1, 105);
+        board.write(1, &worker(9, 2));
+        check(1, 2, 107);
+        board.clear(1);
+        check(0, 2, 107);
+    }
+
+    #[test]
     fn another_file_is_no_scoreboard() {
         let file = tempfile::tempfile().unwrap();
-        file.set_len(256).unwrap();
+        file.set_len(512).unwrap();
         assert!(Scoreboard::open(file.into()).is_err());
     }
 

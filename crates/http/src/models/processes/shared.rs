@@ -17,16 +17,16 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
 /// Integers of one row.
-pub(super) const CELLS: usize = 16;
+pub(super) const CELLS: usize = 32;
 
-/// One row: two cache lines, since a processor fetches them in pairs, so that
-/// writers of different rows do not slow each other.
+/// One row: whole pairs of cache lines, since a processor fetches them in pairs, so
+/// that writers of different rows do not slow each other.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub(super) struct Row(pub(super) [AtomicU64; CELLS]);
 
 const ROW_BYTES: usize = size_of::<Row>();
-const _: () = assert!(ROW_BYTES == 128);
+const _: () = assert!(ROW_BYTES == 256);
 
 /// Its size can never change again: whoever maps it can always touch all of it.
 const SEALS: SealFlags = SealFlags::SHRINK

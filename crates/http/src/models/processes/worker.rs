@@ -125,6 +125,8 @@ impl Worker {
                 _ = drain.run(&**protocol, Instant::now()) => {}
                 () = beat(&row, &**protocol) => {}
             }
+            // The last numbers stay when it has gone.
+            row.write(&**protocol);
             Ok(())
         })
     }
@@ -241,6 +243,7 @@ impl Row {
             counts: protocol.counts(),
             resident_bytes: resident_bytes(),
             computed: computed(),
+            figures: protocol.figures(),
         };
         self.board.write(self.welcome.row as usize, &status);
     }

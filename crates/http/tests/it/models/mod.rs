@@ -6,7 +6,7 @@ mod turns;
 
 use httpd::models::{Drain, Patience, Protocol, Strategy, events, listeners, sequential, threads};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -81,28 +81,26 @@ impl Model {
             Self::Sequential | Self::Threads { .. } => 1,
             Self::Events { workers, strategy } => strategy.listeners(workers),
         };
-        let mut listeners = listeners(any, count).unwrap();
+        let listeners = listeners(any, count).unwrap();
         let address = listeners[0].local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
-        let mut only = move || -> TcpListener { listeners.remove(0) };
         let thread = std::thread::spawn(move || match self {
-            Self::Sequential => sequential::run(only(), make, patience, stopped),
+            Self::Sequential => sequential::run(listeners, make, patience, stopped),
             Self::Threads { workers, queue } => {
                 let settings = threads::Settings {
                     workers,
                     queue,
                     patience,
                 };
-                threads::run(only(), make, settings, stopped)
+                threads::run(listeners, make, settings, stopped)
             }
             Self::Events { workers, strategy } => {
-                let all = (0..count).map(|_| only()).collect();
                 let settings = events::Settings {
                     strategy,
                     drain: patience.drain,
                 };
-                events::run_all(all, workers, make, settings, stopped)
+                events::run_all(listeners, workers, make, settings, stopped)
             }
         });
         Running {
