@@ -18,3 +18,4 @@ pub mod models;
 mod recent;
 pub mod serve;
 pub mod web;
+pub mod websocket;

@@ -7,7 +7,7 @@
 use http::{HeaderMap, StatusCode};
 
 use super::body::{BodyReader, BodyStep};
-use super::head::{self, HeaderSlots, RequestHead, Version};
+use super::head::{self, Framing, HeaderSlots, RequestHead, Version};
 use super::limits::Limits;
 use super::reject::Reject;
 use super::response::{self, BodyWriter, RespondError, ResponseHead};
@@ -218,7 +218,10 @@ impl Connection {
             client_closes: !fields.keep_alive,
             awaits_continue: fields.expect_continue,
             may_upgrade: fields.upgrade.is_some(),
-            early_bytes: fields.upgrade.is_some() && buffered > head.consumed(),
+            // Behind content, they are among those that the driver has left.
+            early_bytes: fields.upgrade.is_some()
+                && fields.framing == Framing::None
+                && buffered > head.consumed(),
         };
         self.writing = Writing::Due;
         self.reading = match BodyReader::new(fields.framing, &self.limits) {
@@ -227,6 +230,12 @@ impl Connection {
             Err(reject) => return Err(self.refuse(reject)),
         };
         Ok(())
+    }
+
+    /// Whether the current request offers to switch protocols.
+    #[must_use]
+    pub fn may_upgrade(&self) -> bool {
+        self.exchange.may_upgrade
     }
 
     /// Lets the content of the current request be no longer than `most` bytes from

@@ -8,7 +8,9 @@ use super::exchange;
 use super::handler::Handler;
 use super::record::{Asked, Kept};
 use super::socket::{send, send_file, shut_down_writing};
+use super::switched::{self, Place};
 use super::turn::{Turn, Watched};
+use super::upgrade::Talk;
 use crate::files::{Answer, Body, FileRange, Moment, Part};
 use crate::h1::{
     BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Next, Reject, RespondError, Waiting,
@@ -50,10 +52,14 @@ pub fn serve<H: Handler>(
         wire,
         turn,
         pending: None,
+        has_left_http: false,
     };
     async move {
-        // Whoever it was has gone.
-        let _ = driver.run().await;
+        // An error means that whoever it was has gone.
+        if let Ok(Some(talk)) = driver.run().await {
+            // Boxed: a connection that stays with HTTP stays small.
+            Box::pin(driver.talk(talk)).await;
+        }
     }
 }
 
@@ -73,6 +79,8 @@ struct Driver<H: Handler> {
     wire: Wire,
     /// A response under way that is to be told of.
     pending: Option<Box<Pending>>,
+    /// The connection goes on without it.
+    has_left_http: bool,
 }
 
 /// A response whose content is being sent.
@@ -105,12 +113,15 @@ pub(super) struct Call {
 impl<H: Handler> Drop for Driver<H> {
     fn drop(&mut self) {
         self.tell_pending();
-        self.turn.leave();
+        if !self.has_left_http {
+            self.turn.leave();
+        }
     }
 }
 
 impl<H: Handler> Driver<H> {
-    async fn run(&mut self) -> io::Result<()> {
+    /// Ends with the connection, or with what is said on it after HTTP.
+    async fn run(&mut self) -> io::Result<Option<Talk>> {
         loop {
             match self.take_turn()? {
                 After::Read => self.wait_to_read().await?,
@@ -126,9 +137,30 @@ impl<H: Handler> Driver<H> {
                         ..
                     } = &mut *self;
                     // Boxed: a connection that only serves files stays small.
-                    Box::pin(exchange::run(turn, protocol, wire, call)).await?;
+                    let exchange = Box::pin(exchange::run(turn, protocol, wire, call));
+                    if let Some(talk) = exchange.await? {
+                        return Ok(Some(talk));
+                    }
                 }
-                After::Close { linger } => return self.close(linger).await,
+                After::Close { linger } => {
+                    self.close(linger).await?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// What comes after HTTP.
+    fn talk(mut self, talk: Talk) -> impl Future<Output = ()> {
+        self.has_left_http = true;
+        let place = Place(Rc::clone(&self.turn));
+        let watched = Rc::clone(&self.wire.watched);
+        drop(self);
+        let stream = Rc::into_inner(watched).map(|watched| watched.stream);
+        async move {
+            // The driver was the only other one who had it.
+            if let Some(stream) = stream {
+                switched::run(place, stream, talk).await;
             }
         }
     }

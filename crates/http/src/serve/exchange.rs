@@ -1,15 +1,20 @@
 //! One request that a service answers: its content goes in while the answer comes
 //! out, each at the pace of the slower side.
+//!
+//! An answer may end HTTP on the connection; what comes then is in
+//! [`super::switched`].
 
 use super::connection::{Call, Wire};
 use super::handler::{Answering, BoxBody, Handler};
 use super::incoming::{BodyError, Incoming, Slot};
+use super::socket::has_unread;
 use super::turn::Turn;
+use super::upgrade::{Switch, Talk, Upgrade};
 use crate::files::{FileRange, Part};
-use crate::h1::{BodyPlan, BodySize, BodyStep, Connection, Reject, trailer_fields};
+use crate::h1::{BodyPlan, BodySize, BodyStep, Connection, Reject, RespondError, trailer_fields};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::Body;
 use std::future::poll_fn;
 use std::io;
@@ -21,7 +26,7 @@ use std::task::{Context, Poll};
 const FLUSH_BYTES: usize = 64 * 1024;
 
 /// Lets the handler answer the request of `parts`, whose content is still to be
-/// received, and sends the answer.
+/// received, and sends the answer. If that ends HTTP, gives what is said then.
 ///
 /// # Errors
 /// The connection broke.
@@ -30,7 +35,7 @@ pub(super) async fn run<H: Handler>(
     protocol: &mut Connection,
     wire: &mut Wire,
     call: Box<Call>,
-) -> io::Result<()> {
+) -> io::Result<Option<Talk>> {
     let Call { parts, kept } = *call;
     let (body, slot) = if protocol.body_remains() {
         let slot = Arc::new(Slot::default());
@@ -40,7 +45,11 @@ pub(super) async fn run<H: Handler>(
         (Incoming::empty(), None)
     };
     turn.expect_nothing(&wire.watched);
-    let mut answering = turn.handler.call(Request::from_parts(parts, body));
+    let mut request = Request::from_parts(parts, body);
+    if protocol.may_upgrade() {
+        request.extensions_mut().insert(Upgrade::offered());
+    }
+    let mut answering = turn.handler.call(request);
     let mut exchange = Exchange {
         turn,
         protocol,
@@ -48,10 +57,14 @@ pub(super) async fn run<H: Handler>(
         slot,
         content_bytes: 0,
     };
-    let response = exchange.answer(&mut answering).await?;
+    let mut response = exchange.answer(&mut answering).await?;
     drop(answering);
-    let status = response.status();
-    let sent = exchange.respond(response).await;
+    let mut status = response.status();
+    let talk = Switch::take(response.extensions_mut());
+    let sent = match talk {
+        Some(talk) => exchange.switch(response.headers(), talk, &mut status).await,
+        None => exchange.respond(response).await.map(|()| None),
+    };
     if let Some(kept) = kept {
         let given = exchange.content_bytes;
         let bytes = given.saturating_sub(exchange.wire.unsent_length());
@@ -114,6 +127,28 @@ impl<H: Handler> Exchange<'_, H> {
             }
         }
         self.wire.send_all(self.turn).await
+    }
+
+    /// Sends the 101, or the refusal of what came too early.
+    async fn switch(
+        &mut self,
+        fields: &HeaderMap,
+        talk: Talk,
+        status: &mut StatusCode,
+    ) -> io::Result<Option<Talk>> {
+        self.wire.send_all(self.turn).await?;
+        self.turn.now();
+        let mut out = Vec::with_capacity(256);
+        let unread = self.wire.held.len() + usize::from(has_unread(&self.wire.watched.stream));
+        let switched = self.protocol.switch_protocols(&mut out, unread, fields);
+        if let Err(error) = switched {
+            let refusal = refusal(error);
+            *status = refusal.status;
+            self.protocol.reject(&mut out, &refusal, &self.turn.date());
+        }
+        self.wire.send_now(&out)?;
+        self.wire.send_all(self.turn).await?;
+        Ok(switched.is_ok().then_some(talk))
     }
 
     /// Instead of the equivalent body, the file itself.
@@ -289,6 +324,20 @@ enum Fed {
 enum Refused {
     Request(Reject),
     Connection(io::Error),
+}
+
+/// What a client is told whose connection cannot switch though the service would.
+fn refusal(error: RespondError) -> Reject {
+    match error {
+        RespondError::EarlyBytes => Reject::new(
+            StatusCode::BAD_REQUEST,
+            "wait for the answer before you speak another protocol",
+        ),
+        _ => {
+            tracing::warn!("a connection could not switch protocols: {error}");
+            Reject::new(StatusCode::INTERNAL_SERVER_ERROR, "no switch was offered")
+        }
+    }
 }
 
 fn announced(parts: &Parts) -> Option<u64> {

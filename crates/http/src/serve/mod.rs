@@ -5,7 +5,8 @@
 //! the connections it watches. [`connection::serve`] drives one connection in
 //! turns: whatever one read brought is answered in one write. What needs no waiting
 //! (a file) is answered within the turn; everything else becomes an exchange
-//! with a `tower` service. Which loop gets which connection is decided in
+//! with a `tower` service, which may take the connection out of HTTP ([`Upgrade`]).
+//! Which loop gets which connection is decided in
 //! [`crate::models`]; the rules of the protocol are [`crate::h1`]'s.
 
 mod connection;
@@ -15,7 +16,9 @@ mod incoming;
 mod protocol;
 mod record;
 mod socket;
+mod switched;
 mod turn;
+mod upgrade;
 
 pub use connection::serve;
 pub(crate) use handler::plain;
@@ -23,3 +26,4 @@ pub use handler::{Answering, BoxBody, Files, Handler, Layered, Tower};
 pub use incoming::{BodyError, Incoming};
 pub use record::{Asked, Record};
 pub use turn::{Settings, Timeouts, Turn};
+pub use upgrade::{Closer, Closing, Switch, Talk, Talking, Upgrade, Upgraded};

@@ -1,7 +1,7 @@
 //! Socket calls that `tokio` does not offer: writing with more to come, sending a
-//! file, and shutting down one direction.
+//! file, looking without reading, and shutting down one direction.
 
-use rustix::net::{SendFlags, Shutdown};
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use std::fs::File;
 use std::io;
 use tokio::io::Interest;
@@ -34,6 +34,14 @@ pub(super) fn send_file(
         let sent = rustix::fs::sendfile(stream, file, Some(&mut offset), length)?;
         Ok(sent as u64)
     })
+}
+
+/// Whether anything was received that nobody has read. The kernel is asked, since
+/// the loop may not have heard of it yet.
+pub(super) fn has_unread(stream: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let seen = rustix::net::recv(stream, &mut [0; 1][..], flags);
+    seen.is_ok_and(|(length, _)| length > 0)
 }
 
 /// Lets the client see the end, while its last bytes are still read.

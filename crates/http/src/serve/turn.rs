@@ -48,6 +48,11 @@ pub struct Timeouts {
     pub write: Duration,
     /// For the client's last bytes after the response that ends a connection.
     pub linger: Duration,
+    /// Until anything moves over a connection that has left HTTP, in either
+    /// direction; at most twice as long.
+    pub silence: Duration,
+    /// For the last words on a connection that has left HTTP and is to end.
+    pub farewell: Duration,
 }
 
 impl Default for Timeouts {
@@ -58,6 +63,9 @@ impl Default for Timeouts {
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
             linger: Duration::from_secs(5),
+            // Longer than the time between two pings of any protocol that has them.
+            silence: Duration::from_secs(120),
+            farewell: Duration::from_secs(5),
         }
     }
 }
@@ -73,6 +81,8 @@ pub struct Turn<H> {
     watched: RefCell<Vec<Weak<Watched>>>,
     phase: Cell<Phase>,
     counts: Cell<Counts>,
+    /// The phase is another.
+    changed: Notify,
     /// The last connection has ended.
     left: Notify,
 }
@@ -159,6 +169,7 @@ impl<H> Turn<H> {
             watched: RefCell::new(Vec::new()),
             phase: Cell::new(Phase::default()),
             counts: Cell::new(Counts::default()),
+            changed: Notify::new(),
             left: Notify::new(),
         })
     }
@@ -179,6 +190,7 @@ impl<H> Turn<H> {
             return;
         }
         self.phase.set(phase);
+        self.changed.notify_waiters();
         if phase == Phase::Ending {
             for connection in self.watched.borrow().iter().filter_map(Weak::upgrade) {
                 if connection.is_idle.get() {
@@ -191,6 +203,13 @@ impl<H> Turn<H> {
 
     pub(super) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// Ends when connections are to end.
+    pub(super) async fn last_requests(&self) {
+        while self.phase.get() == Phase::Serving {
+            self.changed.notified().await;
+        }
     }
 
     /// Ends when no connection is open any more.

@@ -8,4 +8,6 @@ mod limit_clients;
 mod log_writer;
 mod models;
 mod serve;
+mod upgrade;
 mod web;
+mod websocket;

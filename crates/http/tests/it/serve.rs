@@ -18,14 +18,17 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A server on a thread of its own, which ends with the test.
-struct Server {
-    address: SocketAddr,
+pub struct Server {
+    pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    fn start<H: Handler>(settings: Settings, handler: impl FnOnce() -> H + Send + 'static) -> Self {
+    pub fn start<H: Handler>(
+        settings: Settings,
+        handler: impl FnOnce() -> H + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -40,7 +43,7 @@ impl Server {
         }
     }
 
-    fn connect(&self) -> Client {
+    pub fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.address).unwrap();
         // Only against a test that would hang.
         stream
@@ -50,11 +53,11 @@ impl Server {
     }
 
     /// No request begins any more; ends with the last connection.
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         drop(self.stop.take());
     }
 
-    fn join(&mut self) {
+    pub fn join(&mut self) {
         self.thread.take().unwrap().join().unwrap();
     }
 }
@@ -65,15 +68,15 @@ impl Drop for Server {
     }
 }
 
-struct Client(BufReader<TcpStream>);
+pub struct Client(pub BufReader<TcpStream>);
 
 impl Client {
-    fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.get_mut().write_all(bytes.as_ref()).unwrap();
     }
 
     /// Status line, header lines, and content, of a response with a length.
-    fn receive(&mut self) -> (String, String, Vec<u8>) {
+    pub fn receive(&mut self) -> (String, String, Vec<u8>) {
         let (status, fields) = self.receive_head();
         let length = field(&fields, "content-length").map_or(0, |text| text.parse().unwrap());
         let mut content = vec![0; length];
@@ -81,7 +84,7 @@ impl Client {
         (status, fields, content)
     }
 
-    fn receive_head(&mut self) -> (String, String) {
+    pub fn receive_head(&mut self) -> (String, String) {
         let mut status = String::new();
         self.0.read_line(&mut status).unwrap();
         let mut fields = String::new();
@@ -95,14 +98,14 @@ impl Client {
         }
     }
 
-    fn rest(&mut self) -> Vec<u8> {
+    pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         self.0.read_to_end(&mut rest).unwrap();
         rest
     }
 }
 
-fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
+pub fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     fields.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
         found.eq_ignore_ascii_case(name).then(|| value.trim())
