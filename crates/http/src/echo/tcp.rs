@@ -9,10 +9,10 @@ use crate::models::{Counts, Phase, Protocol};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::TcpStream as AsyncStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -57,7 +57,7 @@ pub struct Echo {
 /// One connection.
 struct Connection {
     echo: Rc<Echo>,
-    stream: TcpStream,
+    stream: AsyncStream,
     peer: SocketAddr,
     begun: Instant,
     /// Something was received or sent then.
@@ -97,22 +97,21 @@ impl Echo {
         counts
     }
 
-    fn begin(self: Rc<Self>, stream: TcpStream, peer: SocketAddr) -> Connection {
-        // What is sent is the answer; waiting for more would only delay it.
-        let _ = stream.set_nodelay(true);
+    fn begin(self: Rc<Self>, stream: TcpStream, peer: SocketAddr) -> io::Result<Connection> {
+        let stream = AsyncStream::from_std(stream)?;
         self.count(|counts| {
             counts.open += 1;
             counts.connections += 1;
         });
         let now = Instant::now();
-        Connection {
+        Ok(Connection {
             echo: self,
             stream,
             peer,
             begun: now,
             moved: Cell::new(now),
             bytes: Cell::new(0),
-        }
+        })
     }
 }
 
@@ -126,7 +125,12 @@ impl Protocol for Echo {
         peer: SocketAddr,
     ) -> impl Future<Output = ()> + 'static {
         let connection = self.begin(stream, peer);
-        async move { connection.run().await }
+        async move {
+            match connection {
+                Ok(connection) => connection.run().await,
+                Err(error) => tracing::warn!(%peer, "echo: a connection was cut off: {error}"),
+            }
+        }
     }
 
     async fn watch(self: Rc<Self>) {

@@ -259,13 +259,14 @@ impl Connection {
     /// Content that is refused, or that ended before it was whole. The driver tells
     /// whoever reads the content, and calls [`Connection::reject`].
     pub fn receive_body(&mut self, buffer: &[u8]) -> Result<BodyStep, Reject> {
+        let continue_due = self.continue_due();
         let body = match (self.phase, &mut self.reading) {
             (Phase::Open, Reading::Body(body)) => body,
             (_, Reading::Whole) => return Ok(BodyStep::End(0..0)),
             // What came of it so far must never pass for all of it.
             _ => return Err(Reject::bad("the content cannot be received any more")),
         };
-        if self.exchange.awaits_continue && !self.input_ended {
+        if continue_due {
             if buffer.is_empty() {
                 return Ok(BodyStep::ContinueDue);
             }
@@ -300,6 +301,12 @@ impl Connection {
         } else if self.drained > self.limits.drain_bytes {
             self.phase = Phase::Closed { linger: true };
         }
+    }
+
+    /// Whether the client sends its content only when it is told to.
+    #[must_use]
+    pub fn continue_due(&self) -> bool {
+        self.exchange.awaits_continue && !self.input_ended
     }
 
     /// Tells a client that waits for it to send its content. Does nothing when

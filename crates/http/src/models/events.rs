@@ -6,18 +6,17 @@
 
 use super::balance::{Strategy, least_loaded};
 use super::drain::{Drain, Stop, stop as stopping};
+use super::event_loop::event_loop;
 use super::listen::Acceptor;
 use super::protocol::Protocol;
 use super::team::Team;
 use crate::serve::{Handler, Settings as ConnectionSettings, Turn};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream as StdStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 /// Connections on their way from the acceptor to a loop; one that has so many
@@ -113,7 +112,7 @@ enum Source {
 
 /// A connection on its way to a loop; it weighs on the loop until it is dropped.
 struct Passed {
-    stream: StdStream,
+    stream: TcpStream,
     peer: SocketAddr,
     weight: Weight,
 }
@@ -157,10 +156,7 @@ fn run_loop<P: Protocol>(
     drain: Drain,
     taking: impl Future<Output = io::Result<()>>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    LocalSet::new().block_on(&runtime, async {
+    event_loop()?.block_on(async {
         tokio::task::spawn_local(Rc::clone(protocol).watch());
         taking.await?;
         if !drain.run(&**protocol, Instant::now()).await {
@@ -199,14 +195,11 @@ async fn take_passed<P: Protocol>(protocol: &Rc<P>, mut lane: mpsc::Receiver<Pas
             peer,
             weight,
         } = passed;
-        // One that is gone already is none.
-        if let Ok(stream) = TcpStream::from_std(stream) {
-            let serving = Rc::clone(protocol).serve(stream, peer);
-            tokio::task::spawn_local(async move {
-                serving.await;
-                drop(weight);
-            });
-        }
+        let serving = Rc::clone(protocol).serve(stream, peer);
+        tokio::task::spawn_local(async move {
+            serving.await;
+            drop(weight);
+        });
     }
 }
 
@@ -230,7 +223,7 @@ impl Lanes {
             .lanes
             .iter()
             .map(|(_, load)| load.load(Ordering::Relaxed));
-        let (Some(index), Ok(stream)) = (least_loaded(loads, self.last), stream.into_std()) else {
+        let Some(index) = least_loaded(loads, self.last) else {
             return;
         };
         self.last = index;
@@ -254,10 +247,7 @@ fn wait(
     failed: impl Future<Output = ()>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
+    event_loop()?.block_on(async {
         // Without listeners it never has anything to pass.
         let acceptor = Acceptor::new(listeners)?;
         let accepting = async {

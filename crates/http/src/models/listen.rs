@@ -1,17 +1,22 @@
 //! Listeners, and taking connections from them.
+//!
+//! A connection is given to its protocol before any loop knows of it: most often its
+//! first request is there already, and one that is answered and ended at once is
+//! never waited for.
 
 use rustix::net::sockopt::set_socket_reuseport;
 use rustix::net::{
-    AddressFamily, SocketFlags, SocketType, accept_with, bind, listen, socket_with, sockopt,
+    AddressFamily, SocketFlags, SocketType, acceptfrom_with, bind, listen, socket_with, sockopt,
 };
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream as StdStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::net::{TcpListener as AsyncListener, TcpStream};
+use tokio::io::Interest;
+use tokio::net::TcpStream as AsyncStream;
 
 /// Connections that wait in the kernel for each listener; it takes the smaller one
 /// of this and `net.core.somaxconn`.
@@ -87,17 +92,38 @@ fn open(address: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// A listener that the loop waits for. `tokio` has listeners of its own, but what
+/// they accept is registered with the loop already. To its streams, as to the
+/// kernel, a listener is a socket like others.
+#[derive(Debug)]
+pub(super) struct Waiting(AsyncStream);
+
 /// For the loop that runs now.
-pub(super) fn register(listener: TcpListener) -> io::Result<AsyncListener> {
+pub(super) fn register(listener: TcpListener) -> io::Result<Waiting> {
     listener.set_nonblocking(true)?;
-    AsyncListener::from_std(listener)
+    // Answers are written whole; waiting for more would only delay them. What is
+    // accepted has this from its listener.
+    sockopt::set_tcp_nodelay(&listener, true)?;
+    AsyncStream::from_std(TcpStream::from(OwnedFd::from(listener))).map(Waiting)
+}
+
+impl Waiting {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        loop {
+            ready!(self.0.poll_read_ready(context))?;
+            match self.0.try_io(Interest::READABLE, || accept_now(&self.0)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                accepted => return Poll::Ready(accepted),
+            }
+        }
+    }
 }
 
 /// Listeners that one loop accepts from: an address has one or more of them, and a
 /// server one or more addresses.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    listeners: Vec<AsyncListener>,
+    listeners: Vec<Waiting>,
     /// Which is asked first, so that a busy one leaves the others their turn.
     first: Cell<usize>,
 }
@@ -112,8 +138,8 @@ impl Acceptor {
         })
     }
 
-    /// The next connection; what went wrong with others is passed over. Only one
-    /// task may wait for it.
+    /// The next connection, which does not block and which no loop knows yet; what
+    /// went wrong with others is passed over. Only one task may wait for it.
     pub(super) async fn accept(&self) -> (TcpStream, SocketAddr) {
         loop {
             match poll_fn(|context| self.poll(context)).await {
@@ -138,15 +164,15 @@ impl Acceptor {
     /// As [`accept_waiting`], from all of them.
     pub(super) fn accept_waiting(&self, mut take: impl FnMut(TcpStream, SocketAddr)) {
         for listener in &self.listeners {
-            accept_waiting(listener, &mut take);
+            accept_waiting(&listener.0, &mut take);
         }
     }
 }
 
 /// The next connection of one listener, as [`Acceptor::accept`].
-pub(super) async fn accept(listener: &AsyncListener) -> (TcpStream, SocketAddr) {
+pub(super) async fn accept(listener: &Waiting) -> (TcpStream, SocketAddr) {
     loop {
-        match listener.accept().await {
+        match poll_fn(|context| listener.poll_accept(context)).await {
             Ok(accepted) => return accepted,
             Err(error) => pause_for(&error).await,
         }
@@ -155,27 +181,40 @@ pub(super) async fn accept(listener: &AsyncListener) -> (TcpStream, SocketAddr) 
 
 /// A client that left before it was accepted costs nothing.
 async fn pause_for(error: &io::Error) {
-    if !matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    ) {
+    if !is_about_one(error) {
         tracing::warn!("a connection could not be accepted: {error}");
         tokio::time::sleep(SHORTAGE).await;
     }
 }
 
+/// Whether others can be accepted all the same.
+fn is_about_one(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
 /// Takes what waits already: a listener that is closed resets it. The loop is not
 /// asked, since it may not have heard of the last ones yet.
 pub(super) fn accept_waiting(listener: impl AsFd, mut take: impl FnMut(TcpStream, SocketAddr)) {
-    while let Ok(socket) = accept_with(&listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-        let stream = StdStream::from(socket);
-        // One that is gone already is none.
-        if let (Ok(peer), Ok(stream)) = (stream.peer_addr(), TcpStream::from_std(stream)) {
-            take(stream, peer);
+    loop {
+        match accept_now(&listener) {
+            Ok((stream, peer)) => take(stream, peer),
+            Err(error) if is_about_one(&error) => {}
+            Err(_) => return,
         }
     }
+}
+
+fn accept_now(listener: impl AsFd) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+    // One that is gone already is none.
+    let peer = peer.ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((TcpStream::from(socket), peer))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 pub mod activation;
 mod balance;
 mod drain;
+mod event_loop;
 pub mod events;
 mod inherit;
 mod listen;

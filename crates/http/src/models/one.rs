@@ -9,10 +9,9 @@
 use super::drain::{Drain, Stop};
 use super::protocol::{Phase, Protocol};
 use std::future::{Future, pending};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// How patient one worker is with one connection.

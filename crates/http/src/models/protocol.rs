@@ -7,9 +7,8 @@
 //! at [`super`].
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
-use tokio::net::TcpStream;
 
 /// A connection protocol, as one event loop has it.
 pub trait Protocol: 'static {
@@ -18,6 +17,7 @@ pub trait Protocol: 'static {
     const BUSY: &'static [u8];
 
     /// Serves `stream` to its end. It never fails: a connection that breaks is over.
+    /// The stream does not block, and the loop does not know it yet.
     ///
     /// The connection counts as open from this call on, not from the first poll:
     /// a loop that ends would forget it in between.

@@ -4,17 +4,16 @@
 //! that find it full are not answered at all; a client that is slow holds everyone.
 
 use super::drain::{Stop, stop as stopping};
+use super::event_loop::event_loop;
 use super::listen::Acceptor;
 use super::one::{Patience, serve_one};
 use super::protocol::Protocol;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::pin;
 use std::rc::Rc;
-use tokio::net::TcpStream;
-use tokio::task::LocalSet;
 
 /// Serves what `listeners` accept with what `make` makes, on this thread, until
 /// `stop` ends and what was accepted by then is served.
@@ -27,10 +26,7 @@ pub fn run<P: Protocol>(
     patience: Patience,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    LocalSet::new().block_on(&runtime, async {
+    event_loop()?.block_on(async {
         let protocol = make(0)?;
         tokio::task::spawn_local(Rc::clone(&protocol).watch());
         let (stopper, stopped) = stopping();

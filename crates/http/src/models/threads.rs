@@ -6,6 +6,7 @@
 //! so more clients than workers are served in turns, and an idle one starves nobody.
 
 use super::drain::{Stop, Stopper, stop as stopping};
+use super::event_loop::event_loop;
 use super::listen::Acceptor;
 use super::one::{Patience, serve_one};
 use super::protocol::Protocol;
@@ -14,12 +15,12 @@ use super::team::Team;
 use rustix::net::{Shutdown, shutdown};
 use std::cell::RefCell;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream as StdStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::net::TcpStream as AsyncStream;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// Refused clients that are listened to at the same time, so that they see the
@@ -53,7 +54,7 @@ impl Default for Settings {
     }
 }
 
-type Waiting = Queue<(StdStream, SocketAddr)>;
+type Waiting = Queue<(TcpStream, SocketAddr)>;
 
 /// Serves what `listeners` accept, with what `make` makes for each worker, until
 /// `stop` ends and what was accepted by then is served.
@@ -91,18 +92,12 @@ fn work<P: Protocol>(
     patience: Patience,
     stop: &Stop,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let local = LocalSet::new();
-    local.spawn_local(Rc::clone(protocol).watch());
+    let runtime = event_loop()?;
+    runtime.spawn_local(Rc::clone(protocol).watch());
     while let Some((stream, peer)) = queue.take() {
-        local.block_on(&runtime, async {
-            // A connection that is gone already is none.
-            if let Ok(stream) = TcpStream::from_std(stream) {
-                let crowded = crowded(queue, patience.share);
-                serve_one(protocol, (stream, peer), patience, crowded, stop).await;
-            }
+        runtime.block_on(async {
+            let crowded = crowded(queue, patience.share);
+            serve_one(protocol, (stream, peer), patience, crowded, stop).await;
         });
     }
     Ok(())
@@ -127,16 +122,10 @@ fn accept_all<P: Protocol>(
     failed: impl Future<Output = ()>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    LocalSet::new().block_on(&runtime, async {
+    event_loop()?.block_on(async {
         let acceptor = Acceptor::new(listeners)?;
         let refused = RefCell::new(JoinSet::new());
         let hand_over = |stream: TcpStream, peer: SocketAddr| {
-            let Ok(stream) = stream.into_std() else {
-                return;
-            };
             if let Err((stream, _)) = queue.put((stream, peer)) {
                 refuse(stream, P::BUSY, &mut refused.borrow_mut());
             }
@@ -165,7 +154,7 @@ fn accept_all<P: Protocol>(
 /// Tells a client that it cannot be served, and listens until it has heard that:
 /// a socket that is closed before everything in it was read is reset, and with that
 /// what was written to it.
-fn refuse(stream: StdStream, words: &'static [u8], refused: &mut JoinSet<()>) {
+fn refuse(stream: TcpStream, words: &'static [u8], refused: &mut JoinSet<()>) {
     while refused.try_join_next().is_some() {}
     if words.is_empty() {
         return;
@@ -181,8 +170,8 @@ fn refuse(stream: StdStream, words: &'static [u8], refused: &mut JoinSet<()>) {
     });
 }
 
-async fn hear_out(stream: StdStream) -> io::Result<()> {
-    let stream = TcpStream::from_std(stream)?;
+async fn hear_out(stream: TcpStream) -> io::Result<()> {
+    let stream = AsyncStream::from_std(stream)?;
     shutdown(&stream, Shutdown::Write)?;
     let mut sink = [0; 4096];
     let mut read = 0;

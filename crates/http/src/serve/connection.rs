@@ -7,7 +7,6 @@
 use super::exchange;
 use super::handler::Handler;
 use super::record::{Asked, Kept};
-use super::socket::{send, send_file, shut_down_writing};
 use super::switched::{self, Place};
 use super::turn::{Turn, Watched};
 use super::upgrade::Talk;
@@ -22,9 +21,8 @@ use http::request::Parts;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
-use tokio::net::TcpStream;
 
 /// What is written before a turn ends early: answers to a long pipeline must not
 /// pile up faster than the client takes them.
@@ -40,8 +38,6 @@ pub fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
 ) -> impl Future<Output = ()> {
-    // Answers are written whole; waiting for more would only delay them.
-    let _ = stream.set_nodelay(true);
     let wire = Wire {
         watched: turn.enter(stream, peer),
         held: Vec::new(),
@@ -156,10 +152,10 @@ impl<H: Handler> Driver<H> {
         let place = Place(Rc::clone(&self.turn));
         let watched = Rc::clone(&self.wire.watched);
         drop(self);
-        let stream = Rc::into_inner(watched).map(|watched| watched.stream);
+        let stream = Rc::into_inner(watched).map(|watched| watched.socket.into_stream());
         async move {
             // The driver was the only other one who had it.
-            if let Some(stream) = stream {
+            if let Some(Ok(stream)) = stream {
                 switched::run(place, stream, talk).await;
             }
         }
@@ -180,7 +176,7 @@ impl<H: Handler> Driver<H> {
         if waiting != Waiting::Head {
             watched.awaits_head.set(false);
         }
-        watched.stream.readable().await?;
+        watched.socket.readable().await?;
         watched.is_idle.set(false);
         Ok(())
     }
@@ -279,7 +275,7 @@ impl<H: Handler> Driver<H> {
     fn receive(&mut self, input: &mut [u8]) -> io::Result<usize> {
         let held = self.wire.held.len();
         input[..held].copy_from_slice(&self.wire.held);
-        match self.wire.watched.stream.try_read(&mut input[held..]) {
+        match self.wire.watched.socket.receive(&mut input[held..]) {
             Ok(0) => {
                 self.protocol.input_ended();
                 Ok(held)
@@ -380,18 +376,18 @@ impl<H: Handler> Driver<H> {
 
     async fn close(&mut self, linger: bool) -> io::Result<()> {
         self.wire.send_all(&self.turn).await?;
-        let watched = Rc::clone(&self.wire.watched);
-        shut_down_writing(&watched.stream);
         if linger && self.turn.phase() != Phase::Ending {
+            let watched = Rc::clone(&self.wire.watched);
+            watched.socket.shut_down_writing();
             // Nothing is lost with it any more.
             watched.is_idle.set(true);
             self.turn
                 .expect(&watched, self.turn.settings.timeouts.linger);
             let mut left = self.turn.settings.limits.drain_bytes;
             while left > 0 && !watched.is_expired.get() {
-                watched.stream.readable().await?;
+                watched.socket.readable().await?;
                 // A buffer of its own would make every connection as large.
-                let read = watched.stream.try_read(&mut self.turn.input.borrow_mut());
+                let read = watched.socket.receive(&mut self.turn.input.borrow_mut());
                 match read {
                     Ok(0) => break,
                     Ok(read) => left = left.saturating_sub(read as u64),
@@ -412,7 +408,7 @@ impl Wire {
             return Ok(());
         }
         let has_more = !self.unsent.is_empty();
-        let sent = match send(&self.watched.stream, output, has_more) {
+        let sent = match self.watched.socket.send(output, has_more) {
             Ok(sent) => sent,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(error),
@@ -448,12 +444,12 @@ impl Wire {
 
     /// Sends what the socket takes of the first part, and keeps the rest.
     fn send_first(&mut self, has_more: bool) -> io::Result<()> {
-        let stream = &self.watched.stream;
+        let socket = &self.watched.socket;
         match self.unsent.front_mut() {
             None => {}
-            Some(Part::Bytes(bytes)) => bytes.advance(send(stream, bytes, has_more)?),
+            Some(Part::Bytes(bytes)) => bytes.advance(socket.send(bytes, has_more)?),
             Some(Part::File(FileRange { file, span })) => {
-                let sent = send_file(stream, file, span.offset, span.length)?;
+                let sent = socket.send_file(file, span.offset, span.length)?;
                 if sent == 0 {
                     // The file was cut: what was announced cannot be kept.
                     return Err(io::ErrorKind::UnexpectedEof.into());
@@ -472,7 +468,7 @@ impl Wire {
 
     async fn wait_to_write<H>(&self, turn: &Turn<H>) -> io::Result<()> {
         turn.expect(&self.watched, turn.settings.timeouts.write);
-        self.watched.stream.writable().await?;
+        self.watched.socket.writable().await?;
         if self.watched.is_expired.get() {
             return Err(io::ErrorKind::TimedOut.into());
         }

@@ -7,7 +7,6 @@
 use super::connection::{Call, Wire};
 use super::handler::{Answering, BoxBody, Handler};
 use super::incoming::{BodyError, Incoming, Slot};
-use super::socket::has_unread;
 use super::turn::Turn;
 use super::upgrade::{Switch, Talk, Upgrade};
 use crate::files::{FileRange, Part};
@@ -139,7 +138,7 @@ impl<H: Handler> Exchange<'_, H> {
         self.wire.send_all(self.turn).await?;
         self.turn.now();
         let mut out = Vec::with_capacity(256);
-        let unread = self.wire.held.len() + usize::from(has_unread(&self.wire.watched.stream));
+        let unread = self.wire.held.len() + usize::from(self.wire.watched.socket.has_unread());
         let switched = self.protocol.switch_protocols(&mut out, unread, fields);
         if let Err(error) = switched {
             let refusal = refusal(error);
@@ -225,12 +224,13 @@ impl<H: Handler> Exchange<'_, H> {
             return Poll::Pending;
         };
         std::task::ready!(slot.poll_wanted(context));
-        if !self.wire.held.is_empty() {
+        // Whoever waits for a word of ours sends nothing before it.
+        if !self.wire.held.is_empty() || self.protocol.continue_due() {
             return Poll::Ready(());
         }
         self.turn
             .expect(&self.wire.watched, self.turn.settings.timeouts.body);
-        self.wire.watched.stream.poll_read_ready(context).map(drop)
+        self.wire.watched.socket.poll_readable(context)
     }
 
     /// Gives the service the next piece of content, if there is one.
@@ -291,7 +291,7 @@ impl<H: Handler> Exchange<'_, H> {
                     if self.wire.watched.is_expired.get() {
                         return Err(Refused::Connection(io::ErrorKind::TimedOut.into()));
                     }
-                    match self.wire.watched.stream.try_read(&mut input[length..]) {
+                    match self.wire.watched.socket.receive(&mut input[length..]) {
                         Ok(0) => self.protocol.input_ended(),
                         Ok(read) => length += read,
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

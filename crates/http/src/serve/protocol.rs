@@ -8,9 +8,8 @@ use super::handler::Handler;
 use super::turn::Turn;
 use crate::models::{Counts, Figures, Phase, Protocol};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
-use tokio::net::TcpStream;
 
 impl<H: Handler> Protocol for Turn<H> {
     // Without a Date, which a 5xx may lack (RFC 9110 6.6.1).

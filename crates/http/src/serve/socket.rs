@@ -1,57 +1,162 @@
-//! Socket calls that `tokio` does not offer: writing with more to come, sending a
-//! file, looking without reading, and shutting down one direction.
+//! The socket of a connection: calls that `tokio` does not offer, such as writing
+//! with more to come and sending a file, and none that are not needed.
+//!
+//! A loop knows of a socket from the first time that its connection waits. One that
+//! was asked before it was accepted, and ends with the answer, is read, written and
+//! closed, and that is all that it costs.
 
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use std::cell::{OnceCell, RefCell};
 use std::fs::File;
 use std::io;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
+use tokio::net::TcpStream as AsyncStream;
 
 /// Bytes of a file sent in one call: a fast client must not hold the loop.
 const SEND_FILE_BYTES: u64 = 1 << 20;
 
-/// Writes what fits; `more` says that something follows at once, so that the
-/// kernel does not send a small segment of its own for the head of a file.
-pub(super) fn send(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usize> {
-    let mut flags = SendFlags::NOSIGNAL;
-    if more {
-        flags |= SendFlags::MORE;
+/// See the module. Nothing of it blocks: what cannot be done now is
+/// [`io::ErrorKind::WouldBlock`].
+#[derive(Debug)]
+pub(super) struct Socket {
+    /// Before the loop knows of it.
+    fresh: RefCell<Option<TcpStream>>,
+    /// Afterwards.
+    known: OnceCell<AsyncStream>,
+}
+
+impl Socket {
+    /// A socket that does not block.
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            fresh: RefCell::new(Some(stream)),
+            known: OnceCell::new(),
+        }
     }
-    stream.try_io(Interest::WRITABLE, || {
-        Ok(rustix::net::send(stream, bytes, flags)?)
-    })
-}
 
-/// Sends up to `length` bytes of `file` from `offset`; 0 when the file ends there.
-pub(super) fn send_file(
-    stream: &TcpStream,
-    file: &File,
-    mut offset: u64,
-    length: u64,
-) -> io::Result<u64> {
-    let length = length.min(SEND_FILE_BYTES) as usize;
-    stream.try_io(Interest::WRITABLE, || {
-        let sent = rustix::fs::sendfile(stream, file, Some(&mut offset), length)?;
-        Ok(sent as u64)
-    })
-}
+    /// Reads what is there; 0 when the client has said all.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut read = 0;
+        let attempt = self.attempt(Interest::READABLE, |socket| {
+            (read, _) = recv(socket, &mut *buffer, RecvFlags::empty())?;
+            // The buffer was larger than all there was: to ask whether there is
+            // more would be one call in vain for each request. What comes after
+            // this call, the end too, wakes the connection.
+            match 0 < read && read < buffer.len() {
+                true => Err(io::ErrorKind::WouldBlock.into()),
+                false => Ok(()),
+            }
+        });
+        match attempt {
+            Err(error) if read == 0 => Err(error),
+            _ => Ok(read),
+        }
+    }
 
-/// Whether anything was received that nobody has read. The kernel is asked, since
-/// the loop may not have heard of it yet.
-pub(super) fn has_unread(stream: &TcpStream) -> bool {
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    let seen = rustix::net::recv(stream, &mut [0; 1][..], flags);
-    seen.is_ok_and(|(length, _)| length > 0)
-}
+    /// Writes what fits; `more` says that something follows at once, so that the
+    /// kernel does not send a small segment of its own for the head of a file.
+    pub(super) fn send(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
+        let mut flags = SendFlags::NOSIGNAL;
+        if more {
+            flags |= SendFlags::MORE;
+        }
+        self.attempt(Interest::WRITABLE, |socket| Ok(send(socket, bytes, flags)?))
+    }
 
-/// Lets the client see the end, while its last bytes are still read.
-pub(super) fn shut_down_writing(stream: &TcpStream) {
-    // An error means that the connection is gone already.
-    let _ = rustix::net::shutdown(stream, Shutdown::Write);
-}
+    /// Sends up to `length` bytes of `file` from `offset`; 0 when the file ends there.
+    pub(super) fn send_file(&self, file: &File, mut offset: u64, length: u64) -> io::Result<u64> {
+        let length = length.min(SEND_FILE_BYTES) as usize;
+        self.attempt(Interest::WRITABLE, |socket| {
+            let sent = rustix::fs::sendfile(socket, file, Some(&mut offset), length)?;
+            Ok(sent as u64)
+        })
+    }
 
-/// Makes whoever reads see the end.
-pub(super) fn shut_down_reading(stream: &TcpStream) {
-    // As above.
-    let _ = rustix::net::shutdown(stream, Shutdown::Read);
+    /// Whether anything was received that nobody has read. The kernel is asked, since
+    /// the loop may not have heard of it yet.
+    pub(super) fn has_unread(&self) -> bool {
+        let seen = self.now(|socket| {
+            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+            Ok(recv(socket, &mut [0; 1][..], flags)?.0)
+        });
+        seen.is_ok_and(|length| length > 0)
+    }
+
+    /// Lets the client see the end, while its last bytes are still read.
+    pub(super) fn shut_down_writing(&self) {
+        self.shut_down(Shutdown::Write);
+    }
+
+    /// Makes whoever reads see the end.
+    pub(super) fn shut_down_reading(&self) {
+        self.shut_down(Shutdown::Read);
+    }
+
+    /// Waits until something can be read.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.known()?.readable().await
+    }
+
+    /// The same, by hand.
+    pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        match self.known() {
+            Ok(stream) => stream.poll_read_ready(context).map(drop),
+            // Whoever reads meets the error.
+            Err(_) => Poll::Ready(()),
+        }
+    }
+
+    /// Waits until something can be written.
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        self.known()?.writable().await
+    }
+
+    /// The stream for whoever reads and writes it next.
+    pub(super) fn into_stream(self) -> io::Result<AsyncStream> {
+        self.known()?;
+        self.known
+            .into_inner()
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// An attempt at `what` that the loop hears of: where it cannot be done now,
+    /// the next wait is one.
+    fn attempt<T>(
+        &self,
+        interest: Interest,
+        what: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        match self.known.get() {
+            Some(stream) => stream.try_io(interest, || what(stream.as_fd())),
+            None => self.now(what),
+        }
+    }
+
+    /// Does `what`, whatever the loop knows.
+    fn now<T>(&self, what: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
+        match (self.known.get(), &*self.fresh.borrow()) {
+            (Some(stream), _) => what(stream.as_fd()),
+            (None, Some(stream)) => what(stream.as_fd()),
+            (None, None) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// The socket as the loop knows it, from now on. When that fails, for memory or
+    /// descriptors that are short, there is no socket any more.
+    fn known(&self) -> io::Result<&AsyncStream> {
+        if let Some(stream) = self.known.get() {
+            return Ok(stream);
+        }
+        let fresh = self.fresh.take().ok_or(io::ErrorKind::NotConnected)?;
+        let stream = AsyncStream::from_std(fresh)?;
+        Ok(self.known.get_or_init(|| stream))
+    }
+
+    fn shut_down(&self, how: Shutdown) {
+        // An error means that the connection is gone already.
+        let _ = self.now(|socket| Ok(shutdown(socket, how)?));
+    }
 }

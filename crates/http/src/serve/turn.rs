@@ -7,16 +7,16 @@
 
 use super::handler::Handler;
 use super::record::{Asked, Record};
+use super::socket::Socket;
 use crate::date::response_date;
 use crate::files::Moment;
 use crate::h1::Limits;
 use crate::models::{Counts, Phase};
 use http::StatusCode;
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// Read at once: more than any head, so that a whole one always fits.
@@ -90,7 +90,7 @@ pub struct Turn<H> {
 /// A connection as the watch sees it.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) stream: TcpStream,
+    pub(super) socket: Socket,
     pub(super) peer: SocketAddr,
     /// Seconds of the loop's clock; [`NEVER`] while it waits for nobody.
     deadline: Cell<u32>,
@@ -195,7 +195,7 @@ impl<H> Turn<H> {
             for connection in self.watched.borrow().iter().filter_map(Weak::upgrade) {
                 if connection.is_idle.get() {
                     // Its reader sees what came before, and then the end.
-                    super::socket::shut_down_reading(&connection.stream);
+                    connection.socket.shut_down_reading();
                 }
             }
         }
@@ -236,7 +236,7 @@ impl<H> Turn<H> {
                 connection.deadline.set(NEVER);
                 connection.is_expired.set(true);
                 // Whoever waits for the socket is woken by its end.
-                super::socket::shut_down_reading(&connection.stream);
+                connection.socket.shut_down_reading();
             }
             true
         });
@@ -247,11 +247,12 @@ impl<H> Turn<H> {
         counts.open += 1;
         counts.connections += 1;
         self.counts.set(counts);
+        let socket = Socket::new(stream);
         if self.phase.get() == Phase::Ending {
-            super::socket::shut_down_reading(&stream);
+            socket.shut_down_reading();
         }
         let watched = Rc::new(Watched {
-            stream,
+            socket,
             peer,
             deadline: Cell::new(NEVER),
             is_expired: Cell::new(false),

@@ -3,15 +3,14 @@
 
 use super::orders::{Order, Orders};
 use super::successor::{Predecessor, Successor};
-use super::worker::runtime;
 use crate::models::activation::{Notice, notify};
+use crate::models::event_loop::event_loop;
 use std::future::{Future, pending};
 use std::io;
 use std::net::TcpListener;
 use std::pin::pin;
 use std::process::Command;
-use tokio::runtime::Runtime;
-use tokio::task::LocalSet;
+use tokio::runtime::LocalRuntime;
 
 /// What serves, as signals see it.
 pub trait Service {
@@ -33,7 +32,7 @@ pub trait Service {
 
 /// This process, before it serves; signals are heard from now on.
 pub struct Alone {
-    runtime: Runtime,
+    runtime: LocalRuntime,
     orders: Orders,
     predecessor: Option<Predecessor>,
 }
@@ -48,7 +47,7 @@ enum Event {
 
 impl Alone {
     pub(super) fn new(predecessor: Option<Predecessor>) -> io::Result<Self> {
-        let runtime = runtime()?;
+        let runtime = event_loop()?;
         let orders = {
             let _inside = runtime.enter();
             Orders::new()?
@@ -80,7 +79,7 @@ impl Alone {
             mut orders,
             ..
         } = self;
-        LocalSet::new().block_on(&runtime, async {
+        runtime.block_on(async {
             let mut ended = pin!(service.ended());
             let mut heir: Option<Successor> = None;
             let mut is_ending = false;

@@ -11,24 +11,22 @@ use super::pool::{Action, Facts, News, Pool, WorkerId};
 use super::program::Program;
 use super::scoreboard::{Scoreboard, monotonic_ms, unix_ms};
 use super::successor::{Predecessor, Successor};
-use super::worker::runtime;
 use super::{ROLE_VARIABLE, WORKER};
 use crate::models::Strategy;
 use crate::models::activation::{Notice, notify};
 use crate::models::balance::least_loaded;
+use crate::models::event_loop::event_loop;
 use crate::models::listen::{Acceptor, more_listeners};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 
 /// How often time passes for the pool.
 const TICK: Duration = Duration::from_millis(100);
@@ -106,7 +104,7 @@ impl Master {
             let text = format!("{} listeners for workers: at most {MAX_SLOTS}", slots.len());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        LocalSet::new().block_on(&runtime()?, async {
+        event_loop()?.block_on(async {
             Shell::begin(policy, program, slots, predecessor)?
                 .run()
                 .await

@@ -8,19 +8,18 @@ use super::scoreboard::{
     Scoreboard, WorkerState, WorkerStatus, computed, monotonic_ms, resident_bytes, unix_ms,
 };
 use crate::models::drain::Drain;
+use crate::models::event_loop::event_loop;
 use crate::models::listen::{accept, accept_waiting, register};
 use crate::models::protocol::Protocol;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream as StdStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::{JoinHandle, LocalSet};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, timeout};
 
 /// How often a worker writes its row.
@@ -88,8 +87,7 @@ impl Worker {
     /// # Errors
     /// The loop cannot begin, or the master cannot be understood.
     pub fn run<P: Protocol>(self, protocol: &Rc<P>, reopen_logs: impl Fn()) -> io::Result<()> {
-        let runtime = runtime()?;
-        LocalSet::new().block_on(&runtime, async {
+        event_loop()?.block_on(async {
             let mut terminate = signals()?;
             tokio::task::spawn_local(Rc::clone(protocol).watch());
             let drain = Drain {
@@ -188,9 +186,9 @@ impl<P: Protocol> Serving<P> {
     /// where the master compares.
     fn take(&self, descriptors: Vec<OwnedFd>) {
         for descriptor in descriptors {
-            let stream = StdStream::from(descriptor);
+            let stream = TcpStream::from(descriptor);
             // One that is gone already is none.
-            if let (Ok(peer), Ok(stream)) = (stream.peer_addr(), TcpStream::from_std(stream)) {
+            if let Ok(peer) = stream.peer_addr() {
                 self.begin_counted(stream, peer);
             }
         }
@@ -265,18 +263,12 @@ async fn beat<P: Protocol, T>(row: &Row, protocol: &P) -> T {
 
 /// The first thing that is said on a channel, and the channel.
 pub(super) fn first_message(channel: Channel) -> io::Result<(Channel, Received)> {
-    runtime()?.block_on(async {
+    event_loop()?.block_on(async {
         let line = channel.register()?;
         let first = timeout(WELCOME, line.receive()).await??;
         let first = first.ok_or(io::ErrorKind::UnexpectedEof)?;
         Ok((line.into_channel()?, first))
     })
-}
-
-pub(super) fn runtime() -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
 }
 
 pub(super) fn unexpected() -> io::Error {

@@ -166,7 +166,8 @@ struct Who {
 impl Protocol for Who {
     const BUSY: &'static [u8] = b"";
 
-    async fn serve(self: Rc<Self>, stream: tokio::net::TcpStream, _: SocketAddr) {
+    async fn serve(self: Rc<Self>, stream: TcpStream, _: SocketAddr) {
+        let stream = tokio::net::TcpStream::from_std(stream).unwrap();
         stream.writable().await.unwrap();
         stream.try_write(&[self.index as u8]).unwrap();
         stream.readable().await.unwrap();
