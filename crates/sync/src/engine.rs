@@ -27,7 +27,7 @@ use base::{
     Clock, Cursor, DeviceId, ItemId, LogId, Millis, Random, SpaceId, SystemClock, SystemRandom,
 };
 use state::Version;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,8 +40,11 @@ const SETTLE: Duration = Duration::from_millis(20);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// …up to this.
 const RETRY_LAST: Duration = Duration::from_secs(10);
-/// A folder that cannot be watched is looked through so often.
+/// A folder that cannot be watched is looked through so often…
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// …and any other so often, when all is quiet: network and stacked file systems
+/// do not tell of everything.
+const LOOK_ANYWAY: Duration = Duration::from_secs(3600);
 /// A device that was removed, or has no role any more, asks so often whether it
 /// has one again.
 const ACCESS_EVERY: Duration = Duration::from_secs(60);
@@ -319,7 +322,10 @@ impl Engine {
             if !unfinished || stop.is_stopped() {
                 break;
             }
-            report = self.round(Scope::Names(report.again))?;
+            report = self.round(Scope::Names {
+                names: report.again,
+                begun: BTreeSet::new(),
+            })?;
         }
         if let Some(error) = report.interrupted {
             return Err(error);
@@ -343,7 +349,7 @@ impl Engine {
         if let Err(error) = &watch {
             self.problem(&RelativePath::root(), &error.to_string());
         }
-        let watch = watch.ok();
+        let mut watch = watch.ok();
         let mut deaf = watch.is_none();
         self.rests = Some(Rests::default());
         self.observer.event(&Event::Watching {
@@ -354,6 +360,7 @@ impl Engine {
         self.recover()?;
         self.catch_up_patiently(stop)?;
         let _following = self.spawn_feed(sender);
+        let mut looked = Instant::now();
         let mut report = self.round(Scope::Everything)?;
         let mut retry = Retry::new();
         while !stop.is_stopped() {
@@ -374,7 +381,7 @@ impl Engine {
                 _ if deaf && quiet => LOOK_EVERY,
                 // Answers that were never heard are settled by a look at everything.
                 _ if quiet && self.trees.has_unheard() => STRAGGLER,
-                _ if quiet => Duration::MAX,
+                _ if quiet => LOOK_ANYWAY.saturating_sub(looked.elapsed()),
                 _ => retry.next(),
             };
             let wait = report.rest.map_or(wait, |rest| wait.min(rest));
@@ -382,7 +389,7 @@ impl Engine {
                 self.waiting(error);
             }
             let woken = self.wait(&signals, wait, stop)?;
-            let mut heard = watch.as_ref().map(listen).unwrap_or_default();
+            let mut heard = watch.as_mut().map(listen).unwrap_or_default();
             if let Some(reason) = heard.deaf.take() {
                 deaf = true;
                 let reason = format!(
@@ -392,14 +399,19 @@ impl Engine {
                 self.problem(&RelativePath::root(), &reason);
             }
             heard.everything |= !woken && (deaf || self.trees.has_unheard());
+            heard.everything |= looked.elapsed() >= LOOK_ANYWAY;
             // What an interrupted round had set aside is not named anywhere.
             heard.everything |= report.interrupted.is_some();
             heard.names.append(&mut report.again);
             heard.names.append(&mut report.resting);
             report = if heard.everything {
+                looked = Instant::now();
                 self.round(Scope::Everything)?
             } else {
-                self.round(Scope::Names(heard.names))?
+                self.round(Scope::Names {
+                    names: heard.names,
+                    begun: heard.begun,
+                })?
             };
         }
         Ok(())
@@ -601,15 +613,12 @@ impl Engine {
 }
 
 /// What the watcher heard, with the rest of the same save.
-fn listen(watch: &Watch) -> Heard {
+fn listen(watch: &mut Watch) -> Heard {
     let mut heard = watch.take();
     if !heard.is_empty() {
         // Not a wait for anything: what comes later is heard later.
         std::thread::park_timeout(SETTLE);
-        let more = watch.take();
-        heard.everything |= more.everything;
-        heard.names.extend(more.names);
-        heard.deaf = heard.deaf.or(more.deaf);
+        heard.append(watch.take());
     }
     heard
 }

@@ -4,10 +4,14 @@
 //! What an event says happened is not believed; it only names a place. A queue
 //! that overflowed, in the kernel or here, means a full look (buck2 #1131). The
 //! corner is not listened to.
+//!
+//! A new directory is heard of before anyone listens inside it, and what is put
+//! there meanwhile is not heard at all. So such a directory is named apart, to be
+//! looked through, and [`Watch::take`] names it only once its inside is listened to.
 
 use crate::folder::{CORNER, RelativePath};
-use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
+use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +27,6 @@ const HEARD_BYTES: usize = 4095;
 #[derive(Debug)]
 pub struct Watch {
     heard: Arc<Mutex<Heard>>,
-    #[expect(dead_code, reason = "listens until dropped")]
     watcher: RecommendedWatcher,
 }
 
@@ -32,6 +35,9 @@ pub struct Watch {
 pub struct Heard {
     /// Names to look at.
     pub names: BTreeSet<RelativePath>,
+    /// Those of `names` that are directories, if anything, inside which listening
+    /// began only now: what is in them may never have been heard of.
+    pub begun: BTreeSet<RelativePath>,
     /// Whether anything may have changed.
     pub everything: bool,
     /// Why not everything is heard from now on, if so.
@@ -70,12 +76,26 @@ impl Heard {
         if event.need_rescan() {
             self.everything = true;
         }
+        // Of what a rename brings, the system does not say what it is.
+        let begins = matches!(
+            event.kind,
+            EventKind::Create(CreateKind::Folder | CreateKind::Any | CreateKind::Other)
+                | EventKind::Modify(ModifyKind::Name(_))
+        );
         for path in event.paths.iter().filter(|_| wanted) {
-            self.add(folder, path);
+            self.add(folder, path, begins);
         }
     }
 
-    fn add(&mut self, folder: &Path, path: &Path) {
+    /// Takes in what was heard after `self`.
+    pub fn append(&mut self, mut later: Self) {
+        self.names.append(&mut later.names);
+        self.begun.append(&mut later.begun);
+        self.everything |= later.everything;
+        self.deaf = self.deaf.take().or(later.deaf);
+    }
+
+    fn add(&mut self, folder: &Path, path: &Path, begins: bool) {
         let Ok(inside) = path.strip_prefix(folder) else {
             return;
         };
@@ -86,12 +106,16 @@ impl Heard {
         if path.as_str().is_empty() || path.names().next() == Some(CORNER) {
             return;
         }
-        if self.names.len() < NAMES_MAX {
-            self.names.insert(path);
-        } else {
+        if self.names.len() >= NAMES_MAX {
             self.everything = true;
             self.names.clear();
+            self.begun.clear();
+            return;
         }
+        if begins {
+            self.begun.insert(path.clone());
+        }
+        self.names.insert(path);
     }
 }
 
@@ -125,9 +149,18 @@ impl Watch {
         Ok(Self { heard, watcher })
     }
 
-    /// What was heard since the last time.
-    pub fn take(&self) -> Heard {
-        std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What was heard since the last time. Whoever looks through the directories
+    /// in [`Heard::begun`] now sees everything that was put there unheard.
+    pub fn take(&mut self) -> Heard {
+        let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+        if heard.everything || !heard.begun.is_empty() {
+            // The watcher's thread tells of all events that it read, then begins
+            // to listen inside what they made, and only then answers a question:
+            // when it has, what was told above is listened to. What the question
+            // is does not matter, nor the answer.
+            let _ = self.watcher.configure(Config::default());
+        }
+        heard
     }
 }
 
@@ -185,5 +218,76 @@ mod tests {
         assert!(heard([flagged]).everything);
         let many = (0..=NAMES_MAX).map(|n| at(EventKind::Any, &format!("/f/{n}")));
         assert!(heard(many).everything);
+    }
+
+    #[test]
+    fn new_directories_are_told_apart() {
+        let heard = heard([
+            at(EventKind::Create(CreateKind::Folder), "/f/made"),
+            at(EventKind::Create(CreateKind::File), "/f/file"),
+            at(
+                EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::To)),
+                "/f/renamed",
+            ),
+            at(EventKind::Modify(ModifyKind::Any), "/f/changed"),
+        ]);
+        let begun: Vec<_> = heard.begun.iter().map(RelativePath::as_str).collect();
+        assert_eq!(begun, ["made", "renamed"]);
+        assert_eq!(heard.names.len(), 4);
+    }
+
+    /// A copier makes directories and fills them at once; whoever takes what was
+    /// heard and looks through what is named as begun must see every file.
+    #[test]
+    fn nothing_in_a_new_directory_escapes() {
+        const DIRECTORIES: usize = 120;
+        const FILES: usize = 20;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (sender, signals) = std::sync::mpsc::channel();
+        let mut watch = Watch::new(&root, move || sender.send(()).unwrap()).unwrap();
+        let copier = std::thread::spawn({
+            let root = root.clone();
+            move || {
+                for directory in 0..DIRECTORIES {
+                    let path = root.join(format!("d{directory}/e"));
+                    std::fs::create_dir_all(&path).unwrap();
+                    for file in 0..FILES {
+                        std::fs::write(path.join(file.to_string()), "").unwrap();
+                    }
+                }
+                std::fs::write(root.join("end"), "").unwrap();
+            }
+        });
+        let mut seen = BTreeSet::new();
+        while !seen.contains(&root.join("end")) {
+            signals.recv().unwrap();
+            let heard = watch.take();
+            assert!(heard.deaf.is_none());
+            if heard.everything {
+                see_all(&root, &mut seen);
+            }
+            seen.extend(heard.names.iter().map(|name| root.join(name.as_str())));
+            for name in &heard.begun {
+                see_all(&root.join(name.as_str()), &mut seen);
+            }
+        }
+        copier.join().unwrap();
+        let missed: Vec<_> = (0..DIRECTORIES)
+            .flat_map(|d| (0..FILES).map(move |f| format!("d{d}/e/{f}")))
+            .filter(|name| !seen.contains(&root.join(name)))
+            .collect();
+        assert!(missed.is_empty(), "not seen: {missed:?}");
+    }
+
+    fn see_all(directory: &Path, seen: &mut BTreeSet<PathBuf>) {
+        let Ok(entries) = std::fs::read_dir(directory) else {
+            return;
+        };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            see_all(&path, seen);
+            seen.insert(path);
+        }
     }
 }

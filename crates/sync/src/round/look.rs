@@ -174,16 +174,38 @@ impl Round<'_> {
             name: &name,
         };
         let step = self.act(&place, local, synced.clone(), remote)?;
-        // A directory that both sides have may hold names not heard of.
-        if matches!(step, Step::Nothing | Step::Dress)
-            && local.is_some_and(|local| local.kind == ObservedKind::Directory)
-            && let Some(row) = synced
-            && row.synced.seen.inode != local.map_or(0, |local| local.inode)
+        // A directory that both sides have may hold names not heard of: when it
+        // is another one, or what happened in it could not be heard yet.
+        let path = directory.child(name.as_str());
+        if let Some(local) = local.filter(|local| local.kind == ObservedKind::Directory)
+            && let Some(row) = synced.filter(|row| row.synced.metadata.is_directory())
+            && matches!(
+                step,
+                Step::Nothing | Step::Dress | Step::Update | Step::Fetch
+            )
+            && (row.synced.seen.inode != local.inode || self.begun.contains(&path))
         {
-            self.walk
-                .push_back((row.synced.version.item, directory.child(name.as_str())));
+            self.walk.push_back((row.synced.version.item, path));
+        } else {
+            self.begun.remove(&path);
         }
         Ok(())
+    }
+
+    /// Whether a directory above `path` is walked through in this round anyway;
+    /// those above it were looked at before it.
+    pub(super) fn is_walked(&self, path: &RelativePath) -> bool {
+        if self.begun.is_empty() {
+            return false;
+        }
+        let mut above = path.split().map(|(directory, _)| directory);
+        while let Some(directory) = above {
+            if self.begun.contains(&directory) {
+                return true;
+            }
+            above = directory.split().map(|(directory, _)| directory);
+        }
+        false
     }
 
     /// Whether `directory` lies in, or is, one that must not be entered.

@@ -35,7 +35,13 @@ pub enum Scope {
     /// The whole folder.
     Everything,
     /// These names, and all news.
-    Names(BTreeSet<RelativePath>),
+    Names {
+        /// The names.
+        names: BTreeSet<RelativePath>,
+        /// Those whose insides may hold more than the names tell, if they are
+        /// directories.
+        begun: BTreeSet<RelativePath>,
+    },
 }
 
 /// What a round did and what it left.
@@ -98,6 +104,9 @@ struct Place<'a> {
 pub struct Round<'e> {
     engine: &'e mut Engine,
     walk: VecDeque<(ItemId, RelativePath)>,
+    /// Directories that are walked through whatever is known of them: those that
+    /// were looked at already are in `walk`.
+    begun: BTreeSet<RelativePath>,
     new_directories: Vec<NewDirectory>,
     small: Vec<Candidate>,
     large: Vec<Candidate>,
@@ -133,6 +142,7 @@ impl<'e> Round<'e> {
         Self {
             engine,
             walk: VecDeque::new(),
+            begun: BTreeSet::new(),
             new_directories: Vec::new(),
             small: Vec::new(),
             large: Vec::new(),
@@ -170,9 +180,13 @@ impl<'e> Round<'e> {
             Scope::Everything => self
                 .walk
                 .push_back((self.engine.root, RelativePath::root())),
-            Scope::Names(names) => {
+            Scope::Names { names, begun } => {
+                self.begun = begun;
                 for path in names {
-                    self.look_at_path(&path)?;
+                    // Names stand behind the directories they are in.
+                    if !self.is_walked(&path) {
+                        self.look_at_path(&path)?;
+                    }
                 }
             }
         }
