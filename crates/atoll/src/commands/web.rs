@@ -1,16 +1,18 @@
 //! `atoll web`: directories as a web server, from flags or from a file.
 
-use crate::output::{line, told};
+use crate::output::line;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use httpd::files::{CacheRule, Links, Options};
-use httpd::limit::Limit;
+use httpd::limit::{Limit, parse_period};
 use httpd::log::{Format, Target};
 use httpd::models::Strategy;
-use httpd::web::{AccessLog, Config, Model, Server, SiteConfig};
+use httpd::models::processes::Recycle;
+use httpd::web::{AccessLog, Config, Model, ModelName, Pool, SiteConfig, Source, parse_bytes};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::time::Duration;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -31,19 +33,36 @@ struct Flags {
     /// The directory to serve
     #[arg(value_name = "DIR", required_unless_present = "config")]
     directory: Option<PathBuf>,
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on, or several; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
-    listen: SocketAddr,
-    /// Who serves which connection
-    #[arg(long, value_enum, default_value_t = ModelName::Events)]
+    listen: Vec<SocketAddr>,
+    /// Who serves which connection: one after another, a thread for each of as many as
+    /// there are workers, an event loop per worker, or a process with a loop per worker
+    #[arg(long, value_parser = named(ModelName::NAMES), default_value = "events")]
     model: ModelName,
-    /// How the events model spreads connections over its workers
-    #[arg(long, value_enum, default_value_t = Balance::PerSlot)]
-    balance: Balance,
+    /// How the last two spread connections: a listener for each worker, one for all, or
+    /// whoever has the fewest
+    #[arg(long, value_parser = named(Strategy::NAMES), default_value = "per-slot")]
+    balance: Strategy,
     /// How many workers, unless the model is sequential; as many as there are
     /// cores unless given
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// Fewer processes than that when there is little to do, but so many
+    #[arg(long, value_name = "N")]
+    min_workers: Option<usize>,
+    /// Replace a process after so many requests, less up to a tenth
+    #[arg(long, value_name = "N")]
+    recycle_requests: Option<u64>,
+    /// Replace a process at this age, such as 1d, less up to a tenth
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    recycle_age: Option<Duration>,
+    /// Replace a process that holds so much memory, such as 256MiB
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    recycle_memory: Option<u64>,
+    /// Keep each process on one processor
+    #[arg(long)]
+    pin: bool,
     /// Write every request to this file; `-` for the standard output
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
@@ -81,26 +100,6 @@ struct Flags {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum ModelName {
-    /// One connection after another
-    Sequential,
-    /// One thread for each of as many connections as there are workers
-    Threads,
-    /// One event loop per worker, with any number of connections each
-    Events,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Balance {
-    /// A listener for each worker; the kernel spreads connections
-    PerSlot,
-    /// One listener; the first worker that is free takes the next connection
-    Shared,
-    /// The worker with the fewest connections gets the next
-    LeastLoaded,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 enum LogFormat {
     /// The Common Log Format
     Common,
@@ -121,30 +120,31 @@ enum Follow {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    let source = arguments.source()?;
+    let what = arguments.what().to_owned();
     if arguments.check {
-        arguments.config()?;
-        line(format_args!("{}: ok", arguments.what().display()))?;
+        source.read()?;
+        line(format_args!("{}: ok", what.display()))?;
         return Ok(());
     }
-    // Before anything is served, so that no signal is missed.
-    let signals = Signals::new()?;
-    let server = Server::start(arguments.config()?)?;
-    // It serves whether or not anyone reads this.
-    let _ = line(format_args!(
-        "atoll: http://{}/ is {}",
-        server.address(),
-        arguments.what().display()
-    ));
-    signals.serve(server, arguments)
+    httpd::web::run(&source, move |addresses| {
+        for address in addresses {
+            // It serves whether or not anyone reads this.
+            let _ = line(format_args!(
+                "atoll: http://{address}/ is {}",
+                what.display()
+            ));
+        }
+    })?;
+    Ok(())
 }
 
 impl Arguments {
-    /// What they say now: a file may have changed.
-    fn config(&self) -> Result<Config> {
-        match &self.config {
-            Some(file) => Ok(httpd::web::read(file)?),
-            None => self.flags.config(),
-        }
+    fn source(&self) -> Result<Source> {
+        Ok(match &self.config {
+            Some(file) => Source::File(file.clone()),
+            None => Source::Told(Box::new(self.flags.config()?)),
+        })
     }
 
     /// What is served, in a word.
@@ -160,8 +160,9 @@ impl Flags {
         expect_directory(directory)?;
         let defaults = Config::default();
         Ok(Config {
-            listen: self.listen,
-            model: self.model(),
+            listen: self.listen.clone(),
+            model: Model::from((self.model, self.balance)),
+            pool: self.pool(),
             workers: self.workers.unwrap_or(defaults.workers),
             sites: vec![SiteConfig {
                 links: self.links.into(),
@@ -177,15 +178,17 @@ impl Flags {
         })
     }
 
-    fn model(&self) -> Model {
-        match self.model {
-            ModelName::Sequential => Model::Sequential,
-            ModelName::Threads => Model::Threads,
-            ModelName::Events => Model::Events(match self.balance {
-                Balance::PerSlot => Strategy::PerSlot,
-                Balance::Shared => Strategy::Shared,
-                Balance::LeastLoaded => Strategy::LeastLoaded,
-            }),
+    fn pool(&self) -> Pool {
+        let defaults = Pool::default();
+        Pool {
+            minimum: self.min_workers,
+            recycle: Recycle {
+                requests: self.recycle_requests,
+                age: self.recycle_age,
+                resident_bytes: self.recycle_memory,
+                ..defaults.recycle
+            },
+            is_pinned: self.pin,
         }
     }
 
@@ -200,88 +203,6 @@ impl Flags {
             extra_fields: self.header.clone(),
             ..Options::default()
         }
-    }
-}
-
-/// Signals that a server hears, from the start.
-struct Signals {
-    runtime: tokio::runtime::Runtime,
-    interrupt: Signal,
-    terminate: Signal,
-    reload: Signal,
-    reopen: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot listen for signals")?;
-        let listen = |kind| {
-            let _inside = runtime.enter();
-            signal(kind).context("cannot listen for signals")
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            reload: listen(SignalKind::hangup())?,
-            reopen: listen(SignalKind::user_defined1())?,
-            runtime,
-        })
-    }
-
-    /// Does what signals ask for, until the server has ended: because one asked to,
-    /// or because a worker failed. What is under way has the time that the models
-    /// give it; a second signal to stop gives it none.
-    fn serve(mut self, mut server: Server, arguments: &Arguments) -> Result<()> {
-        self.runtime.block_on(async {
-            let mut ended = std::pin::pin!(server.ended());
-            let mut is_draining = false;
-            loop {
-                let asked = tokio::select! {
-                    _ = self.interrupt.recv() => Asked::Stop,
-                    _ = self.terminate.recv() => Asked::Stop,
-                    _ = self.reload.recv() => Asked::Reload,
-                    _ = self.reopen.recv() => Asked::Reopen,
-                    () = &mut ended => return,
-                };
-                match asked {
-                    Asked::Reload => reload(&mut server, arguments),
-                    Asked::Reopen => reopen(&server),
-                    Asked::Stop if is_draining => std::process::exit(1),
-                    Asked::Stop => {
-                        is_draining = true;
-                        server.drain();
-                    }
-                }
-            }
-        });
-        Ok(server.wait()?)
-    }
-}
-
-/// What a signal asks for.
-enum Asked {
-    Stop,
-    Reload,
-    Reopen,
-}
-
-/// What is wrong changes nothing.
-fn reload(server: &mut Server, arguments: &Arguments) {
-    let reloaded = arguments
-        .config()
-        .and_then(|config| Ok(server.reload(config)?));
-    match reloaded {
-        Ok(()) => tracing::info!("the configuration has been read anew"),
-        Err(error) => tracing::error!("the former configuration stays: {}", told(&error)),
-    }
-}
-
-fn reopen(server: &Server) {
-    if let Err(error) = server.reopen_logs() {
-        tracing::error!("{error}");
     }
 }
 
@@ -303,6 +224,25 @@ fn target(path: &Path) -> Target {
         true => Target::Stdout,
         false => Target::File(path.to_owned()),
     }
+}
+
+/// One of `names`, which the help lists.
+fn named<T, const COUNT: usize>(
+    names: [(&'static str, T); COUNT],
+) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    let texts = names.map(|(name, _)| name);
+    PossibleValuesParser::new(texts).map(move |said| {
+        let place = texts.iter().position(|name| *name == said);
+        names[place.expect("no other name is accepted")].1
+    })
+}
+
+fn age(text: &str) -> Result<Duration> {
+    let wrong = || format!("{text:?} is no time, such as 12h or 1d");
+    parse_period(text).with_context(wrong)
 }
 
 fn error_page(text: &str) -> Result<(u16, String)> {

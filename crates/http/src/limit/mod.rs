@@ -16,6 +16,5 @@ mod window;
 pub use bucket::TokenBucket;
 pub use decision::{Allowance, Decision};
 pub use limiter::{Client, Limiter, LimiterSize, LimiterStats, Quota, Route};
-pub(crate) use rules::parse_period;
-pub use rules::{Limit, LimitError, MAX_COUNT, MAX_PERIOD, Rules};
+pub use rules::{Limit, LimitError, MAX_COUNT, MAX_PERIOD, Rules, parse_period};
 pub use window::SlidingWindow;

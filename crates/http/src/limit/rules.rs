@@ -153,7 +153,7 @@ impl Rules {
 }
 
 /// A number and its unit: `ms`, `s`, `m`, `h` or `d`.
-pub(crate) fn parse_period(text: &str) -> Option<Duration> {
+pub fn parse_period(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u64 = text[..digits].parse().ok()?;
     let unit = match &text[digits..] {

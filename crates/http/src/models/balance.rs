@@ -1,8 +1,11 @@
 //! Which worker gets the next connection: the strategies, and how the least loaded
 //! is found.
 
+use serde::Deserialize;
+
 /// How new connections are spread over workers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// A listener for each slot; the kernel chooses by a hash of both addresses.
     /// Nothing is shared, and counts are even in the long run; but a connection
@@ -19,6 +22,13 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// All of them, with their names.
+    pub const NAMES: [(&'static str, Self); 3] = [
+        ("per-slot", Self::PerSlot),
+        ("shared", Self::Shared),
+        ("least-loaded", Self::LeastLoaded),
+    ];
+
     /// How many listeners `workers` need for one address.
     pub fn listeners(self, workers: usize) -> usize {
         match self {

@@ -10,26 +10,32 @@ use crate::files::{Links, Options, OptionsError};
 use crate::limit::{Limit, LimitError};
 use crate::log::{Format, Target};
 use crate::models::Strategy;
+use crate::models::processes::{MAX_SLOTS, Recycle};
 use crate::serve::Timeouts;
+use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// How a server is to be.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it listens; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where it listens; port 0 takes a free one. At most [`Config::MAX_ADDRESSES`].
+    pub listen: Vec<SocketAddr>,
     /// Who serves which connection.
     pub model: Model,
     /// How many workers the model has, unless it is sequential; 1 to
     /// [`Config::MAX_WORKERS`].
     pub workers: usize,
+    /// More about the workers of the processes model.
+    pub pool: Pool,
     /// What is served. The first is for hosts that no other is for.
     pub sites: Vec<SiteConfig>,
     /// Where requests are written down, if they are.
     pub access_log: Option<AccessLog>,
     /// How often each address may ask.
     pub limit: Option<Limit>,
+    /// The same for some paths; the first that fits counts, in place of `limit`.
+    pub limits: Vec<PathLimit>,
     /// How long clients are waited for.
     pub timeouts: Timeouts,
     /// What is told about the server itself.
@@ -47,6 +53,66 @@ pub struct Monitoring {
     pub clients: Vec<IpAddr>,
 }
 
+/// How often each address may ask for paths that begin alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathLimit {
+    /// Whole segments, with the first slash: `/api` is for `/api` and `/api/x`.
+    pub prefix: String,
+    /// None for no limit.
+    pub limit: Option<Limit>,
+}
+
+/// What else there is to say about workers that are processes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pool {
+    /// How many there are when there is little to do; as many as ever, if it is not
+    /// said.
+    pub minimum: Option<usize>,
+    /// When one is replaced that serves well.
+    pub recycle: Recycle,
+    /// Each stays on one processor.
+    pub is_pinned: bool,
+}
+
+impl Default for Pool {
+    /// Workers that began together are not replaced together.
+    fn default() -> Self {
+        Self {
+            minimum: None,
+            recycle: Recycle {
+                jitter: 0.1,
+                ..Recycle::default()
+            },
+            is_pinned: false,
+        }
+    }
+}
+
+/// The models, as people name them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelName {
+    /// [`Model::Sequential`].
+    Sequential,
+    /// [`Model::Threads`].
+    Threads,
+    /// [`Model::Events`].
+    #[default]
+    Events,
+    /// [`Model::Processes`].
+    Processes,
+}
+
+impl ModelName {
+    /// All of them, with their names.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("sequential", Self::Sequential),
+        ("threads", Self::Threads),
+        ("events", Self::Events),
+        ("processes", Self::Processes),
+    ];
+}
+
 /// Who serves which connection; see [`crate::models`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Model {
@@ -56,6 +122,20 @@ pub enum Model {
     Threads,
     /// A loop for each worker, and connections spread so.
     Events(Strategy),
+    /// A process with a loop for each worker, and connections spread so.
+    Processes(Strategy),
+}
+
+impl From<(ModelName, Strategy)> for Model {
+    /// Models in which nobody chooses have no strategy.
+    fn from((name, strategy): (ModelName, Strategy)) -> Self {
+        match name {
+            ModelName::Sequential => Self::Sequential,
+            ModelName::Threads => Self::Threads,
+            ModelName::Events => Self::Events(strategy),
+            ModelName::Processes => Self::Processes(strategy),
+        }
+    }
 }
 
 /// A directory, and how it is served.
@@ -100,6 +180,38 @@ pub enum ConfigError {
     /// Too few or too many workers.
     #[error("{0} workers: use 1 to {max}", max = Config::MAX_WORKERS)]
     Workers(usize),
+    /// Nowhere to listen, or at too many addresses.
+    #[error("{0} addresses to listen on: use 1 to {max}", max = Config::MAX_ADDRESSES)]
+    Addresses(usize),
+    /// An address is there twice.
+    #[error("{0} is there twice: listen on it once")]
+    AddressTwice(SocketAddr),
+    /// More processes, or listeners for them, than a pool has.
+    #[error("{0} processes with a listener each: use at most {MAX_SLOTS} listeners in all")]
+    Slots(usize),
+    /// Fewer workers at least than one, or than at most.
+    #[error("at least {minimum} workers of {workers}: use 1 to {workers}")]
+    Minimum {
+        /// At least.
+        minimum: usize,
+        /// At most.
+        workers: usize,
+    },
+    /// No number of bytes.
+    #[error("{0:?} is no number of bytes, such as 256 MiB")]
+    Bytes(String),
+    /// A worker that would be replaced at once.
+    #[error("workers replaced after {0}: use more than nothing")]
+    Recycle(&'static str),
+    /// A limit is for paths that cannot be told in a header.
+    #[error(
+        "limit for {0:?}: write whole segments of letters, digits, '-', '_' and '.', \
+         such as /api or /a/b"
+    )]
+    LimitPrefix(String),
+    /// A path has two limits.
+    #[error("two limits for {0:?}: the second would never count")]
+    LimitTwice(String),
     /// Two sites claim a host.
     #[error("host {0:?} is named by two sites: remove it from one")]
     HostTwice(String),
@@ -135,11 +247,11 @@ pub enum ConfigError {
 }
 
 impl Model {
-    /// How many listeners `workers` need.
+    /// How many listeners `workers` need for each address.
     pub fn listeners(self, workers: usize) -> usize {
         match self {
             Self::Sequential | Self::Threads => 1,
-            Self::Events(strategy) => strategy.listeners(workers),
+            Self::Events(strategy) | Self::Processes(strategy) => strategy.listeners(workers),
         }
     }
 }
@@ -148,6 +260,9 @@ impl Config {
     /// More loops than any machine has cores that this was tried on.
     pub const MAX_WORKERS: usize = 1024;
 
+    /// Every loop looks at each of them when it accepts.
+    pub const MAX_ADDRESSES: usize = 64;
+
     /// Every loop looks for a host in all of them, and holds files of each open.
     pub const MAX_SITES: usize = 1000;
 }
@@ -155,12 +270,14 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
             model: Model::Events(Strategy::default()),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+            pool: Pool::default(),
             sites: Vec::new(),
             access_log: None,
             limit: None,
+            limits: Vec::new(),
             timeouts: Timeouts::default(),
             monitoring: Monitoring::default(),
         }
@@ -221,6 +338,38 @@ impl Monitoring {
     }
 }
 
+pub(super) fn check_addresses(addresses: &[SocketAddr]) -> Result<(), ConfigError> {
+    if !(1..=Config::MAX_ADDRESSES).contains(&addresses.len()) {
+        return Err(ConfigError::Addresses(addresses.len()));
+    }
+    let twice = addresses.iter().enumerate().find(|(place, address)| {
+        // Each port 0 is another one.
+        address.port() != 0 && addresses[..*place].contains(address)
+    });
+    twice.map_or(Ok(()), |(_, address)| {
+        Err(ConfigError::AddressTwice(*address))
+    })
+}
+
+/// A number of bytes: `1048576`, `512 KiB`, `256 MiB` or `2 GiB`.
+///
+/// # Errors
+/// It is none.
+pub fn parse_bytes(text: &str) -> Result<u64, ConfigError> {
+    let wrong = || ConfigError::Bytes(text.to_owned());
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (digits, unit) = text.split_at(end.unwrap_or(text.len()));
+    let unit: u64 = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
 pub(super) fn check_workers(workers: usize) -> Result<(), ConfigError> {
     match (1..=Config::MAX_WORKERS).contains(&workers) {
         true => Ok(()),
@@ -248,10 +397,13 @@ impl Config {
         if self.sites.len() > Self::MAX_SITES {
             return Err(ConfigError::TooManySites(self.sites.len()));
         }
+        check_addresses(&self.listen)?;
         check_workers(self.workers)?;
+        self.check_pool()?;
         if let Some(limit) = &self.limit {
             limit.check()?;
         }
+        self.check_limits()?;
         self.monitoring.check()?;
         let mut known = Vec::new();
         for site in &self.sites {
@@ -263,6 +415,51 @@ impl Config {
                 }
                 known.push(host);
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses a pool that these workers cannot be.
+    pub(super) fn check_pool(&self) -> Result<(), ConfigError> {
+        let (pool, workers) = (&self.pool, self.workers);
+        if matches!(self.model, Model::Processes(_)) {
+            let listeners = self.listen.len() * self.model.listeners(workers);
+            if workers.max(listeners) > MAX_SLOTS {
+                return Err(ConfigError::Slots(workers.max(listeners)));
+            }
+        }
+        if let Some(minimum) = pool.minimum
+            && !(1..=workers).contains(&minimum)
+        {
+            return Err(ConfigError::Minimum { minimum, workers });
+        }
+        let nothing = [
+            ("requests", pool.recycle.requests == Some(0)),
+            ("age", pool.recycle.age.is_some_and(|age| age.is_zero())),
+            ("memory", pool.recycle.resident_bytes == Some(0)),
+        ];
+        match nothing.iter().find(|(_, is_nothing)| *is_nothing) {
+            Some((what, _)) => Err(ConfigError::Recycle(what)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses limits that could never count.
+    pub(super) fn check_limits(&self) -> Result<(), ConfigError> {
+        for (place, PathLimit { prefix, limit }) in self.limits.iter().enumerate() {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            let mut segments = prefix.strip_prefix('/').into_iter().flat_map(|rest| {
+                let rest = rest.strip_suffix('/').unwrap_or(rest);
+                rest.split('/')
+            });
+            let is_path = |name: &str| !name.is_empty() && name.chars().all(is_plain);
+            if !prefix.starts_with('/') || !segments.all(is_path) {
+                return Err(ConfigError::LimitPrefix(prefix.clone()));
+            }
+            if self.limits[..place].iter().any(|one| one.prefix == *prefix) {
+                return Err(ConfigError::LimitTwice(prefix.clone()));
+            }
+            limit.map_or(Ok(()), |limit| limit.check())?;
         }
         Ok(())
     }

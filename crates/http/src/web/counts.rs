@@ -2,8 +2,10 @@
 
 use crate::limit::LimiterStats;
 use crate::log::LogStats;
+use crate::models::Figures;
+use crate::models::processes::{Scoreboard, Sums, WorkerState, WorkerStatus};
 use crate::serve::Record;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ pub(super) struct Counts {
 }
 
 /// The counts of all loops, and what else there is to tell.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Totals {
     pub(super) classes: [u64; 5],
     pub(super) bytes: u64,
@@ -26,6 +28,8 @@ pub(super) struct Totals {
     pub(super) uptime: Duration,
     pub(super) limiter: LimiterStats,
     pub(super) log: Option<LogStats>,
+    /// Workers, if they are processes.
+    pub(super) processes: Vec<WorkerStatus>,
 }
 
 impl Counts {
@@ -55,6 +59,42 @@ impl Totals {
         self.micros += read(&counts.micros);
     }
 
+    /// What a process tells the others.
+    pub(super) fn figures(&self) -> Figures {
+        let mut figures = Figures::default();
+        figures[..5].copy_from_slice(&self.classes);
+        let log = self.log.unwrap_or_default();
+        figures[5..11].copy_from_slice(&[
+            self.bytes,
+            self.micros,
+            self.limiter.refused,
+            log.written,
+            log.dropped,
+            log.failed,
+        ]);
+        figures
+    }
+
+    /// These of one process, as those of all.
+    pub(super) fn with_all(mut self, board: &Scoreboard) -> Self {
+        let own = Sums {
+            figures: self.figures(),
+            ..Sums::default()
+        };
+        let figures = board.sums(std::process::id(), own).figures;
+        self.classes.copy_from_slice(&figures[..5]);
+        (self.bytes, self.micros) = (figures[5], figures[6]);
+        self.limiter.refused = figures[7];
+        if let Some(log) = &mut self.log {
+            (log.written, log.dropped, log.failed) = (figures[8], figures[9], figures[10]);
+        }
+        self.uptime = board.age();
+        self.processes = board.workers().collect();
+        self.processes.sort_by_key(|one| (one.seat, one.begun_ms));
+        self.workers = self.processes.len();
+        self
+    }
+
     /// For people: a line for each figure.
     pub(super) fn text(&self) -> String {
         let mut text = format!(
@@ -70,19 +110,19 @@ impl Totals {
             );
         }
         line(&mut text, format_args!("response_bytes: {}", self.bytes));
-        let limiter = &self.limiter;
-        line(
-            &mut text,
-            format_args!("clients_known: {}", limiter.clients),
-        );
-        line(
-            &mut text,
-            format_args!("requests_refused: {}", limiter.refused),
-        );
+        let refused = self.limiter.refused;
+        line(&mut text, format_args!("requests_refused: {refused}"));
+        if self.processes.is_empty() {
+            let clients = self.limiter.clients;
+            line(&mut text, format_args!("clients_known: {clients}"));
+        }
         if let Some(log) = self.log {
             let lost = log.dropped + log.failed;
             line(&mut text, format_args!("log_records: {}", log.written));
             line(&mut text, format_args!("log_records_lost: {lost}"));
+        }
+        for worker in &self.processes {
+            line(&mut text, describe(worker));
         }
         text
     }
@@ -108,7 +148,58 @@ impl Totals {
             family(&mut text, name, kind, help);
             line(&mut text, format_args!("{name} {value}"));
         }
+        self.worker_metrics(&mut text);
         text
+    }
+
+    /// Families with a sample for each process.
+    fn worker_metrics(&self, text: &mut String) {
+        type Value = fn(&WorkerStatus) -> f64;
+        let families: [(&str, &str, &str, Value); 5] = [
+            (
+                "http_worker_open_connections",
+                "gauge",
+                "Connections that a worker has.",
+                |one| one.counts.open as f64,
+            ),
+            (
+                "http_worker_requests_total",
+                "counter",
+                "Requests that a worker received.",
+                |one| one.counts.requests as f64,
+            ),
+            (
+                "http_worker_resident_bytes",
+                "gauge",
+                "Memory that a worker holds.",
+                |one| one.resident_bytes as f64,
+            ),
+            (
+                "http_worker_cpu_seconds_total",
+                "counter",
+                "Processor time that a worker used.",
+                |one| one.computed.as_secs_f64(),
+            ),
+            (
+                "http_worker_draining",
+                "gauge",
+                "Whether a worker lets its connections end.",
+                |one| f64::from(u8::from(one.state == WorkerState::Draining)),
+            ),
+        ];
+        if self.processes.is_empty() {
+            return;
+        }
+        for (name, kind, help, value) in families {
+            family(text, name, kind, help);
+            for one in &self.processes {
+                let (seat, pid, value) = (one.seat, one.pid, value(one));
+                line(
+                    text,
+                    format_args!("{name}{{worker=\"{seat}\",pid=\"{pid}\"}} {value}"),
+                );
+            }
+        }
     }
 
     /// (name, type, help, value) of the families that have one sample.
@@ -144,13 +235,16 @@ impl Totals {
                 "Requests refused because their client asked too often.",
                 self.limiter.refused as f64,
             ),
-            (
+        ];
+        // Each process counts for itself, and the same client may be known to many.
+        if self.processes.is_empty() {
+            singles.push((
                 "http_limit_clients",
                 "gauge",
                 "Clients whose requests are counted.",
                 self.limiter.clients as f64,
-            ),
-        ];
+            ));
+        }
         if let Some(log) = self.log {
             singles.push((
                 "http_log_records_total",
@@ -169,6 +263,31 @@ impl Totals {
     }
 }
 
+/// `worker_0: process 12, ready, generation 1, …`
+fn describe(worker: &WorkerStatus) -> String {
+    let state = match worker.state {
+        WorkerState::Starting => "starting",
+        WorkerState::Ready => "ready",
+        WorkerState::Draining => "draining",
+    };
+    let WorkerStatus {
+        pid,
+        seat,
+        generation,
+        counts,
+        computed,
+        ..
+    } = worker;
+    format!(
+        "worker_{seat}: process {pid}, {state}, generation {generation}, \
+         connections {open}, requests {requests}, memory {mib:.1} MiB, processor {seconds:.2} s",
+        open = counts.open,
+        requests = counts.requests,
+        mib = worker.resident_bytes as f64 / f64::from(1 << 20),
+        seconds = computed.as_secs_f64(),
+    )
+}
+
 fn family(text: &mut String, name: &str, kind: &str, help: &str) {
     line(
         text,
@@ -176,7 +295,7 @@ fn family(text: &mut String, name: &str, kind: &str, help: &str) {
     );
 }
 
-fn line(text: &mut String, content: std::fmt::Arguments<'_>) {
+fn line(text: &mut String, content: impl Display) {
     writeln!(text, "{content}").expect("a string takes all that is written");
 }
 

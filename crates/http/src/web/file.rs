@@ -4,7 +4,10 @@
 //! [`Config`], whose own checks speak here with the line of the site they are about.
 //! docs/web.md describes every key.
 
-use super::config::{AccessLog, Config, Model, Monitoring, SiteConfig, check_path, check_workers};
+use super::config::{
+    AccessLog, Config, Model, ModelName, Monitoring, PathLimit, Pool, SiteConfig, check_addresses,
+    check_path, check_workers, parse_bytes,
+};
 use super::cors::Cors;
 use super::redirect::Redirect;
 use super::users::Users;
@@ -12,6 +15,7 @@ use crate::files::{CacheRule, Links, Options, Types};
 use crate::limit::{Limit, parse_period};
 use crate::log::{Format, Target};
 use crate::models::Strategy;
+use crate::models::processes::Recycle;
 use crate::serve::Timeouts;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
@@ -65,14 +69,19 @@ pub fn read(path: &Path) -> Result<Config, ReadError> {
         path: path.to_owned(),
         source,
     })?;
+    parse_file(&text, path)
+}
+
+/// The configuration that is the `text` of the file at `path`.
+pub(super) fn parse_file(text: &str, path: &Path) -> Result<Config, ReadError> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    parse(&text, folder).map_err(|wrong| ReadError::Wrong {
+    parse(text, folder).map_err(|wrong| ReadError::Wrong {
         path: path.to_owned(),
         wrong,
     })
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let file = std::fs::File::open(path)?;
     file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
@@ -86,14 +95,17 @@ fn read_text(path: &Path) -> io::Result<String> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
-    listen: Option<Spanned<String>>,
+    listen: Option<Spanned<Texts>>,
     #[serde(default)]
     model: ModelName,
     #[serde(default)]
-    balance: Balance,
+    balance: Strategy,
     workers: Option<Spanned<usize>>,
+    processes: Option<Spanned<PoolFile>>,
     access_log: Option<LogFile>,
     limit: Option<Spanned<String>>,
+    #[serde(default)]
+    limits: Vec<Spanned<PathLimitFile>>,
     #[serde(default)]
     timeouts: TimeoutTexts,
     status: Option<Spanned<String>>,
@@ -103,22 +115,30 @@ struct File {
     sites: Spanned<Vec<Spanned<SiteFile>>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-enum ModelName {
-    Sequential,
-    Threads,
-    #[default]
-    Events,
+/// One text, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Texts {
+    One(String),
+    Several(Vec<String>),
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-enum Balance {
-    #[default]
-    PerSlot,
-    Shared,
-    LeastLoaded,
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PathLimitFile {
+    prefix: String,
+    limit: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct PoolFile {
+    minimum: Option<usize>,
+    requests: Option<u64>,
+    age: Option<Spanned<String>>,
+    memory: Option<Spanned<String>>,
+    #[serde(default)]
+    pinned: bool,
 }
 
 #[derive(Deserialize)]
@@ -246,27 +266,33 @@ fn malformed(error: &serde_saphyr::Error) -> Wrong {
 impl File {
     fn config(self, folder: &Path) -> Result<Config, Wrong> {
         let mut config = Config::default();
-        if let Some(listen) = &self.listen {
-            let text = &listen.value;
-            let wrong = |_| format!("{text:?} is no address and port, such as 127.0.0.1:8080");
-            config.listen = at(listen.referenced, text.parse::<SocketAddr>().map_err(wrong))?;
+        if let Some(listen) = self.listen {
+            let addresses = listen.value.each().map(|text| {
+                let wrong = |_| format!("{text:?} is no address and port, such as 127.0.0.1:8080");
+                at(listen.referenced, text.parse::<SocketAddr>().map_err(wrong))
+            });
+            config.listen = addresses.collect::<Result<_, _>>()?;
+            at(listen.referenced, check_addresses(&config.listen))?;
         }
-        config.model = match self.model {
-            ModelName::Sequential => Model::Sequential,
-            ModelName::Threads => Model::Threads,
-            ModelName::Events => Model::Events(match self.balance {
-                Balance::PerSlot => Strategy::PerSlot,
-                Balance::Shared => Strategy::Shared,
-                Balance::LeastLoaded => Strategy::LeastLoaded,
-            }),
-        };
+        config.model = Model::from((self.model, self.balance));
         if let Some(workers) = &self.workers {
             at(workers.referenced, check_workers(workers.value))?;
             config.workers = workers.value;
         }
+        if let Some(pool) = self.processes {
+            config.pool = pool.value.pool()?;
+            at(pool.referenced, config.check_pool())?;
+        }
         config.access_log = self.access_log.map(|log| log.access_log(folder));
         if let Some(limit) = &self.limit {
             config.limit = at(limit.referenced, Limit::parse(&limit.value))?;
+        }
+        for one in self.limits {
+            let PathLimitFile { prefix, limit } = one.value;
+            let limit = at(one.referenced, Limit::parse(&limit))?;
+            config.limits.push(PathLimit { prefix, limit });
+            // Those before it are sound.
+            at(one.referenced, config.check_limits())?;
         }
         config.timeouts = self.timeouts.timeouts()?;
         config.monitoring = Monitoring {
@@ -287,6 +313,31 @@ impl File {
         }
         at(whole, config.check())?;
         Ok(config)
+    }
+}
+
+impl Texts {
+    fn each(&self) -> impl Iterator<Item = &str> {
+        let all = match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Several(texts) => texts,
+        };
+        all.iter().map(String::as_str)
+    }
+}
+
+impl PoolFile {
+    fn pool(&self) -> Result<Pool, Wrong> {
+        Ok(Pool {
+            minimum: self.minimum,
+            recycle: Recycle {
+                requests: self.requests,
+                age: self.age.as_ref().map(period).transpose()?,
+                resident_bytes: self.memory.as_ref().map(bytes).transpose()?,
+                ..Pool::default().recycle
+            },
+            is_pinned: self.pinned,
+        })
     }
 }
 
@@ -407,6 +458,10 @@ fn period(text: &Spanned<String>) -> Result<Duration, Wrong> {
     at(text.referenced, parsed.ok_or_else(wrong))
 }
 
+fn bytes(text: &Spanned<String>) -> Result<u64, Wrong> {
+    at(text.referenced, parse_bytes(&text.value))
+}
+
 /// Says where an error is.
 fn at<T>(place: Location, result: Result<T, impl Display>) -> Result<T, Wrong> {
     result.map_err(|error| Wrong {
@@ -457,7 +512,7 @@ mod tests {
              - directory: /srv/b\n",
         )
         .unwrap();
-        assert_eq!(config.listen.to_string(), "[::1]:8443");
+        assert_eq!(config.listen, ["[::1]:8443".parse().unwrap()]);
         assert_eq!(config.model, Model::Events(Strategy::LeastLoaded));
         assert_eq!(config.workers, 3);
         let log = AccessLog {

@@ -2,16 +2,19 @@
 //!
 //! Everything here is the loop's own but [`Shared`], which only a reload writes.
 
-use super::counts::Counts;
+use super::counts::{Counts, Totals};
 use super::journal::Journal;
 use super::loaded::{Loaded, LoadedSite, Shared};
 use crate::files::{Answer, Moment, OptionsError, Site};
 use crate::h1::RequestHead;
+use crate::models::Figures;
+use crate::models::processes::Scoreboard;
 use crate::serve::{Answering, Files, Handler, Incoming, Record, plain};
 use http::{Request, StatusCode};
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// See the module.
@@ -22,6 +25,8 @@ pub(super) struct Web {
     sites: RefCell<Sites>,
     counts: Arc<Counts>,
     journal: Option<RefCell<Journal>>,
+    /// What all workers did, if they are processes.
+    board: Option<Rc<Scoreboard>>,
 }
 
 #[derive(Debug)]
@@ -32,7 +37,11 @@ struct Sites {
 }
 
 impl Web {
-    pub(super) fn new(shared: Arc<Shared>, journal: Option<Journal>) -> Result<Self, OptionsError> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        journal: Option<Journal>,
+        board: Option<Rc<Scoreboard>>,
+    ) -> Result<Self, OptionsError> {
         let generation = shared.generation();
         Ok(Self {
             sites: RefCell::new(Sites::new(shared.current())?),
@@ -40,7 +49,17 @@ impl Web {
             counts: shared.counts(),
             shared,
             journal: journal.map(RefCell::new),
+            board,
         })
+    }
+
+    /// What this server did.
+    fn totals(&self) -> Totals {
+        let totals = self.shared.totals();
+        match &self.board {
+            Some(board) => totals.with_all(board),
+            None => totals,
+        }
     }
 
     /// Takes up a configuration that has come into force.
@@ -64,11 +83,11 @@ impl Web {
         }
         let path = Some(head.target().path());
         let answer = if path == monitoring.status.as_deref() {
-            Answer::text("text/plain; charset=utf-8", self.shared.totals().text())
+            Answer::text("text/plain; charset=utf-8", self.totals().text())
         } else if path == monitoring.metrics.as_deref() {
             Answer::text(
                 "text/plain; version=0.0.4; charset=utf-8",
-                self.shared.totals().metrics(),
+                self.totals().metrics(),
             )
         } else {
             return None;
@@ -101,10 +120,12 @@ impl Handler for Web {
         if generation != self.generation.get() {
             self.reload(generation);
         }
-        let decision = self.shared.ask(peer.ip());
-        if !decision.is_allowed() {
-            let refused = Answer::plain(StatusCode::TOO_MANY_REQUESTS, &[]);
-            return Some(refused.with_lines(self.shared.lines(decision)));
+        if let Some(limits) = &self.sites.borrow().loaded.limits {
+            let (decision, route) = limits.ask(peer.ip(), head.target().path());
+            if !decision.is_allowed() {
+                let refused = Answer::plain(StatusCode::TOO_MANY_REQUESTS, &[]);
+                return Some(refused.with_lines(limits.lines(decision, route)));
+            }
         }
         match self.shared.is_monitored() {
             true => self.figures(peer.ip(), head),
@@ -146,6 +167,10 @@ impl Handler for Web {
         });
         let user = user.map(str::as_bytes);
         journal.borrow_mut().write(record, user);
+    }
+
+    fn figures(&self) -> Figures {
+        self.shared.totals().figures()
     }
 
     fn tick(&self) {

@@ -5,23 +5,20 @@
 
 use super::config::{Config, Monitoring, SiteConfig};
 use super::counts::{Counts, Totals};
+use super::limits::Limits;
 use super::server::WebError;
 use crate::files::{Options, Root};
-use crate::limit::{Client, Decision, Limiter, LimiterSize, Quota, Route, Rules};
 use crate::log::Log;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
-
-/// The one route that limits are on.
-const ROUTE: &str = "web";
 
 /// What is in force.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) sites: Vec<LoadedSite>,
     pub(super) monitoring: Monitoring,
+    pub(super) limits: Option<Arc<Limits>>,
 }
 
 /// A directory that is held.
@@ -39,24 +36,27 @@ pub(super) struct LoadedSite {
 pub(super) struct Shared {
     current: RwLock<Arc<Loaded>>,
     generation: AtomicU64,
-    limiter: Limiter,
-    route: Route,
-    is_limited: AtomicBool,
     is_monitored: AtomicBool,
     /// Of all loops.
     counts: Mutex<Vec<Arc<Counts>>>,
     log: Option<Arc<Log>>,
-    /// Of the limiter's clock, which is one for all loops.
     begun: Instant,
 }
 
 impl Loaded {
-    /// Opens what `config` names.
-    pub(super) fn open(config: &Config) -> Result<Self, WebError> {
+    /// Opens what `config` names. Limits that `former` counted go on if they can.
+    pub(super) fn open(config: &Config, former: Option<&Self>) -> Result<Self, WebError> {
         config.check()?;
         let sites = config.sites.iter().map(LoadedSite::open);
+        let sites = sites.collect::<Result<_, _>>()?;
+        // Last, since it changes what is in force.
+        let limits = match former.and_then(|former| former.limits.as_ref()) {
+            Some(limits) if limits.adapt(config)? => Some(Arc::clone(limits)),
+            _ => Limits::new(config)?.map(Arc::new),
+        };
         Ok(Self {
-            sites: sites.collect::<Result<_, _>>()?,
+            sites,
+            limits,
             monitoring: config.monitoring.clone(),
         })
     }
@@ -95,13 +95,9 @@ impl LoadedSite {
 
 impl Shared {
     pub(super) fn new(config: &Config, log: Option<Arc<Log>>) -> Result<Self, WebError> {
-        let limiter = Limiter::new(&[ROUTE], &rules(config), LimiterSize::default())?;
         Ok(Self {
-            current: RwLock::new(Arc::new(Loaded::open(config)?)),
+            current: RwLock::new(Arc::new(Loaded::open(config, None)?)),
             generation: AtomicU64::new(0),
-            route: limiter.route(ROUTE).expect("it was just named"),
-            limiter,
-            is_limited: config.limit.is_some().into(),
             is_monitored: is_monitored(config).into(),
             counts: Mutex::default(),
             log,
@@ -111,10 +107,7 @@ impl Shared {
 
     /// Puts another configuration in force; on an error the former stays.
     pub(super) fn reload(&self, config: &Config) -> Result<(), WebError> {
-        let loaded = Arc::new(Loaded::open(config)?);
-        self.limiter.reload(&rules(config))?;
-        self.is_limited
-            .store(config.limit.is_some(), Ordering::Relaxed);
+        let loaded = Arc::new(Loaded::open(config, Some(&self.current()))?);
         self.is_monitored
             .store(is_monitored(config), Ordering::Relaxed);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
@@ -130,17 +123,6 @@ impl Shared {
 
     pub(super) fn current(&self) -> Arc<Loaded> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What is allowed to `address`; it counts.
-    #[inline]
-    pub(super) fn ask(&self, address: IpAddr) -> Decision {
-        if !self.is_limited.load(Ordering::Relaxed) {
-            return Decision::Unlimited;
-        }
-        let client = Client::at(address);
-        self.limiter
-            .take(client, self.route, 1, self.begun.elapsed())
     }
 
     /// Whether anybody may ask for figures.
@@ -159,11 +141,12 @@ impl Shared {
 
     /// What all loops have done.
     pub(super) fn totals(&self) -> Totals {
+        let limits = self.current().limits.clone();
         let all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut totals = Totals {
             workers: all.len(),
             uptime: self.begun.elapsed(),
-            limiter: self.limiter.stats(),
+            limiter: limits.map(|limits| limits.stats()).unwrap_or_default(),
             log: self.log.as_ref().map(|log| log.stats()),
             ..Totals::default()
         };
@@ -172,25 +155,11 @@ impl Shared {
         }
         totals
     }
-
-    /// The header lines that tell a client of `decision`.
-    pub(super) fn lines(&self, decision: Decision) -> Vec<u8> {
-        let mut lines = Vec::new();
-        decision.write_lines(self.limiter.name(self.route), &mut lines);
-        lines
-    }
 }
 
 fn is_monitored(config: &Config) -> bool {
     let monitoring = &config.monitoring;
     monitoring.status.is_some() || monitoring.metrics.is_some()
-}
-
-fn rules(config: &Config) -> Rules {
-    Rules {
-        default: config.limit,
-        ..Rules::default()
-    }
 }
 
 /// `host` as a configuration names it. The core has checked its form.

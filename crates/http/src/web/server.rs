@@ -1,13 +1,16 @@
 //! A web server that runs: its listeners, its threads, and how it ends.
 
-use super::config::{Config, ConfigError, Model};
+use super::config::{AccessLog, Config, ConfigError, Model};
+use super::file::ReadError;
 use super::handler::Web;
 use super::journal::Journal;
 use super::loaded::Shared;
 use crate::files::{OptionsError, RootError};
 use crate::limit::LimitError;
 use crate::log::{Format, Log, LogError, Trouble};
-use crate::models::{Patience, events, listeners, sequential, threads};
+use crate::models::activation::{given_listeners, is_activated};
+use crate::models::processes::Scoreboard;
+use crate::models::{Patience, events, listeners_for, sequential, threads};
 use crate::serve::{Settings, Turn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -20,7 +23,7 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub struct Server {
     config: Config,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     /// Runs the model, and ends with it.
@@ -58,11 +61,18 @@ pub enum WebError {
         /// What to do.
         hint: &'static str,
     },
+    /// The file that says how to serve is wrong.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Listeners that were given cannot be used, workers cannot be kept, or the server
+    /// was told to end at once.
+    #[error(transparent)]
+    Role(io::Error),
     /// A thread could not be started, or its loop failed.
     #[error("a worker failed: {0}")]
     Worker(io::Error),
     /// What cannot be changed while the server runs.
-    #[error("{0} cannot change while the server runs: start it anew")]
+    #[error("{0} cannot change while the server runs: start it anew, or upgrade it (USR2)")]
     Fixed(&'static str),
 }
 
@@ -70,28 +80,21 @@ impl Server {
     /// Starts to serve. When this returns, connections are accepted.
     ///
     /// # Errors
-    /// The configuration is wrong, or what it names cannot be opened.
+    /// The configuration is wrong, what it names cannot be opened, or its model needs
+    /// other processes ([`run`](super::run())).
     pub fn start(config: Config) -> Result<Self, WebError> {
         config.check()?;
-        let log = match &config.access_log {
-            Some(log) => Some(Arc::new(Log::open(log.target.clone(), tell_trouble)?)),
-            None => None,
-        };
-        let shared = Arc::new(Shared::new(&config, log.clone())?);
-        let listeners = listen(config.listen, config.model.listeners(config.workers))?;
-        let address = listeners
-            .first()
-            .map_or(Ok(config.listen), TcpListener::local_addr)
-            .map_err(|source| unable_to_listen(config.listen, source))?;
-        let loops = Loops {
-            shared: Arc::clone(&shared),
-            log: log.clone(),
-            format: config.access_log.as_ref().map(|log| log.format),
-            settings: Settings {
-                timeouts: config.timeouts,
-                ..Settings::default()
-            },
-        };
+        let listeners = provide(&config, Vec::new())?;
+        Self::start_on(config, listeners)
+    }
+
+    /// The same with these listeners, which [`provide`] gave.
+    pub(super) fn start_on(config: Config, listeners: Vec<TcpListener>) -> Result<Self, WebError> {
+        config.check()?;
+        let log = open_log(&config)?.map(Arc::new);
+        let loops = Loops::new(&config, log.clone())?;
+        let shared = Arc::clone(&loops.shared);
+        let addresses = addresses(&listeners).map_err(WebError::Role)?;
         let (stop, stopped) = watch::channel(false);
         let (model, workers) = (config.model, config.workers);
         let (end, ended) = watch::channel(());
@@ -104,7 +107,7 @@ impl Server {
             .map_err(WebError::Worker)?;
         Ok(Self {
             config,
-            address,
+            addresses,
             shared,
             stop,
             serving,
@@ -114,8 +117,8 @@ impl Server {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// Puts another configuration in force, without losing a connection.
@@ -124,24 +127,15 @@ impl Server {
     /// The configuration is wrong, or says what only a new start can change; the
     /// former one stays.
     pub fn reload(&mut self, config: Config) -> Result<(), WebError> {
+        self.config.expect_same_workers(&config)?;
         let fixed = [
-            (
-                "the address to listen on",
-                config.listen != self.config.listen,
-            ),
-            (
-                "the number of workers",
-                config.workers != self.config.workers,
-            ),
             (
                 "the access log",
                 config.access_log != self.config.access_log,
             ),
             ("timeouts", config.timeouts != self.config.timeouts),
         ];
-        if let Some((what, _)) = fixed.iter().find(|(_, has_changed)| *has_changed) {
-            return Err(WebError::Fixed(what));
-        }
+        expect_same(&fixed)?;
         self.shared.reload(&config)?;
         self.config = config;
         Ok(())
@@ -183,8 +177,30 @@ impl Server {
     }
 }
 
+impl Config {
+    /// Refuses what no reload can change, whatever the model.
+    pub(super) fn expect_same_workers(&self, other: &Self) -> Result<(), WebError> {
+        expect_same(&[
+            ("the address to listen on", other.listen != self.listen),
+            ("the model", other.model != self.model),
+            ("the number of workers", other.workers != self.workers),
+            (
+                "what there is to say about processes",
+                other.pool != self.pool,
+            ),
+        ])
+    }
+}
+
+fn expect_same(fixed: &[(&'static str, bool)]) -> Result<(), WebError> {
+    match fixed.iter().find(|(_, has_changed)| *has_changed) {
+        Some((what, _)) => Err(WebError::Fixed(what)),
+        None => Ok(()),
+    }
+}
+
 /// What each loop is made from.
-struct Loops {
+pub(super) struct Loops {
     shared: Arc<Shared>,
     log: Option<Arc<Log>>,
     format: Option<Format>,
@@ -192,12 +208,26 @@ struct Loops {
 }
 
 impl Loops {
-    fn make(&self) -> io::Result<Rc<Turn<Web>>> {
+    pub(super) fn new(config: &Config, log: Option<Arc<Log>>) -> Result<Self, WebError> {
+        Ok(Self {
+            shared: Arc::new(Shared::new(config, log.clone())?),
+            log,
+            format: config.access_log.as_ref().map(|log| log.format),
+            settings: Settings {
+                timeouts: config.timeouts,
+                ..Settings::default()
+            },
+        })
+    }
+
+    /// A loop; `board` is where all workers are, if they are processes.
+    pub(super) fn make(&self, board: Option<Rc<Scoreboard>>) -> io::Result<Rc<Turn<Web>>> {
         let journal = self
             .log
             .as_ref()
             .map(|log| Journal::new(log.lines(), self.format.unwrap_or_default()));
-        let web = Web::new(Arc::clone(&self.shared), journal).map_err(io::Error::other)?;
+        let shared = Arc::clone(&self.shared);
+        let web = Web::new(shared, journal, board).map_err(io::Error::other)?;
         Ok(Turn::new(web, self.settings))
     }
 }
@@ -214,7 +244,7 @@ fn serve(
         // A server that is gone wants no more.
         let _ = stopped.wait_for(|stop| *stop).await;
     };
-    let make = move |_| loops.make();
+    let make = move |_| loops.make(None);
     match model {
         Model::Sequential => sequential::run(listeners, make, Patience::default(), stop),
         Model::Threads => {
@@ -231,18 +261,46 @@ fn serve(
             };
             events::run_all(listeners, workers, make, settings, stop)
         }
+        Model::Processes(_) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "one process cannot serve by the processes model",
+        )),
     }
 }
 
-/// `count` listeners that share an address.
-fn listen(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, WebError> {
-    let fails = |source| unable_to_listen(address, source);
-    if address.port() != 0 {
-        // They would share it with another server of the same user as well; one
-        // that does not share finds out.
-        drop(TcpListener::bind(address).map_err(fails)?);
+/// Listeners for `config`: those that a service manager gave, whatever it says; or
+/// those of the program before this one, `inherited`, and new ones.
+pub(super) fn provide(
+    config: &Config,
+    inherited: Vec<TcpListener>,
+) -> Result<Vec<TcpListener>, WebError> {
+    let given = given_listeners().map_err(WebError::Role)?;
+    if !given.is_empty() {
+        return Ok(given);
     }
-    listeners(address, count).map_err(fails)
+    if is_activated() && !inherited.is_empty() {
+        return Ok(inherited);
+    }
+    let each = config.model.listeners(config.workers);
+    listeners_for(&config.listen, each, inherited)
+        .map_err(|(address, source)| unable_to_listen(address, source))
+}
+
+/// Where they listen, each once.
+pub(super) fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>> {
+    let mut addresses = Vec::new();
+    for listener in listeners {
+        let address = listener.local_addr()?;
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+pub(super) fn open_log(config: &Config) -> Result<Option<Log>, LogError> {
+    let open = |log: &AccessLog| Log::open(log.target.clone(), tell_trouble);
+    config.access_log.as_ref().map(open).transpose()
 }
 
 fn unable_to_listen(address: SocketAddr, source: io::Error) -> WebError {

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 fn config(folder: &TempDir) -> Config {
     fs::write(folder.path().join("a.txt"), "hello\n").unwrap();
     Config {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         workers: 1,
         sites: vec![SiteConfig::new(folder.path())],
         ..Config::default()
@@ -26,7 +26,7 @@ fn config(folder: &TempDir) -> Config {
 
 /// Sends `request`, whose connection ends with it, and gives all that comes back.
 fn ask(server: &Server, request: &str) -> String {
-    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
     // Only against a test that would hang.
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))
@@ -199,7 +199,7 @@ fn a_response_that_broke_off_is_told_with_what_was_sent() {
         ..config(&folder)
     })
     .unwrap();
-    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
     stream
         .write_all(b"GET /huge.bin HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
@@ -245,7 +245,7 @@ fn a_port_that_is_taken_is_refused() {
     let listen = taken.local_addr().unwrap();
     let check = |listen| {
         let error = Server::start(Config {
-            listen,
+            listen: vec![listen],
             ..config(&folder)
         })
         .unwrap_err();
@@ -255,7 +255,7 @@ fn a_port_that_is_taken_is_refused() {
     check(listen);
     // A server of our own, whose listeners would share.
     let server = Server::start(config(&folder)).unwrap();
-    check(server.address());
+    check(server.addresses()[0]);
     stop(server);
 }
 

@@ -1,0 +1,152 @@
+//! A web server as a program runs it: signals, other programs that take over, and
+//! workers, as the model needs them.
+//!
+//! What this process is, a worker or what people started, is heard from whoever
+//! started it ([`crate::models::processes`]). A [`Server`] is all of it but for the
+//! processes model, whose workers each have what a server's loop has.
+
+use super::config::{Config, Model};
+use super::loaded::Loaded;
+use super::server::{Loops, Server, WebError, addresses, open_log, provide};
+use super::source::Source;
+use crate::models::processes::{Load, Master};
+use crate::models::processes::{Policy, Program, Role, Service, Worker, role};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Serves what `source` says until it is told to end. `announce` is called once, when
+/// connections are served at these addresses.
+///
+/// # Errors
+/// The configuration is wrong, what it names cannot be opened, or a worker failed.
+pub fn run(source: &Source, announce: impl Fn(&[SocketAddr]) + 'static) -> Result<(), WebError> {
+    let master = match role().map_err(WebError::Role)? {
+        Role::Worker(worker) => return work(worker, source),
+        Role::Master(master) => master,
+    };
+    let config = source.read()?;
+    match config.model {
+        Model::Processes(_) => keep_workers(master, source, config, announce),
+        Model::Sequential | Model::Threads | Model::Events(_) => {
+            serve_alone(master, source, config, announce)
+        }
+    }
+}
+
+fn serve_alone(
+    mut master: Master,
+    source: &Source,
+    config: Config,
+    announce: impl Fn(&[SocketAddr]),
+) -> Result<(), WebError> {
+    let program = Program::itself().map_err(WebError::Role)?;
+    let listeners = provide(&config, master.take_listeners())?;
+    let copies = listeners.iter().map(|one| one.try_clone());
+    let copies = copies.collect::<Result<_, _>>().map_err(WebError::Role)?;
+    // Before anything is served, so that no signal is missed.
+    let alone = master.alone().map_err(WebError::Role)?;
+    let server = Server::start_on(config, listeners)?;
+    announce(server.addresses());
+    let mut serving = Serving { server, source };
+    alone
+        .run(&mut serving, copies, program.successor)
+        .map_err(WebError::Role)?;
+    serving.server.wait()
+}
+
+/// A server and where it is told what to be.
+struct Serving<'a> {
+    server: Server,
+    source: &'a Source,
+}
+
+impl Service for Serving<'_> {
+    fn reload(&mut self) -> Result<(), String> {
+        let config = self.source.read().map_err(|error| error.to_string())?;
+        self.server
+            .reload(config)
+            .map_err(|error| error.to_string())
+    }
+
+    fn reopen_logs(&mut self) {
+        if let Err(error) = self.server.reopen_logs() {
+            tracing::error!("{error}");
+        }
+    }
+
+    fn drain(&mut self) {
+        self.server.drain();
+    }
+
+    fn ended(&self) -> impl Future<Output = ()> + 'static {
+        self.server.ended()
+    }
+}
+
+fn keep_workers(
+    mut master: Master,
+    source: &Source,
+    config: Config,
+    announce: impl Fn(&[SocketAddr]) + 'static,
+) -> Result<(), WebError> {
+    // What is wrong is told here, and not by the first worker.
+    expect_servable(&config)?;
+    let listeners = provide(&config, master.take_listeners())?;
+    let addresses = addresses(&listeners).map_err(WebError::Role)?;
+    let mut program = Program::itself().map_err(WebError::Role)?;
+    program.is_pinned = config.pool.is_pinned;
+    program.ready = Box::new(move || announce(&addresses));
+    let policy = policy(&config);
+    let source = source.clone();
+    program.check = Box::new(move || {
+        let (next, given) = source
+            .read_for_workers()
+            .map_err(|error| error.to_string())?;
+        let checked = config.expect_same_workers(&next);
+        checked
+            .and_then(|()| expect_servable(&next))
+            .map_err(|error| error.to_string())?;
+        Ok(given)
+    });
+    master
+        .run(policy, program, |_| Ok(listeners))
+        .map_err(WebError::Role)
+}
+
+/// Whether workers could begin.
+fn expect_servable(config: &Config) -> Result<(), WebError> {
+    open_log(config)?;
+    Loaded::open(config, None)?;
+    Ok(())
+}
+
+fn policy(config: &Config) -> Policy {
+    let strategy = match config.model {
+        Model::Processes(strategy) | Model::Events(strategy) => strategy,
+        Model::Sequential | Model::Threads => Policy::default().strategy,
+    };
+    Policy {
+        minimum: config.pool.minimum.unwrap_or(config.workers),
+        strategy,
+        load: Load::default(),
+        recycle: config.pool.recycle,
+        ..Policy::fixed(config.workers)
+    }
+}
+
+/// This process as one of the workers.
+fn work(mut worker: Worker, source: &Source) -> Result<(), WebError> {
+    let config = source.read_as(&mut worker)?;
+    config.check()?;
+    let log = open_log(&config)?.map(Arc::new);
+    let loops = Loops::new(&config, log.clone())?;
+    let turn = loops
+        .make(Some(worker.scoreboard()))
+        .map_err(WebError::Worker)?;
+    let reopen = || {
+        if let Some(Err(error)) = log.as_ref().map(|log| log.reopen()) {
+            tracing::error!("{error}");
+        }
+    };
+    worker.run(&turn, reopen).map_err(WebError::Worker)
+}
