@@ -9,7 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, WaitId, WaitIdOptions};
 
 /// Between two looks at a process that is waited for: what a measured time may
 /// be off by.
@@ -53,9 +54,22 @@ impl Process {
     /// # Errors
     /// When the program cannot be started or the log not be written.
     pub fn start(name: &str, command: &mut Command, log: &Path) -> anyhow::Result<Self> {
+        Self::start_with(name, command, Stdio::null(), log)
+    }
+
+    /// The same with `input` for its standard input.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub fn start_with(
+        name: &str,
+        command: &mut Command,
+        input: Stdio,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
         let output = append(log)?;
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
@@ -146,9 +160,7 @@ impl Process {
     /// # Errors
     /// When it is not gone after `limit` or ends with another status.
     pub fn stop(self, limit: Duration) -> anyhow::Result<Finished> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let pid = pid.context("a process id above 0")?;
-        rustix::process::kill_process(pid, Signal::INT)
+        signal(self.child.id(), Signal::INT)
             .with_context(|| format!("{} cannot be stopped; {}", self.name, self.tail()))?;
         let limit = self.start.elapsed() + limit;
         self.succeed(limit)
@@ -171,6 +183,17 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Sends `wanted` to a process.
+///
+/// # Errors
+/// When there is no such process.
+pub fn signal(pid: u32, wanted: Signal) -> anyhow::Result<()> {
+    let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let raw = raw.context("a process id above 0")?;
+    rustix::process::kill_process(raw, wanted)
+        .with_context(|| format!("process {pid} cannot be told {wanted:?}"))
 }
 
 /// CPU time of a process that is not ours to wait for, such as the daemon that

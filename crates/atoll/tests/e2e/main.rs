@@ -3,13 +3,15 @@
 //! Run by `cargo xtask test` on the release build; what single parts do is
 //! tested beside their code. [`follow`]: two folders and a node, edited and
 //! killed. [`shapes`]: trees that change shape. [`share`]: `atoll up` and joining. [`keep`]: conflicts, old versions
-//! and damage. [`guard`]: what is refused, left alone, and how that is said.
+//! and damage. [`guard`]: what is refused, left alone, and how that is said. [`web`]:
+//! the web server, its signals and its workers.
 
 mod follow;
 mod guard;
 mod keep;
 mod shapes;
 mod share;
+mod web;
 
 use std::ffi::OsStr;
 use std::path::Path;

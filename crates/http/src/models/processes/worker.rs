@@ -11,11 +11,14 @@ use crate::models::drain::Drain;
 use crate::models::event_loop::event_loop;
 use crate::models::listen::{accept, accept_waiting, register};
 use crate::models::protocol::Protocol;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_name};
 use std::cell::Cell;
+use std::ffi::CString;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -55,6 +58,7 @@ impl Worker {
             listeners: listeners.map(TcpListener::from).collect(),
             extras: descriptors.collect(),
         };
+        take_name()?;
         if welcome.is_pinned {
             pin(welcome.seat as usize)?;
         }
@@ -291,6 +295,15 @@ fn signals() -> io::Result<Signal> {
         drop(signal(kind)?);
     }
     signal(SignalKind::terminate())
+}
+
+/// The kernel calls a process after the file that was started, which for a worker is
+/// `/proc/self/exe`: whoever looks for the program must find it.
+fn take_name() -> io::Result<()> {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&called).file_name().unwrap_or_default();
+    let name = CString::new(name.as_bytes()).unwrap_or_default();
+    Ok(set_name(&name)?)
 }
 
 /// Keeps this thread on one of the processors that it may use.

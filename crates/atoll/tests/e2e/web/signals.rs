@@ -1,0 +1,262 @@
+//! Signals, programs that take over, and workers that die: nothing of it costs a
+//! request.
+
+use super::{Client, Place, Web, connect, expect};
+use crate::{LIMIT, await_that, binary};
+use harness::process::{Signal, signal};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+const MODELS: [&str; 4] = ["sequential", "threads", "events", "processes"];
+
+/// Clients that ask all the time while `during` runs, and go on for a while after it.
+/// No request may fail; how many there were.
+fn under_load(web: &mut Web, during: impl FnOnce(&mut Web, &AtomicU64)) -> u64 {
+    const CLIENTS: usize = 3;
+    let is_over = AtomicBool::new(false);
+    let answered = AtomicU64::new(0);
+    let address = web.address();
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut client = Client::new(address);
+                while !is_over.load(Ordering::Relaxed) {
+                    assert_eq!(client.get("/a.txt").unwrap(), b"hello\n");
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        await_more(&answered);
+        during(web, &answered);
+        await_more(&answered);
+        is_over.store(true, Ordering::Relaxed);
+    });
+    answered.into_inner()
+}
+
+/// Waits for some more answers.
+fn await_more(answered: &AtomicU64) {
+    let before = answered.load(Ordering::Relaxed);
+    await_that("answers", || {
+        answered.load(Ordering::Relaxed) > before + 200
+    });
+}
+
+#[test]
+fn an_answer_under_way_is_finished_before_the_end() {
+    const SIZE: usize = 8 << 20;
+    for model in MODELS {
+        let place = Place::new();
+        place.write("www/large.bin", vec![b'x'; SIZE]);
+        let mut web = place.serve(&["--model", model, "--workers", "2"]);
+        let mut stream = connect(web.address());
+        stream
+            .write_all(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        let mut first = [0; 1000];
+        stream.read_exact(&mut first).unwrap();
+        web.signal(Signal::TERM);
+        web.told("STOPPING=1");
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        let head = first.windows(4).position(|part| part == b"\r\n\r\n");
+        let content = first.len() - head.unwrap() - 4 + rest.len();
+        assert_eq!(content, SIZE, "{model}");
+        let process = web.process.take().unwrap();
+        process.succeed(LIMIT).unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_file_changes_nothing_and_a_right_one_everything() {
+    for model in ["events", "processes"] {
+        let place = Place::new();
+        place.write("other/a.txt", "other\n");
+        let start = format!("listen: 127.0.0.1:0\nmodel: {model}\nworkers: 2\nstatus: /-/status\n");
+        let mut web = place.serve_file(&format!("{start}sites: [{{directory: www}}]\n"));
+        for (wrong, reason) in [
+            ("sites: [{directory: www, listing: maybe}]\n", "line 5"),
+            ("sites: [{directory: missing}]\n", "missing"),
+            ("sites: [{directory: www}]\nworkers: 3\n", "line 6"),
+        ] {
+            place.write("web.yaml", format!("{start}{wrong}"));
+            web.signal(Signal::HUP);
+            web.told("RELOADING=1");
+            web.told("READY=1");
+            let printed = web.printed();
+            let last = printed.lines().last().unwrap();
+            assert!(
+                last.contains("the former configuration stays") && last.contains(reason),
+                "{model}: {printed}"
+            );
+            expect(&web.get("/a.txt"), "200", &["hello\n"]);
+        }
+        // A worker that begins now has what is in force, and not what the file says.
+        for pid in web.workers() {
+            signal(pid, Signal::KILL).unwrap();
+            await_that("another worker", || {
+                let workers = web.workers();
+                workers.len() == 2 && !workers.contains(&pid)
+            });
+            expect(&web.get("/a.txt"), "200", &["hello\n"]);
+        }
+        under_load(&mut web, |web, _| {
+            // The clients ask for the same at both.
+            fs::write(place.at("other/b.txt"), "new\n").unwrap();
+            fs::write(place.at("other/a.txt"), "hello\n").unwrap();
+            place.write(
+                "web.yaml",
+                format!("{start}sites: [{{directory: other}}]\n"),
+            );
+            web.signal(Signal::HUP);
+            web.told("RELOADING=1");
+            await_that("the other directory", || {
+                (0..8).all(|_| web.get("/b.txt").contains("new\n"))
+            });
+        });
+        web.stop();
+    }
+}
+
+#[test]
+fn a_log_that_moves_loses_and_splits_no_record() {
+    for model in ["threads", "events", "processes"] {
+        let place = Place::new();
+        let log = place.at("access.log");
+        let flags = ["--model", model, "--workers", "2", "--access-log"];
+        let mut web = place.serve(&[&flags[..], &[super::text(&log)]].concat());
+        let asked = under_load(&mut web, |web, answered| {
+            for number in 0..3 {
+                fs::rename(&log, place.at(&format!("access.log.{number}"))).unwrap();
+                web.signal(Signal::USR1);
+                await_that("the new file", || !place.read("access.log").is_empty());
+                await_more(answered);
+            }
+        });
+        web.stop();
+        let mut records = 0;
+        for name in ["access.log.0", "access.log.1", "access.log.2", "access.log"] {
+            let text = place.read(name);
+            assert!(text.ends_with('\n'), "{model} {name}");
+            for line in text.lines() {
+                let is_whole = line.starts_with("127.0.0.1 - - [")
+                    && line.ends_with("] \"GET /a.txt HTTP/1.1\" 200 6 \"-\" \"-\"");
+                assert!(is_whole, "{model} {name}: {line}");
+                records += 1;
+            }
+        }
+        assert_eq!(records, asked, "{model}");
+    }
+}
+
+#[test]
+fn another_program_takes_over_without_a_failed_request() {
+    for model in MODELS {
+        let place = Place::new();
+        let mut web = place.serve(&["--model", model, "--workers", "2"]);
+        let first = web.pid;
+        under_load(&mut web, |web, answered| {
+            web.upgrade();
+            await_more(answered);
+        });
+        assert_ne!(web.pid, first);
+        assert_eq!(web.addresses().len(), 2);
+        assert_eq!(web.addresses()[0], web.addresses()[1]);
+        web.stop_heir();
+    }
+}
+
+#[test]
+fn a_program_that_cannot_take_over_leaves_the_one_before() {
+    for model in ["events", "processes"] {
+        let place = Place::new();
+        let text = format!("listen: 127.0.0.1:0\nmodel: {model}\nsites: [{{directory: www}}]\n");
+        let mut web = place.serve_file(&text);
+        under_load(&mut web, |web, _| {
+            place.write("web.yaml", "sites: 3\n");
+            web.signal(Signal::USR2);
+            await_that("the failure", || web.printed().contains("this one stays"));
+        });
+        assert!(web.printed().contains("web.yaml: line 1"));
+        web.stop();
+    }
+}
+
+#[test]
+fn a_killed_worker_is_replaced() {
+    let place = Place::new();
+    let mut web = place.serve_file(
+        "listen: 127.0.0.1:0\nmodel: processes\nworkers: 2\nstatus: /-/status\n\
+         sites: [{directory: www}]\n",
+    );
+    let before = web.workers();
+    assert_eq!(before.len(), 2);
+    let responses = |page: &str| {
+        let (_, rest) = page.split_once("\nresponses: ").unwrap();
+        rest.split('\n').next().unwrap().parse::<u64>().unwrap()
+    };
+    for _ in 0..50 {
+        web.get("/a.txt");
+    }
+    await_that("what was done on the board", || {
+        responses(&web.get("/-/status")) >= 50
+    });
+    let counted = responses(&web.get("/-/status"));
+    for pid in &before {
+        signal(*pid, Signal::KILL).unwrap();
+        await_that("another worker", || {
+            let workers = web.workers();
+            workers.len() == 2 && !workers.contains(pid)
+        });
+    }
+    assert!(web.workers().iter().all(|pid| !before.contains(pid)));
+    // What the dead did still counts, but for what they had not told yet.
+    assert!(responses(&web.get("/-/status")) + 20 >= counted);
+    under_load(&mut web, |_, _| {});
+    assert!(web.printed().contains("a worker died and is replaced"));
+    web.stop();
+}
+
+#[test]
+fn workers_are_replaced_after_their_share() {
+    let place = Place::new();
+    let mut web = place.serve_file(
+        "listen: 127.0.0.1:0\nmodel: processes\nworkers: 2\nstatus: /-/status\n\
+         processes: {requests: 300}\nsites: [{directory: www}]\n",
+    );
+    let before = web.workers();
+    under_load(&mut web, |web, _| {
+        await_that("other workers", || {
+            let workers = web.workers();
+            workers.iter().all(|pid| !before.contains(pid))
+        });
+    });
+    web.stop();
+}
+
+/// As systemd starts it: a listener is descriptor 3, and the environment says so.
+#[test]
+fn a_listener_that_is_given_is_used() {
+    for model in MODELS {
+        let place = Place::new();
+        let given = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = given.local_addr().unwrap();
+        let script = "exec 3<&0 </dev/null; \
+                      LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(binary());
+        command.arg("web").arg(place.at("www"));
+        // Not where it is told to listen, but where it is given to.
+        command.args(["--listen", "127.0.0.1:1", "--model", model]);
+        command.args(["--workers", "2"]);
+        let mut web = place.start_with(command, Stdio::from(OwnedFd::from(given)));
+        assert_eq!(web.addresses(), [address]);
+        under_load(&mut web, |web, _| web.upgrade());
+        assert_eq!(web.addresses(), [address, address]);
+        web.stop_heir();
+    }
+}
