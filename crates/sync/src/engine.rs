@@ -8,7 +8,7 @@
 use crate::error::EngineError;
 use crate::fetch::Inlet;
 use crate::folder::{Folder, RelativePath};
-use crate::intents::Intents;
+use crate::intents::{Intents, JOURNAL_BYTES, Left};
 use crate::join::connect;
 use crate::leftovers;
 use crate::marker::{self, FolderLock, Marker};
@@ -77,6 +77,8 @@ pub struct Engine {
     pub(crate) folder: Arc<Folder>,
     pub(crate) trees: Trees,
     pub(crate) intents: Intents,
+    /// How long their journal may grow before its generation ends.
+    pub(crate) journal_bytes: u64,
     pub(crate) outlet: Arc<Outlet>,
     pub(crate) pool: Pool,
     pub(crate) root: ItemId,
@@ -224,6 +226,7 @@ impl Engine {
         Ok(Self {
             pool: Pool::new(Arc::clone(&folder), Arc::clone(&outlet), inlet),
             intents: Intents::new(folder.corner(INTENTS), 0),
+            journal_bytes: JOURNAL_BYTES,
             folder,
             trees,
             outlet,
@@ -279,16 +282,9 @@ impl Engine {
         self.clear_leftovers()?;
         let left = match self.trees.generation()? {
             Some(generation) => Intents::left(&self.folder.corner(INTENTS), generation)?,
-            None => Vec::new(),
+            None => Left::default(),
         };
-        Round::new(self).recover(&left)
-    }
-
-    /// Begins to intend anew; [`Trees::commit`] makes it so.
-    pub(crate) fn begin_generation(&self) -> Result<u64, TreesError> {
-        let generation = SystemRandom.next_u64();
-        self.trees.begin_generation(generation)?;
-        Ok(generation)
+        Round::new(self).recover(left)
     }
 
     /// Nothing is under way: what lies in the corner is of no use any more, but

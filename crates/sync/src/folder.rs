@@ -86,6 +86,9 @@ pub struct Temporary {
 /// neither seen nor set, and stay as they are where they are.
 const TRAVELS: u32 = 0o1777;
 
+/// What a new directory allows its owner until its entries are in it.
+pub const MADE_WITH: u32 = 0o700;
+
 /// Timestamps this close to the moment of reading cannot prove that nothing
 /// changed after it: kernels before 6.13 stamp with the timer tick, at most
 /// 10 ms, and network file systems are coarser.
@@ -584,9 +587,14 @@ impl Directory {
     pub fn make(&self, name: &str, mode: Mode) -> io::Result<()> {
         // Made writable first: children must be placed in it. The wanted mode
         // comes with its time, after them.
-        let bits = rustix::fs::Mode::from_raw_mode(mode.bits() & TRAVELS | 0o700);
+        let mode = mode.with(MADE_WITH);
+        let bits = rustix::fs::Mode::from_raw_mode(mode.bits() & TRAVELS);
         rustix::fs::mkdirat(&self.0, name, bits)?;
-        Ok(())
+        // Whatever the umask: what is found there later tells whose it is.
+        Ok(change_mode(
+            open_directory(self.0.as_fd(), name)?.as_fd(),
+            mode,
+        )?)
     }
 
     /// Sets mode and time of the directory itself.

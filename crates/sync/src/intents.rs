@@ -12,6 +12,14 @@
 //! after a kill. After a power cut it may be missing, and then an entry that was
 //! deleted elsewhere meanwhile may come back; no byte is lost either way.
 //!
+//! A generation ends with the round, and within a long one whenever the journal
+//! [is long](Intents::is_long). What is still open then is carried over: it is
+//! [prepared](Intents::prepare) in a second file before the trees begin the new
+//! generation, and that file takes the place of the first only
+//! [afterwards](Intents::begin). So at every moment the generation of the trees
+//! has its journal, which is at most [`JOURNAL_BYTES`] longer than what it began
+//! with, but for the jobs that were given out since it was looked at.
+//!
 //! ```text
 //! file   := generation u64, record*          little-endian
 //! record := length u32, check [u8; 4], body  check: first bytes of BLAKE3(body)
@@ -21,13 +29,17 @@
 use base::{DeviceId, Hash, ItemId};
 use meta::Metadata;
 use state::Version;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Longest journal that is read: the landings of some two million files in one
-/// round. What a longer one says at its end is not known to the next process.
-const JOURNAL_BYTES: u64 = 256 << 20;
+/// A journal that has grown by so much since it was begun is [long](Intents::is_long):
+/// some hundred thousand landings, which a process that finds them looks at in
+/// seconds, and rarely enough that the pause to end a generation costs nothing.
+pub const JOURNAL_BYTES: u64 = 16 << 20;
+
+/// Longest record that is read: a link's target has at most 4095 bytes, a name 255.
+const RECORD_BYTES: usize = 16 << 10;
 
 /// The head of the file.
 const GENERATION_BYTES: u64 = 8;
@@ -93,11 +105,18 @@ pub struct Intents {
     generation: u64,
     /// Present once something was kept in this generation.
     file: Option<File>,
-    /// How long it is.
+    /// How long it is, and was when the generation began.
     kept: u64,
+    carried: u64,
     /// Noted, not yet written.
     pending: Vec<u8>,
+    /// The file of the next generation, and how long it is.
+    prepared: Option<(File, u64)>,
 }
+
+/// What a process left, one intent after the other, up to the first damage.
+#[derive(Debug, Default)]
+pub struct Left(Option<BufReader<File>>);
 
 impl Intents {
     /// A journal at `path` that begins with `generation`. Nothing is written yet:
@@ -108,37 +127,36 @@ impl Intents {
             generation,
             file: None,
             kept: 0,
+            carried: 0,
             pending: Vec::new(),
+            prepared: None,
         }
     }
 
-    /// What a process left at `path` in `generation`, up to the first damage.
+    /// What a process left at `path` in `generation`.
     ///
     /// # Errors
     /// As the operating system says; none when there is no journal.
-    pub fn left(path: &Path, generation: u64) -> io::Result<Vec<Intent>> {
-        let mut bytes = Vec::new();
-        match File::open(path) {
-            Ok(file) => file.take(JOURNAL_BYTES).read_to_end(&mut bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        match bytes.split_first_chunk::<8>() {
-            Some((head, records)) if u64::from_le_bytes(*head) == generation => {
-                Ok(records_of(records))
+    pub fn left(path: &Path, generation: u64) -> io::Result<Left> {
+        // One that was prepared is not in its place yet when the process was killed
+        // right after the trees began its generation.
+        for path in [path, &next_to(path)] {
+            let mut file = match File::open(path) {
+                Ok(file) => BufReader::new(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let mut head = [0; GENERATION_BYTES as usize];
+            if is_whole(file.read_exact(&mut head))? && u64::from_le_bytes(head) == generation {
+                return Ok(Left(Some(file)));
             }
-            _ => Ok(Vec::new()),
         }
+        Ok(Left(None))
     }
 
     /// Notes an intent; [`Intents::keep`] it before acting on it.
     pub fn note(&mut self, intent: &Intent) {
-        let body = intent.encode();
-        let check = Hash::of(&body);
-        self.pending
-            .extend_from_slice(&(body.len() as u32).to_le_bytes());
-        self.pending.extend_from_slice(&check.as_bytes()[..4]);
-        self.pending.extend_from_slice(&body);
+        encode(intent, &mut self.pending);
     }
 
     /// Writes what was noted, so that the next process finds it.
@@ -155,6 +173,7 @@ impl Intents {
                 let mut file = File::create(&self.path)?;
                 file.write_all(&self.generation.to_le_bytes())?;
                 self.kept = GENERATION_BYTES;
+                self.carried = GENERATION_BYTES;
                 none.insert(file)
             }
         };
@@ -174,32 +193,113 @@ impl Intents {
         self.file.is_none() && self.pending.is_empty()
     }
 
+    /// Whether it has grown by more than `limit` bytes since the generation began.
+    pub fn is_long(&self, limit: u64) -> bool {
+        self.kept - self.carried + self.pending.len() as u64 > limit
+    }
+
     /// What was noted and kept in this generation.
     ///
     /// # Errors
     /// As the operating system says.
-    pub fn kept(&self) -> io::Result<Vec<Intent>> {
+    pub fn kept(&self) -> io::Result<Left> {
         Self::left(&self.path, self.generation)
     }
 
-    /// Begins `generation`: nothing that was noted before counts any more.
-    pub fn begin(&mut self, generation: u64) {
+    /// Writes the journal with which `generation` shall begin: what is `open` still.
+    /// This generation's stands beside it until [`Intents::begin`].
+    ///
+    /// # Errors
+    /// As the operating system says: then the trees must not begin the generation.
+    pub fn prepare(
+        &mut self,
+        generation: u64,
+        open: impl Iterator<Item = Intent>,
+    ) -> io::Result<()> {
+        self.prepared = None;
+        let mut open = open.peekable();
+        if open.peek().is_none() {
+            return Ok(());
+        }
+        let mut file = BufWriter::new(File::create(next_to(&self.path))?);
+        file.write_all(&generation.to_le_bytes())?;
+        let (mut length, mut record) = (GENERATION_BYTES, Vec::new());
+        for intent in open {
+            record.clear();
+            encode(&intent, &mut record);
+            file.write_all(&record)?;
+            length += record.len() as u64;
+        }
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        self.prepared = Some((file, length));
+        Ok(())
+    }
+
+    /// Begins `generation`, which the trees have begun: nothing that was noted
+    /// before counts any more but what was [prepared](Intents::prepare).
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn begin(&mut self, generation: u64) -> io::Result<()> {
+        let prepared = self.prepared.take();
         *self = Self::new(std::mem::take(&mut self.path), generation);
+        if let Some((file, length)) = prepared {
+            fs::rename(next_to(&self.path), &self.path)?;
+            self.file = Some(file);
+            self.kept = length;
+            self.carried = length;
+        }
+        Ok(())
     }
 }
 
-fn records_of(mut bytes: &[u8]) -> Vec<Intent> {
-    let mut intents = Vec::new();
-    while let Some((length, rest)) = bytes.split_first_chunk::<4>()
-        && let Some((check, rest)) = rest.split_first_chunk::<4>()
-        && let Some(body) = rest.get(..u32::from_le_bytes(*length) as usize)
-        && Hash::of(body).as_bytes()[..4] == *check
-        && let Some(intent) = Intent::decode(body)
-    {
-        intents.push(intent);
-        bytes = &rest[body.len()..];
+impl Iterator for Left {
+    type Item = io::Result<Intent>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = read(self.0.as_mut()?).transpose();
+        if !matches!(next, Some(Ok(_))) {
+            self.0 = None;
+        }
+        next
     }
-    intents
+}
+
+/// Where a journal waits for its generation to begin.
+fn next_to(path: &Path) -> PathBuf {
+    path.with_extension("next")
+}
+
+fn encode(intent: &Intent, bytes: &mut Vec<u8>) {
+    let body = intent.encode();
+    let check = Hash::of(&body);
+    bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&check.as_bytes()[..4]);
+    bytes.extend_from_slice(&body);
+}
+
+/// The next record; `None` at the end or where it is damaged.
+fn read(file: &mut BufReader<File>) -> io::Result<Option<Intent>> {
+    let (mut length, mut check) = ([0; 4], [0; 4]);
+    if !is_whole(file.read_exact(&mut length))? || !is_whole(file.read_exact(&mut check))? {
+        return Ok(None);
+    }
+    let length = u32::from_le_bytes(length) as usize;
+    if length > RECORD_BYTES {
+        return Ok(None);
+    }
+    let mut body = vec![0; length];
+    let is_right =
+        is_whole(file.read_exact(&mut body))? && Hash::of(&body).as_bytes()[..4] == check;
+    Ok(is_right.then(|| Intent::decode(&body)).flatten())
+}
+
+/// Whether all was there; an end in the middle is a torn record.
+fn is_whole(read: io::Result<()>) -> io::Result<bool> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| true),
+    }
 }
 
 #[cfg(test)]
@@ -217,27 +317,56 @@ mod tests {
         Intent::land(ItemId::new(1, 0), &Name::new(name).unwrap(), id, &metadata)
     }
 
+    fn left(path: &Path, generation: u64) -> Vec<Intent> {
+        let left = Intents::left(path, generation).unwrap();
+        left.map(Result::unwrap).collect()
+    }
+
     #[test]
     fn only_its_own_generation_is_told_the_next_process() {
         let disk = tempfile::tempdir().unwrap();
         let path = disk.path().join("intents");
-        assert_eq!(Intents::left(&path, 1).unwrap(), []);
+        assert_eq!(left(&path, 1), []);
         let mut intents = Intents::new(path.clone(), 1);
         let noted = [land("a"), Intent::Touch(ItemId::new(2, 0)), land("b")];
         intents.note(&noted[0]);
         intents.note(&noted[1]);
-        assert_eq!(Intents::left(&path, 1).unwrap(), [], "noted, not kept");
+        assert_eq!(left(&path, 1), [], "noted, not kept");
         intents.keep().unwrap();
         intents.note(&noted[2]);
         intents.keep().unwrap();
-        assert_eq!(Intents::left(&path, 1).unwrap(), noted);
-        assert_eq!(Intents::left(&path, 2).unwrap(), []);
-        intents.begin(2);
+        assert_eq!(left(&path, 1), noted);
+        assert_eq!(left(&path, 2), []);
+        intents.begin(2).unwrap();
         assert!(intents.is_empty());
         intents.note(&noted[2]);
         intents.keep().unwrap();
-        assert_eq!(Intents::left(&path, 1).unwrap(), []);
-        assert_eq!(intents.kept().unwrap(), noted[2..]);
+        assert_eq!(left(&path, 1), []);
+        assert_eq!(left(&path, 2), noted[2..]);
+    }
+
+    /// Whenever the process is killed, the generation that the trees have has its
+    /// journal.
+    #[test]
+    fn what_is_open_is_carried_over() {
+        let disk = tempfile::tempdir().unwrap();
+        let path = disk.path().join("intents");
+        let mut intents = Intents::new(path.clone(), 1);
+        let (done, open, later) = (land("a"), Intent::Touch(ItemId::new(2, 0)), land("b"));
+        for intent in [&done, &open] {
+            intents.note(intent);
+        }
+        intents.keep().unwrap();
+        assert!(intents.is_long(0) && !intents.is_long(1000));
+        intents.prepare(2, std::iter::once(open.clone())).unwrap();
+        assert_eq!(left(&path, 1), [done, open.clone()]);
+        assert_eq!(left(&path, 2), [open.clone()]);
+        intents.begin(2).unwrap();
+        assert!(!intents.is_empty() && !intents.is_long(0));
+        intents.note(&later);
+        intents.keep().unwrap();
+        assert_eq!(left(&path, 1), []);
+        assert_eq!(left(&path, 2), [open, later]);
     }
 
     #[test]
@@ -247,25 +376,21 @@ mod tests {
         let mut intents = Intents::new(path.clone(), 1);
         intents.note(&land("a"));
         intents.keep().unwrap();
-        let first = std::fs::metadata(&path).unwrap().len() as usize;
+        let first = fs::metadata(&path).unwrap().len() as usize;
         intents.note(&land("b"));
         intents.keep().unwrap();
-        let whole = std::fs::read(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
         for end in 0..whole.len() {
-            std::fs::write(&path, &whole[..end]).unwrap();
-            let left = Intents::left(&path, 1).unwrap();
+            fs::write(&path, &whole[..end]).unwrap();
+            let left = left(&path, 1);
             let expected = if end < first { vec![] } else { vec![land("a")] };
             assert_eq!(left, expected, "cut at {end}");
         }
         for position in first..whole.len() {
             let mut damaged = whole.clone();
             damaged[position] ^= 1;
-            std::fs::write(&path, &damaged).unwrap();
-            assert_eq!(
-                Intents::left(&path, 1).unwrap(),
-                [land("a")],
-                "flipped {position}"
-            );
+            fs::write(&path, &damaged).unwrap();
+            assert_eq!(left(&path, 1), [land("a")], "flipped {position}");
         }
     }
 }

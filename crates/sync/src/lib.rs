@@ -28,6 +28,8 @@ pub mod progress;
 pub mod remote;
 mod rest;
 mod round;
+#[cfg(test)]
+mod stand_in;
 pub mod surroundings;
 pub mod trees;
 pub mod upload;

@@ -43,6 +43,7 @@ impl Round<'_> {
         synced: Option<SyncedRow>,
         remote: Option<Remote>,
     ) -> Result<Step, EngineError> {
+        self.bound_intents()?;
         match self.act_now(place, local, synced, remote) {
             Err(EngineError::Folder(error)) if is_full(&error) => {
                 self.unwritable(error)?;

@@ -25,7 +25,7 @@ use std::io;
 const NOTES_PER_COMMIT: usize = 4096;
 
 /// What a directory's mode must allow to place and remove entries in it.
-const OWNER_MAY_CHANGE: u32 = 0o300;
+pub(super) const OWNER_MAY_CHANGE: u32 = 0o300;
 
 impl Round<'_> {
     /// Gives out a job as soon as there is room for it.
@@ -318,12 +318,23 @@ impl Round<'_> {
         if self.lost_track {
             // Now, before the feed says more.
             for intent in self.engine.intents.kept()? {
-                if let Intent::Land(version) = intent {
+                if let Intent::Land(version) = intent? {
                     self.recover_landing(&version)?;
                 }
             }
+            self.lost_track = false;
         }
         self.conclude_intents()
+    }
+
+    /// Ends the generation of intents when their journal is long: waits for what is
+    /// under way, notes what came of it, and goes on.
+    pub(super) fn bound_intents(&mut self) -> Result<(), EngineError> {
+        if !self.engine.intents.is_long(self.engine.journal_bytes) {
+            return Ok(());
+        }
+        self.drain()?;
+        self.keep_notes()
     }
 
     /// Makes the folder durable, then the notes about it.

@@ -15,6 +15,8 @@ mod batches;
 mod conclude;
 mod look;
 mod recover;
+#[cfg(test)]
+mod tests;
 
 use crate::engine::Engine;
 use crate::error::EngineError;

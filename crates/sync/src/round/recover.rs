@@ -4,14 +4,15 @@
 //! is removed here only if it is known to be the version that was deleted.
 
 use super::Round;
+use super::conclude::OWNER_MAY_CHANGE;
 use crate::error::EngineError;
-use crate::folder::{ObservedKind, RelativePath};
-use crate::intents::Intent;
+use crate::folder::{MADE_WITH, Observation, ObservedKind, RelativePath};
+use crate::intents::{Intent, Left};
 use crate::plan::Synced;
 use crate::trees::SyncedRow;
 use crate::upload::examine;
-use base::ItemId;
-use meta::Metadata;
+use base::{ItemId, Random, SystemRandom};
+use meta::{Metadata, Mode};
 use state::Version;
 
 impl Round<'_> {
@@ -21,24 +22,34 @@ impl Round<'_> {
     /// # Errors
     /// [`EngineError`]: the trees cannot be used. What cannot be looked at in the
     /// folder is judged by the next look.
-    pub fn recover(mut self, intents: &[Intent]) -> Result<(), EngineError> {
+    pub fn recover(mut self, intents: Left) -> Result<(), EngineError> {
         self.paths.insert(self.engine.root, RelativePath::root());
-        for intent in intents {
-            match intent {
-                Intent::Land(version) => self.recover_landing(version)?,
-                Intent::Touch(item) => self.recover_touched(*item)?,
+        for (number, intent) in intents.enumerate() {
+            // What the killed process placed is durable before any note of it.
+            self.unsynced |= number == 0;
+            match intent? {
+                Intent::Land(version) => self.recover_landing(&version)?,
+                Intent::Touch(item) => self.recover_touched(item)?,
             }
         }
-        self.unsynced = !intents.is_empty();
         self.conclude_intents()
     }
 
-    /// What came of all intents is noted: a new generation of them begins.
+    /// What came of all intents is noted: a new generation of them begins, with
+    /// the directories that have yet to get their time back.
     pub(super) fn conclude_intents(&mut self) -> Result<(), EngineError> {
-        let generation = self.engine.begin_generation()?;
+        let generation = SystemRandom.next_u64();
+        let open = self
+            .touched
+            .iter()
+            .filter(|(_, (_, wanted))| wanted.is_some());
+        let open = open.map(|(item, _)| Intent::Touch(*item));
+        if let Err(error) = self.engine.intents.prepare(generation, open) {
+            return self.unwritable(error);
+        }
+        self.engine.trees.begin_generation(generation)?;
         self.checkpoint()?;
-        self.engine.intents.begin(generation);
-        Ok(())
+        Ok(self.engine.intents.begin(generation)?)
     }
 
     /// Agrees on a version that stands at its place byte for byte.
@@ -59,16 +70,21 @@ impl Round<'_> {
         let Ok((local, seen, racy)) = examine(&self.engine.folder, &directory, name) else {
             return Ok(());
         };
-        if local.same_content(metadata) {
-            // Another mode or time than it landed with is a person's, unless it
-            // is a directory's, which gets its own last: those of the look count
-            // as found, not as changed (`Look::Undressed`).
-            let moved = !metadata.is_directory() && local != *metadata;
-            let id = version.id;
-            let state = metadata.clone();
-            self.agree(Some(version.parent), name, id, state, seen, racy || moved)?;
+        if !local.same_content(metadata) {
+            return Ok(());
         }
-        Ok(())
+        let (id, state) = (version.id, metadata.clone());
+        if metadata.is_directory() {
+            // It gets its mode and time last: those of the look count as found, not
+            // as changed (`Look::Undressed`), unless the mode is a person's.
+            let is_own = is_own_mode(seen.mode, metadata.mode);
+            let mode = if is_own { seen.mode } else { metadata.mode };
+            let seen = Observation { mode, ..seen };
+            return self.agree(Some(version.parent), name, id, state, seen, false);
+        }
+        // Another mode or time than it landed with is a person's.
+        let racy = racy || local != *metadata;
+        self.agree(Some(version.parent), name, id, state, seen, racy)
     }
 
     /// Whether nothing was agreed since that would speak against it.
@@ -115,7 +131,8 @@ impl Round<'_> {
     }
 
     /// Takes the look of a directory as found by this process, not as changed by
-    /// a person: it gets its agreed mode and time back.
+    /// a person: it gets its agreed mode and time back. A mode that the killed
+    /// process did not give it is a person's, and is kept; the time is not told apart.
     fn recover_touched(&mut self, item: ItemId) -> Result<(), EngineError> {
         let Some(row) = self.engine.trees.synced_item(item)? else {
             return Ok(());
@@ -124,16 +141,36 @@ impl Round<'_> {
             None => Some(RelativePath::root()),
             Some(_) => self.path_of(item)?,
         };
-        let seen = path.and_then(|path| {
-            let handle = self.engine.folder.directory(&path).ok()?;
-            handle.observe_self().ok()
-        });
-        if let Some(seen) = seen
-            && row.synced.metadata.is_directory()
-        {
+        let handle = path.and_then(|path| self.engine.folder.directory(&path).ok());
+        let (Some(handle), true) = (handle, row.synced.metadata.is_directory()) else {
+            return Ok(());
+        };
+        let Ok(seen) = handle.observe_self() else {
+            return Ok(());
+        };
+        let agreed = &row.synced.metadata;
+        if !is_own_mode(seen.mode, agreed.mode) && seen.mode != row.synced.seen.mode {
+            // With the agreed time, it looks changed by its mode alone; where it may
+            // not be set, the time counts as changed too.
+            let _ = handle.dress(seen.mode, agreed.modified);
+            let (mode, modified) = (agreed.mode, agreed.modified);
+            let seen = Observation {
+                mode,
+                modified,
+                ..seen
+            };
             let synced = Synced { seen, ..row.synced };
-            self.engine.trees.agree(&SyncedRow { synced, ..row })?;
+            return Ok(self.engine.trees.agree(&SyncedRow { synced, ..row })?);
         }
-        Ok(())
+        let synced = Synced { seen, ..row.synced };
+        Ok(self.engine.trees.agree(&SyncedRow { synced, ..row })?)
     }
+}
+
+/// Whether a directory that shall have the mode `wanted` may have `mode` from a
+/// process that was not done with it.
+fn is_own_mode(mode: Mode, wanted: Mode) -> bool {
+    [0, OWNER_MAY_CHANGE, MADE_WITH]
+        .into_iter()
+        .any(|bits| mode == wanted.with(bits))
 }
