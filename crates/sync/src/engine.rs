@@ -467,6 +467,11 @@ impl Engine {
 
     fn round(&mut self, scope: Scope) -> Result<Report, EngineError> {
         self.has_news = self.trees.counts()?.1 > 0;
+        let scope = match self.has_more_rights() {
+            // What was left here until now is given.
+            true => Scope::Everything,
+            false => scope,
+        };
         let whole = matches!(scope, Scope::Everything);
         let report = Round::new(self).run(scope)?;
         if report.interrupted.is_some() {
@@ -488,6 +493,18 @@ impl Engine {
             }
         }
         Ok(report)
+    }
+
+    /// Whether a reader has become more than that. Less is noticed by the first
+    /// change that the node refuses.
+    fn has_more_rights(&mut self) -> bool {
+        if self.may_write || self.dry_run {
+            return false;
+        }
+        // A node that does not answer tells so to the round itself.
+        let session = self.node.start(&self.space.to_string());
+        self.may_write = session.is_ok_and(|session| !session.is_reader());
+        self.may_write
     }
 
     /// Tells a problem unless it was told: every look finds it again.

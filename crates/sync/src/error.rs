@@ -42,6 +42,20 @@ pub enum EngineError {
         /// That node's address.
         server: String,
     },
+    /// It was joined by another address, which alone gets its token.
+    #[error(
+        "folder {folder} was joined by {joined}, and its token is not sent to {server}: leave out \
+         --server, or, if the node is at {server} now, join again with a new invite \
+         (--token, as `atoll invite` prints it there)"
+    )]
+    Elsewhere {
+        /// Which.
+        folder: PathBuf,
+        /// The address it was joined by.
+        joined: String,
+        /// The one that was named now.
+        server: String,
+    },
     /// What was done in it cannot be made durable.
     #[error("the folder cannot be made durable: {0}")]
     NotDurable(io::Error),

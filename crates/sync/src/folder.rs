@@ -580,7 +580,7 @@ impl Directory {
             })
     }
 
-    /// Makes the directory `name` with `mode`.
+    /// Makes the directory `name` with `mode` and [`MADE_WITH`].
     ///
     /// # Errors
     /// `AlreadyExists`, or as the operating system says.

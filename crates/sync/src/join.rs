@@ -1,6 +1,7 @@
 //! How a folder comes to its space: the token it has or is given, a device of its
 //! own, and a session. What the folder was joined to before is not left for
-//! something else in silence.
+//! something else in silence: the token that it keeps goes to the address by which
+//! it was given, and to no other.
 
 use crate::Settings;
 use crate::error::EngineError;
@@ -52,14 +53,22 @@ fn begin(
         folder: folder.path().to_owned(),
         source,
     })?;
-    if let Some(token) = kept {
-        let node = Node::new(server, &token);
+    let elsewhere = marker.filter(|marker| !is_same(server, &marker.server));
+    if let (Some(token), None) = (&kept, elsewhere) {
+        let node = Node::new(server, token);
         match node.start(&space.clone().ok_or(EngineError::NoSpace)?) {
             // The device was revoked, or the site is another: the given token
             // may still do.
             Err(error) if error.is_without_access() && settings.token.is_some() => {}
             session => return Ok((node, session?)),
         }
+    }
+    if let (Some(marker), Some(_), None) = (elsewhere, &kept, &settings.token) {
+        return Err(EngineError::Elsewhere {
+            folder: folder.path().to_owned(),
+            joined: marker.server.clone(),
+            server: server.to_owned(),
+        });
     }
     let token = settings.token.as_deref().ok_or(EngineError::NoToken)?;
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -73,6 +82,13 @@ fn begin(
         token,
         space,
     )
+}
+
+/// Whether two addresses of a node are written alike. Two that differ may still be
+/// one node; whoever knows so joins again.
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/')
+        .eq_ignore_ascii_case(other.trim_end_matches('/'))
 }
 
 fn register(
@@ -121,7 +137,7 @@ fn check_space(
 
 /// What a refusal means for a folder that was joined before.
 fn explain(folder: &Folder, marker: &Marker, server: &str, error: RemoteError) -> EngineError {
-    let elsewhere = server.trim_end_matches('/') != marker.server;
+    let elsewhere = !is_same(server, &marker.server);
     match error {
         error if error.is_without_access() && elsewhere => foreign(folder, marker),
         error if error.is_without_access() => EngineError::NoAccess {
@@ -139,5 +155,77 @@ fn foreign(folder: &Folder, marker: &Marker) -> EngineError {
         space: marker.slug.clone(),
         node: marker.node.clone(),
         server: marker.server.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stand_in::StandIn;
+    use crate::{Mode, Stop};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn join(node: &StandIn, dir: &Path, token: Option<&str>) -> Result<(), EngineError> {
+        let settings = node.settings(dir, token);
+        let observer = Arc::new(crate::Silent);
+        crate::run(&settings, Mode::Once, &Stop::new(), observer).map(drop)
+    }
+
+    fn tokens(node: &StandIn) -> Vec<String> {
+        node.with(|world| {
+            let mut tokens: Vec<_> = world
+                .asked
+                .iter()
+                .map(|asked| asked.token.clone())
+                .collect();
+            tokens.dedup();
+            tokens
+        })
+    }
+
+    #[test]
+    fn a_token_goes_only_to_the_address_that_gave_it() {
+        let (home, away) = (StandIn::start(), StandIn::start());
+        let folder = tempfile::tempdir().unwrap();
+        join(&home, folder.path(), Some("join_1")).unwrap();
+        assert_eq!(tokens(&home), ["join_1", "dev_new"]);
+        let error = join(&away, folder.path(), None).unwrap_err();
+        assert!(matches!(error, EngineError::Elsewhere { .. }), "{error}");
+        assert!(tokens(&away).is_empty());
+        // Its own, however written, gets it.
+        let mut settings = home.settings(folder.path(), None);
+        settings.server = settings.server.map(|server| server.to_uppercase() + "/");
+        crate::run(&settings, Mode::Once, &Stop::new(), Arc::new(crate::Silent)).unwrap();
+    }
+
+    #[test]
+    fn a_site_that_moved_is_joined_again() {
+        let (old, new) = (StandIn::start(), StandIn::start());
+        let folder = tempfile::tempdir().unwrap();
+        join(&old, folder.path(), Some("join_1")).unwrap();
+        join(&new, folder.path(), Some("join_2")).unwrap();
+        assert_eq!(tokens(&new), ["join_2", "dev_new"]);
+        // From now on the new address is its own.
+        join(&new, folder.path(), None).unwrap();
+        let error = join(&old, folder.path(), None).unwrap_err();
+        assert!(matches!(error, EngineError::Elsewhere { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_token_of_another_site_is_not_kept() {
+        let (home, other) = (StandIn::start(), StandIn::start());
+        other.with(|world| world.log += 1);
+        let folder = tempfile::tempdir().unwrap();
+        join(&home, folder.path(), Some("dev_home")).unwrap();
+        let kept = || marker::token(folder.path()).unwrap();
+        assert_eq!(kept().as_deref(), Some("dev_home"));
+        let error = join(&other, folder.path(), Some("dev_other")).unwrap_err();
+        assert!(matches!(error, EngineError::Foreign { .. }), "{error}");
+        assert_eq!(kept().as_deref(), Some("dev_home"));
+        assert_eq!(
+            marker::read(folder.path()).unwrap().unwrap().server,
+            home.url
+        );
     }
 }

@@ -286,6 +286,17 @@ fn is_in_the_way(error: &io::Error) -> bool {
     )
 }
 
+/// What came of a removal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It is gone now.
+    Done,
+    /// It was gone already.
+    Absent,
+    /// It is not what was expected, and stands there.
+    Other,
+}
+
 /// Removes the file or link `name` if it still looks as expected. Looked at
 /// again after it was taken out of its place, where nobody finds it by name.
 ///
@@ -297,16 +308,16 @@ pub fn remove(
     name: &Name,
     expected: &Observation,
     conflict_name: &Name,
-) -> io::Result<bool> {
+) -> io::Result<Removed> {
     match directory.observe(name.as_str())? {
-        None => return Ok(true),
+        None => return Ok(Removed::Absent),
         Some(now) if now.same_file(expected) => {}
-        Some(_) => return Ok(false),
+        Some(_) => return Ok(Removed::Other),
     }
     let out = folder.take_out(directory, name.as_str())?;
     if same_bytes(&folder.observe_temporary(&out)?, expected) {
         folder.discard(&out)?;
-        return Ok(true);
+        return Ok(Removed::Done);
     }
     match folder.place(&out, directory, name.as_str()) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -314,7 +325,7 @@ pub fn remove(
         }
         result => result?,
     }
-    Ok(false)
+    Ok(Removed::Other)
 }
 
 #[cfg(test)]
@@ -427,10 +438,12 @@ mod tests {
         let expected = scene.look("a").unwrap();
         fs::write(scene.disk.path().join("a"), "edited").unwrap();
         let root = scene.folder.directory(&RelativePath::root()).unwrap();
-        assert!(!remove(&scene.folder, &root, &name, &expected, &kept).unwrap());
+        let remove = |expected| remove(&scene.folder, &root, &name, expected, &kept).unwrap();
+        assert_eq!(remove(&expected), Removed::Other);
         assert_eq!(scene.read("a"), "edited");
         let now = scene.look("a").unwrap();
-        assert!(remove(&scene.folder, &root, &name, &now, &kept).unwrap());
+        assert_eq!(remove(&now), Removed::Done);
         assert_eq!(scene.look("a"), None);
+        assert_eq!(remove(&now), Removed::Absent);
     }
 }

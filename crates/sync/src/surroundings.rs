@@ -6,6 +6,7 @@
 //! (`round::look`), with [`Foreign`] as the reason.
 
 use crate::folder::{CORNER, Directory, ObservedKind};
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -45,16 +46,17 @@ impl Foreign {
         if is(CORNER, ObservedKind::Directory)? {
             return Ok(Some(Self::Synced));
         }
-        if !is(DATA_FILE, ObservedKind::File)? {
-            return Ok(None);
-        }
-        for name in DATA_DIRECTORIES {
-            if !is(name, ObservedKind::Directory)? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(Self::Data))
+        Ok(is_data(is)?.then_some(Self::Data))
     }
+}
+
+/// Whether a directory, of which `is` tells what stands in it, is a node's data.
+fn is_data<E>(is: impl Fn(&str, ObservedKind) -> Result<bool, E>) -> Result<bool, E> {
+    let mut is_data = is(DATA_FILE, ObservedKind::File)?;
+    for name in DATA_DIRECTORIES {
+        is_data = is_data && is(name, ObservedKind::Directory)?;
+    }
+    Ok(is_data)
 }
 
 /// A folder cannot lie where it lies.
@@ -90,7 +92,8 @@ pub enum PlaceError {
 pub fn check(path: &Path) -> Result<(), PlaceError> {
     let path = real(path);
     for above in path.ancestors() {
-        if is_data(above) {
+        let is = |name: &str, kind| Ok::<_, Infallible>(is_at(&above.join(name), kind));
+        if is_data(is) == Ok(true) {
             return Err(PlaceError::Data {
                 data: above.to_owned(),
                 path,
@@ -106,11 +109,12 @@ pub fn check(path: &Path) -> Result<(), PlaceError> {
     Ok(())
 }
 
-fn is_data(path: &Path) -> bool {
-    path.join(DATA_FILE).is_file()
-        && DATA_DIRECTORIES
-            .into_iter()
-            .all(|name| path.join(name).is_dir())
+/// What cannot be looked at is no data.
+fn is_at(path: &Path, kind: ObservedKind) -> bool {
+    match kind {
+        ObservedKind::Directory => path.is_dir(),
+        _ => path.is_file(),
+    }
 }
 
 /// The absolute path, with the links followed of as much of it as exists.

@@ -10,7 +10,7 @@ use crate::error::EngineError;
 use crate::fetch::Standing;
 use crate::folder::{Observation, ObservedKind, RelativePath, dress, observe_open};
 use crate::intents::Intent;
-use crate::land::{self, Want};
+use crate::land::{self, Removed, Want};
 use crate::observer::Event;
 use crate::plan::{Remote, Settlement, Sight, Step, Synced, decide, settle};
 use crate::trees::SyncedRow;
@@ -402,7 +402,9 @@ impl Round<'_> {
                 // A synced file made way for a directory.
                 self.touch(place.parent, place.directory)?;
                 let kept = self.conflict_name(place);
-                if !land::remove(&self.engine.folder, place.handle, place.name, &local, &kept)? {
+                let folder = &self.engine.folder;
+                let removed = land::remove(folder, place.handle, place.name, &local, &kept)?;
+                if removed == Removed::Other {
                     self.report.again.insert(place.directory.child(name));
                     return Ok(());
                 }

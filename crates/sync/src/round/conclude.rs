@@ -8,7 +8,7 @@ use crate::error::EngineError;
 use crate::fetch::{FetchError, MAP_KEPT_FROM};
 use crate::folder::{Observation, ObservedKind, RelativePath};
 use crate::intents::Intent;
-use crate::land::{self, Landed, Want};
+use crate::land::{self, Landed, Removed, Want};
 use crate::observer::Event;
 use crate::plan::{Remote, Sight, Step, Synced, decide};
 use crate::pool::{Done, Job};
@@ -498,7 +498,9 @@ impl Round<'_> {
         self.touch(parent, &directory)?;
         let removed = self.engine.folder.directory(&directory).and_then(|handle| {
             if removal.seen.kind == ObservedKind::Directory {
-                handle.remove_directory(name.as_str()).map(|()| true)
+                handle
+                    .remove_directory(name.as_str())
+                    .map(|()| Removed::Done)
             } else {
                 let kept = conflict::conflict_name(
                     &name,
@@ -509,16 +511,19 @@ impl Round<'_> {
             }
         });
         match removed {
-            Ok(true) => {}
-            Ok(false) => {
+            Ok(Removed::Done) => {
+                self.unsynced = true;
+                self.report.removed += 1;
+                self.engine.observer.event(&Event::Removed {
+                    path: &removal.path,
+                });
+            }
+            Ok(Removed::Absent) => {}
+            Ok(Removed::Other) => {
                 self.report.again.insert(removal.path.clone());
                 return Ok(());
             }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) => {}
+            Err(error) if is_gone(&error) => {}
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
                 self.report.again.insert(removal.path.clone());
                 // Entries that both sides agreed on leave by their own news, in
@@ -533,11 +538,6 @@ impl Round<'_> {
                 return Ok(());
             }
         }
-        self.unsynced = true;
-        self.report.removed += 1;
-        self.engine.observer.event(&Event::Removed {
-            path: &removal.path,
-        });
         self.touched.remove(&item);
         self.engine.trees.forget(item)?;
         self.engine.trees.drop_news(item)?;

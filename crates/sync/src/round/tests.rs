@@ -4,6 +4,7 @@
 use crate::engine::Engine;
 use crate::stand_in::{Killed, Killer, StandIn, root};
 use crate::{Mode, Stop};
+use state::{Change, Outcome, Refusal};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -96,4 +97,175 @@ fn a_mode_set_after_a_kill_is_kept() {
         assert_eq!(found.mtime(), given.modified.seconds(), "{name}");
     }
     assert_eq!(node.with(|world| world.changes), 2);
+}
+
+/// Only what was there and went is counted as removed.
+#[test]
+fn what_was_removed_is_counted() {
+    let node = StandIn::start();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (kept, gone) = node.with(|world| {
+        let items = (world.make(root(), "kept"), world.make(root(), "gone"));
+        world.put(items.0, "f", b"1");
+        world.put(items.1, "f", b"2");
+        items
+    });
+    node.sync(folder.path()).unwrap();
+    // One directory stays for what was put into it, the other file is gone already.
+    fs::write(at("kept/mine"), "new").unwrap();
+    fs::remove_file(at("gone/f")).unwrap();
+    node.with(|world| {
+        for (item, name) in [(kept, "kept"), (gone, "gone")] {
+            world.delete(item, "f");
+            world.delete(root(), name);
+        }
+    });
+    let summary = node.sync(folder.path()).unwrap();
+    // `kept/f` and `gone`.
+    assert_eq!(summary.removed, 2, "{summary:?}");
+    assert!(at("kept/mine").exists() && !at("gone").exists());
+    let again = node.with(|world| world.live(root(), "kept"));
+    assert!(again.is_some_and(|version| version.id.item != kept));
+}
+
+/// What a commit was refused for a passing reason is looked at again, not lost.
+#[test]
+fn refused_commits_are_tried_again() {
+    let parent_missing = Outcome::Refused(Refusal::ParentMissing);
+    let stood_elsewhere = Outcome::Conflict { current: None };
+    for outcome in [parent_missing, stood_elsewhere] {
+        let node = StandIn::start();
+        let folder = tempfile::tempdir().unwrap();
+        node.sync(folder.path()).unwrap();
+        fs::create_dir(folder.path().join("d")).unwrap();
+        fs::write(folder.path().join("d/f"), "text").unwrap();
+        let mut refusals = vec![outcome.clone(), outcome];
+        // The first of each: the directory's, then the file's.
+        let mut last = None;
+        node.with(|world| {
+            world.outcome = Box::new(move |change| {
+                let Change::Put { metadata, .. } = change else {
+                    return None;
+                };
+                let is_directory = metadata.is_directory();
+                (last.replace(is_directory) != Some(is_directory))
+                    .then(|| refusals.pop())
+                    .flatten()
+            });
+        });
+        let summary = node.sync(folder.path()).unwrap();
+        assert_eq!((summary.uploaded, summary.problems), (2, 0), "{summary:?}");
+        node.with(|world| {
+            let directory = world.live(root(), "d").unwrap().id.item;
+            assert!(world.live(directory, "f").is_some());
+            assert!(world.changes >= 4);
+        });
+    }
+}
+
+/// What the node refuses altogether, and a node that breaks off, leave the names for
+/// the next look.
+#[test]
+fn a_commit_that_was_not_answered_is_made_again() {
+    for (status, kind) in [(409, "upload-again"), (400, "frames"), (503, "busy")] {
+        let node = StandIn::start();
+        let folder = tempfile::tempdir().unwrap();
+        node.sync(folder.path()).unwrap();
+        for name in ["d", "e"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("f"), "text").unwrap();
+        let mut left = 2;
+        node.with(|world| {
+            world.refuse = Box::new(move |asked| {
+                let refused = asked.what.starts_with("/api/file/upload") && left > 0;
+                left -= usize::from(refused);
+                refused.then_some((status, kind))
+            });
+        });
+        let summary = node.sync(folder.path()).unwrap();
+        assert_eq!(
+            (summary.uploaded, summary.problems),
+            (3, 0),
+            "{kind}: {summary:?}"
+        );
+    }
+}
+
+/// Whether what stands here was brought by a killed process, only the node knows:
+/// while it does not say, nothing is decided.
+#[test]
+fn without_the_history_no_conflict_is_made() {
+    let node = StandIn::start();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("f"), "second").unwrap();
+    node.with(|world| {
+        for text in ["first", "second", "third"] {
+            world.put(root(), "f", text.as_bytes());
+        }
+        world.refuse = Box::new(|asked| {
+            asked
+                .what
+                .contains("/history")
+                .then_some((503, "unavailable"))
+        });
+    });
+    let error = node.sync(folder.path()).unwrap_err();
+    assert!(error.is_passing(), "{error}");
+    assert_eq!(
+        fs::read_to_string(folder.path().join("f")).unwrap(),
+        "second"
+    );
+    node.with(|world| world.refuse = Box::new(|_| None));
+    let summary = node.sync(folder.path()).unwrap();
+    assert_eq!((summary.conflicts, summary.fetched), (0, 1), "{summary:?}");
+    assert_eq!(
+        fs::read_to_string(folder.path().join("f")).unwrap(),
+        "third"
+    );
+    assert_eq!(node.with(|world| world.changes), 0);
+}
+
+/// Who only looks changes nothing, here or there.
+#[test]
+fn a_dry_run_does_nothing() {
+    let node = StandIn::start();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["deleted here", "deleted there", "edited"] {
+        node.with(|world| world.put(root(), name, b"old"));
+    }
+    node.sync(folder.path()).unwrap();
+    fs::remove_file(at("deleted here")).unwrap();
+    fs::write(at("edited"), "newer").unwrap();
+    fs::create_dir(at("directory")).unwrap();
+    fs::write(at("directory/new"), "new").unwrap();
+    node.with(|world| {
+        world.delete(root(), "deleted there");
+        world.put(root(), "brought", b"text");
+        world.asked.clear();
+    });
+    let state = fs::read(at(".atoll/state.db")).unwrap();
+    let summary = node.sync_in(folder.path(), Mode::DryRun).unwrap();
+    assert_eq!(
+        summary.uploaded + summary.fetched + summary.deleted + summary.removed,
+        0
+    );
+    node.with(|world| {
+        let asked = world.asked.iter().map(|asked| asked.what.as_str());
+        let uploads = asked.filter(|what| what.starts_with("/api/file")).count();
+        assert_eq!((uploads, world.changes), (0, 0));
+    });
+    assert!(at("deleted there").exists() && !at("brought").exists());
+    assert_eq!(fs::read(at(".atoll/state.db")).unwrap(), state);
+    // What it read of the feed is not taken as known.
+    let summary = node.sync(folder.path()).unwrap();
+    let counts = (
+        summary.uploaded,
+        summary.fetched,
+        summary.deleted,
+        summary.removed,
+    );
+    assert_eq!(counts, (3, 1, 1, 1));
 }
