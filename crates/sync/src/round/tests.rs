@@ -4,7 +4,7 @@
 use crate::engine::Engine;
 use crate::stand_in::{Killed, Killer, StandIn, root};
 use crate::{Mode, Stop};
-use state::{Change, Outcome, Refusal};
+use state::{Base, Change, Outcome, Refusal};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -129,67 +129,69 @@ fn what_was_removed_is_counted() {
     assert!(again.is_some_and(|version| version.id.item != kept));
 }
 
-/// What a commit was refused for a passing reason is looked at again, not lost.
+/// A folder with a new directory, a file in it, and a file beside it.
+fn new_entries(node: &StandIn) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    node.sync(folder.path()).unwrap();
+    fs::create_dir(folder.path().join("d")).unwrap();
+    fs::write(folder.path().join("d/f"), "text").unwrap();
+    fs::write(folder.path().join("g"), "text").unwrap();
+    folder
+}
+
+fn expect_new_entries(node: &StandIn, folder: &Path, what: &str) {
+    let summary = node.sync(folder).unwrap();
+    let counts = (summary.uploaded, summary.problems);
+    assert_eq!(counts, (3, 0), "{what}: {summary:?}");
+    node.with(|world| {
+        let directory = world.live(root(), "d").unwrap().id.item;
+        assert!(world.live(directory, "f").is_some(), "{what}");
+    });
+}
+
+/// A change that is refused for a passing reason is looked at again, not lost.
 #[test]
-fn refused_commits_are_tried_again() {
+fn refused_changes_are_tried_again() {
     let parent_missing = Outcome::Refused(Refusal::ParentMissing);
     let stood_elsewhere = Outcome::Conflict { current: None };
     for outcome in [parent_missing, stood_elsewhere] {
-        let node = StandIn::start();
-        let folder = tempfile::tempdir().unwrap();
-        node.sync(folder.path()).unwrap();
-        fs::create_dir(folder.path().join("d")).unwrap();
-        fs::write(folder.path().join("d/f"), "text").unwrap();
-        let mut refusals = vec![outcome.clone(), outcome];
-        // The first of each: the directory's, then the file's.
-        let mut last = None;
-        node.with(|world| {
-            world.outcome = Box::new(move |change| {
-                let Change::Put { metadata, .. } = change else {
-                    return None;
-                };
-                let is_directory = metadata.is_directory();
-                (last.replace(is_directory) != Some(is_directory))
-                    .then(|| refusals.pop())
-                    .flatten()
+        for refused in ["d", "f", "g"] {
+            let node = StandIn::start();
+            let folder = new_entries(&node);
+            let mut left = Some(outcome.clone());
+            node.with(|world| {
+                world.outcome = Box::new(move |change| match change {
+                    Change::Put {
+                        base: Base::Absent { name, .. },
+                        ..
+                    } if name.as_str() == refused => left.take(),
+                    _ => None,
+                });
             });
-        });
-        let summary = node.sync(folder.path()).unwrap();
-        assert_eq!((summary.uploaded, summary.problems), (2, 0), "{summary:?}");
-        node.with(|world| {
-            let directory = world.live(root(), "d").unwrap().id.item;
-            assert!(world.live(directory, "f").is_some());
-            assert!(world.changes >= 4);
-        });
+            expect_new_entries(&node, folder.path(), &format!("{refused}: {outcome:?}"));
+        }
     }
 }
 
-/// What the node refuses altogether, and a node that breaks off, leave the names for
-/// the next look.
+/// Whichever request the node refuses altogether, its names are looked at again.
 #[test]
-fn a_commit_that_was_not_answered_is_made_again() {
-    for (status, kind) in [(409, "upload-again"), (400, "frames"), (503, "busy")] {
-        let node = StandIn::start();
-        let folder = tempfile::tempdir().unwrap();
-        node.sync(folder.path()).unwrap();
-        for name in ["d", "e"] {
-            fs::create_dir(folder.path().join(name)).unwrap();
-        }
-        fs::write(folder.path().join("f"), "text").unwrap();
-        let mut left = 2;
-        node.with(|world| {
-            world.refuse = Box::new(move |asked| {
-                let refused = asked.what.starts_with("/api/file/upload") && left > 0;
-                left -= usize::from(refused);
-                refused.then_some((status, kind))
+fn refused_commits_are_tried_again() {
+    for kind in ["upload-again", "frames"] {
+        for refused in 0..4 {
+            let node = StandIn::start();
+            let folder = new_entries(&node);
+            let mut number = 0;
+            node.with(|world| {
+                world.refuse = Box::new(move |asked| {
+                    let upload = asked.what.starts_with("/api/file/upload");
+                    number += usize::from(upload);
+                    // The second answer to `upload-again` is a refusal too.
+                    let refused = upload && (number == refused + 1 || number == refused + 2);
+                    refused.then_some((409, kind))
+                });
             });
-        });
-        let summary = node.sync(folder.path()).unwrap();
-        assert_eq!(
-            (summary.uploaded, summary.problems),
-            (3, 0),
-            "{kind}: {summary:?}"
-        );
+            expect_new_entries(&node, folder.path(), &format!("{kind} {refused}"));
+        }
     }
 }
 
