@@ -1,7 +1,7 @@
 //! The node's address as others write it: in links, and in lines that a shell
 //! reads back. Where it really listens is [`crate::listen`]'s.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 /// The address of a listener as other machines reach it: this machine's own when
 /// it listens on all.
@@ -42,9 +42,66 @@ pub fn shell_word(text: &str) -> String {
     }
 }
 
+/// Where to listen, as it is typed.
+///
+/// # Errors
+/// [`NoAddress`] says how to type it.
+pub fn listen_address(text: &str) -> Result<SocketAddr, NoAddress> {
+    text.parse().map_err(|_| NoAddress(nearest(text)))
+}
+
+/// Not `IP:PORT`; what was probably meant.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is IP:PORT, such as {0}")]
+pub struct NoAddress(SocketAddr);
+
+/// The address that may have been meant: a port alone, a name instead of an
+/// address, no port, no brackets.
+fn nearest(text: &str) -> SocketAddr {
+    let (host, port) = match text.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(_) => (text, None),
+        Err(_) => text.rsplit_once(':').map_or_else(
+            || match text.parse() {
+                Ok(port) => ("", Some(port)),
+                Err(_) => (text, None),
+            },
+            |(host, port)| (host, port.parse().ok()),
+        ),
+    };
+    let ip = match host.trim_matches(['[', ']']) {
+        "*" => Ipv4Addr::UNSPECIFIED.into(),
+        host => host.parse().unwrap_or(Ipv4Addr::LOCALHOST.into()),
+    };
+    SocketAddr::new(ip, port.unwrap_or(DEFAULT_PORT))
+}
+
+/// Where a node listens when nothing else is said.
+const DEFAULT_PORT: u16 = 8080;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_meant_is_said() {
+        for (typed, meant) in [
+            ("9000", "127.0.0.1:9000"),
+            (":9000", "127.0.0.1:9000"),
+            ("*:9000", "0.0.0.0:9000"),
+            ("localhost:9000", "127.0.0.1:9000"),
+            ("localhost", "127.0.0.1:8080"),
+            ("192.0.2.7", "192.0.2.7:8080"),
+            ("192.0.2.7:99999", "192.0.2.7:8080"),
+            ("::1", "[::1]:8080"),
+            ("::1:9000", "[::1:9000]:8080"),
+            ("[::1]", "[::1]:8080"),
+            ("", "127.0.0.1:8080"),
+        ] {
+            let expected = Err(NoAddress(meant.parse().unwrap()));
+            assert_eq!(listen_address(typed), expected, "{typed}");
+        }
+        assert!(listen_address("[::1]:9000").is_ok());
+    }
 
     #[test]
     fn words_for_a_shell() {

@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -58,12 +58,28 @@ pub enum ListenError {
     /// Other machines could read the traffic.
     #[error(
         "{0} is reachable from other machines and the connection is not encrypted: \
-         add --plain if the network is trusted"
+         add --plain if the network is trusted, or stay on this machine with \
+         --listen 127.0.0.1:{port}", port = .0.port()
     )]
     NotLoopback(SocketAddr),
     /// Another program has the port.
-    #[error("port {} of {} is taken: choose another with --listen {}:0", .0.port(), .0.ip(), .0.ip())]
+    #[error(
+        "port {} of {} is taken by another program: choose another port with --listen, or take \
+         a free one with --listen {}", .0.port(), .0.ip(), SocketAddr::new(.0.ip(), 0)
+    )]
     Taken(SocketAddr),
+    /// No interface of this machine has it.
+    #[error(
+        "{} is no address of this machine: listen on all of them with --listen {} --plain, or \
+         on this machine only with --listen 127.0.0.1:{}", .0.ip(), everywhere(*.0), .0.port()
+    )]
+    NotHere(SocketAddr),
+    /// Only the system's own programs may have it.
+    #[error(
+        "port {} is kept for the system: choose one from 1024 on, such as --listen {}",
+        .0.port(), SocketAddr::new(.0.ip(), 8080)
+    )]
+    Kept(SocketAddr),
     /// The operating system refused.
     #[error("cannot listen on {address}: {source}")]
     Io {
@@ -72,6 +88,15 @@ pub enum ListenError {
         /// Its answer.
         source: io::Error,
     },
+}
+
+/// All addresses of this machine, of the same family.
+fn everywhere(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// A bound socket that serves nothing yet.
@@ -94,6 +119,8 @@ impl Bound {
         }
         let io_error = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ListenError::Taken(address),
+            io::ErrorKind::AddrNotAvailable => ListenError::NotHere(address),
+            io::ErrorKind::PermissionDenied => ListenError::Kept(address),
             _ => ListenError::Io { address, source },
         };
         let listener = TcpListener::bind(address).map_err(io_error)?;

@@ -591,10 +591,7 @@ impl Directory {
         let bits = rustix::fs::Mode::from_raw_mode(mode.bits() & TRAVELS);
         rustix::fs::mkdirat(&self.0, name, bits)?;
         // Whatever the umask: what is found there later tells whose it is.
-        Ok(change_mode(
-            open_directory(self.0.as_fd(), name)?.as_fd(),
-            mode,
-        )?)
+        change_mode(open_directory(self.0.as_fd(), name)?.as_fd(), mode)
     }
 
     /// Sets mode and time of the directory itself.

@@ -31,15 +31,18 @@ pub struct Asked {
     pub token: String,
 }
 
+/// What a test says to something, if anything.
+pub type Judge<Of, Word> = Box<dyn FnMut(&Of) -> Option<Word> + Send>;
+
 /// The space, and what a test says about it.
 pub struct World {
     pub log: u64,
     pub role: &'static str,
     pub asked: Vec<Asked>,
     /// Status and problem with which a request is refused.
-    pub refuse: Box<dyn FnMut(&Asked) -> Option<(u16, &'static str)> + Send>,
+    pub refuse: Judge<Asked, (u16, &'static str)>,
     /// What comes of a change instead.
-    pub outcome: Box<dyn FnMut(&Change) -> Option<Outcome> + Send>,
+    pub outcome: Judge<Change, Outcome>,
     /// Content frames that came with uploads.
     pub blobs: usize,
     /// Changes that came.

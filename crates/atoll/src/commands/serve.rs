@@ -6,7 +6,7 @@ use crate::place::Data;
 use anyhow::{Context, Result, bail};
 use base::{SystemClock, SystemRandom};
 use server::Server;
-use server::address::public_url;
+use server::address::{listen_address, public_url};
 use server::node::{Settings, SnapshotPolicy};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub struct Arguments {
     #[command(flatten)]
     data: Data,
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen_address)]
     listen: SocketAddr,
     /// Listen beyond this machine without encryption
     #[arg(long)]

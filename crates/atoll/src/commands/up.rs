@@ -10,7 +10,7 @@ use crate::place::Data;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use server::StartError;
-use server::address::{public_url, shell_word};
+use server::address::{listen_address, public_url, shell_word};
 use server::node::{DirectoryError, NodeError};
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub struct Arguments {
     #[command(flatten)]
     data: Data,
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen_address)]
     listen: SocketAddr,
     /// Listen beyond this machine without encryption
     #[arg(long)]

@@ -60,6 +60,27 @@ impl Site {
         assert!(output.status.success(), "{output:?}");
     }
 
+    /// Gives every member `role`, or none.
+    fn give_all(&self, role: Option<&str>) {
+        let token = fs::read_to_string(self.at("data/admin-token")).unwrap();
+        let members = format!("{}/api/spaces/kept/members", self.url());
+        let authorization = format!("Bearer {}", token.trim());
+        let answer = ureq::get(&members)
+            .header("authorization", &authorization)
+            .call()
+            .unwrap();
+        let listed: serde_json::Value =
+            serde_json::from_reader(answer.into_body().into_reader()).unwrap();
+        for member in listed["items"].as_array().unwrap() {
+            let change = serde_json::json!({ "member": member["member"], "role": role });
+            ureq::post(&members)
+                .header("authorization", &authorization)
+                .header("content-type", "application/json")
+                .send(change.to_string())
+                .unwrap();
+        }
+    }
+
     /// Starts `atoll sync` on the folder `name`, as its own log tells.
     fn watch(&self, name: &str) -> (Process, PathBuf) {
         let log = self.at(&format!("{name}.watch.log"));
@@ -162,6 +183,56 @@ fn a_reader_follows_on_after_its_own_changes() {
     assert!(!site.first.path.join("new").exists());
 }
 
+/// A reader that becomes an editor while it watches gives what it had left; one that
+/// becomes a reader again is told so.
+#[test]
+fn a_change_of_role_is_noticed_while_watching() {
+    let site = Site::start();
+    fs::write(site.first.path.join("deleted"), "from the editor").unwrap();
+    site.first.once(LIMIT).unwrap();
+    site.join("mirror", "reader", &[]);
+    let (mirror, log) = site.watch("mirror");
+    log_says(&log, "syncing ");
+    fs::write(site.at("mirror/mine"), "mine").unwrap();
+    fs::remove_file(site.at("mirror/deleted")).unwrap();
+    for name in ["mine", "deleted"] {
+        log_says(&log, &format!("skipped  {name}: "));
+    }
+    site.give_all(Some("editor"));
+    await_that("what the reader had changed", || {
+        site.first.once(LIMIT).unwrap();
+        site.first.path.join("mine").exists() && !site.first.path.join("deleted").exists()
+    });
+    site.give_all(Some("reader"));
+    fs::write(site.at("mirror/later"), "mine").unwrap();
+    log_says(&log, "skipped  later: ");
+    drop(mirror);
+}
+
+/// Each way to say a wrong address is answered with a right one.
+#[test]
+fn a_wrong_address_is_answered_with_a_right_one() {
+    let site = Site::start();
+    let (taken, data) = (site.node.address().to_owned(), site.at("other"));
+    let port = taken.rsplit(':').next().unwrap();
+    for command in ["up", "serve"] {
+        for (address, code, part) in [
+            (taken.as_str(), 1, "--listen 127.0.0.1:0"),
+            ("0.0.0.0:0", 1, "add --plain"),
+            ("localhost:9000", 2, "such as 127.0.0.1:9000"),
+            (port, 2, &format!("such as 127.0.0.1:{port}")),
+        ] {
+            let mut words = vec![command, "--data", text(&data), "--listen", address];
+            let folder = site.at("shared");
+            words.extend((command == "up").then_some(text(&folder)));
+            refused(&words, code, part);
+        }
+        let elsewhere = ["--listen", "192.0.2.1:8080", "--plain"];
+        let words = [&[command, "--data", text(&data)], &elsewhere[..]].concat();
+        refused(&words, 1, "--listen 0.0.0.0:8080 --plain");
+    }
+}
+
 /// A large file that grows all the time costs a few versions, and ends up whole.
 #[test]
 fn a_growing_file_costs_few_versions() {
@@ -245,6 +316,10 @@ fn damaged_files_and_strangers_are_named() {
         assert_eq!(output.status.code(), Some(1));
         assert!(said(&output).contains(part), "`{part}`: {output:?}");
     };
+    let elsewhere = ["--once", "--server", "http://127.0.0.1:9"];
+    let folder = text(&site.first.path);
+    let words = [&["sync", folder], &elsewhere[..]].concat();
+    refused(&words, 1, "its token is not sent to http://127.0.0.1:9");
     fs::write(site.first.path.join(".atoll/token"), "").unwrap();
     again("first", ".atoll/token cannot be used");
     fs::write(site.first.path.join(".atoll/marker.json"), "{").unwrap();
@@ -305,23 +380,7 @@ fn lost_access_is_said_once() {
     await_that("the first file at the node", || {
         !crate::atoll(&["history", text(&path)]).stdout.is_empty()
     });
-    let token = fs::read_to_string(site.at("data/admin-token")).unwrap();
-    let members = format!("{}/api/spaces/kept/members", site.url());
-    let authorization = format!("Bearer {}", token.trim());
-    let answer = ureq::get(&members)
-        .header("authorization", &authorization)
-        .call()
-        .unwrap();
-    let listed: serde_json::Value =
-        serde_json::from_reader(answer.into_body().into_reader()).unwrap();
-    for member in listed["items"].as_array().unwrap() {
-        let change = serde_json::json!({ "member": member["member"], "role": null });
-        ureq::post(&members)
-            .header("authorization", &authorization)
-            .header("content-type", "application/json")
-            .send(change.to_string())
-            .unwrap();
-    }
+    site.give_all(None);
     log_says(&log, "no access to space `kept`");
     for name in ["a", "b"] {
         fs::write(site.first.path.join(name), name).unwrap();

@@ -85,7 +85,7 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Result<&'static str, 
 
 impl Service {
     /// Refuses while nothing can be written: for good, or until the disk has
-    /// space again.
+    /// space again. Whatever the reason, that is 503 to who asks.
     async fn ready(&self) -> Result<(), Problem> {
         if let Some(why) = &*self.node.watch_failure().borrow() {
             return Err(Problem::Unavailable(why.clone()));
@@ -94,7 +94,7 @@ impl Service {
         let space = self.node.fetch(move || Ok(node.blobs().check_space(0)?));
         space.await.map_err(|problem| match problem {
             Problem::DiskFull(why) => Problem::Unavailable(why),
-            other => other,
+            other => Problem::Unavailable(other.to_string()),
         })
     }
 }

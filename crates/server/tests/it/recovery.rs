@@ -53,6 +53,25 @@ async fn a_node_comes_back_as_it_was() {
     assert_eq!(bytes, b"1");
 }
 
+/// Who asks whether the node can do its work gets 503 while it cannot, whatever is
+/// wrong; that it runs at all is another question.
+#[tokio::test]
+async fn a_node_that_cannot_write_is_not_ready() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    assert_eq!(site.get("", "/ready").await.status, StatusCode::OK);
+    let (blobs, away) = (data.path().join("blobs"), data.path().join("away"));
+    std::fs::rename(&blobs, &away).unwrap();
+    let answer = site.get("", "/ready").await;
+    answer.assert_problem(503, "unavailable");
+    assert!(answer.text().contains("blobs"), "{}", answer.text());
+    assert_eq!(site.get("", "/health").await.status, StatusCode::OK);
+    let status = site.get(&site.admin(), "/api/status").await;
+    assert!(status.json()["problem"].is_string(), "{}", status.text());
+    std::fs::rename(&away, &blobs).unwrap();
+    assert_eq!(site.get("", "/ready").await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_repeated_commit_is_known_after_a_restart() {
     let data = tempfile::tempdir().unwrap();
