@@ -17,5 +17,6 @@ pub mod log;
 pub mod models;
 mod recent;
 pub mod serve;
+pub mod tls;
 pub mod web;
 pub mod websocket;

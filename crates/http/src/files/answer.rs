@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// An answer, ready to be written.
@@ -132,6 +133,18 @@ impl Answer {
             body: Body::Empty,
             ..self
         }
+    }
+}
+
+impl FileRange {
+    /// Reads its first bytes into `buffer`, for whoever cannot hand the file itself to
+    /// a socket; 0 when the file ends there.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.span.length.min(buffer.len() as u64) as usize;
+        self.file.read_at(&mut buffer[..length], self.span.offset)
     }
 }
 

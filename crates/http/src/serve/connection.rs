@@ -6,7 +6,10 @@
 
 use super::exchange;
 use super::handler::Handler;
+use super::http2;
 use super::record::{Asked, Kept};
+use super::sealed::{self, Sealed, SealedStream};
+use super::socket::Socket;
 use super::switched::{self, Place};
 use super::turn::{Turn, Watched};
 use super::upgrade::Talk;
@@ -23,6 +26,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// What is written before a turn ends early: answers to a long pipeline must not
 /// pile up faster than the client takes them.
@@ -38,8 +42,10 @@ pub fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
 ) -> impl Future<Output = ()> {
+    let (watched, sealed) = turn.enter(stream, peer);
     let wire = Wire {
-        watched: turn.enter(stream, peer),
+        watched,
+        sealed,
         held: Vec::new(),
         unsent: VecDeque::new(),
     };
@@ -48,13 +54,13 @@ pub fn serve<H: Handler>(
         wire,
         turn,
         pending: None,
-        has_left_http: false,
+        has_left: false,
     };
     async move {
         // An error means that whoever it was has gone.
-        if let Ok(Some(talk)) = driver.run().await {
-            // Boxed: a connection that stays with HTTP stays small.
-            Box::pin(driver.talk(talk)).await;
+        if let Ok(Some(departure)) = driver.run().await {
+            // Boxed: a connection that stays with HTTP/1.1 stays small.
+            Box::pin(driver.depart(departure)).await;
         }
     }
 }
@@ -63,6 +69,8 @@ pub fn serve<H: Handler>(
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) watched: Rc<Watched>,
+    /// What lies between, when the connection is encrypted.
+    pub(super) sealed: Option<Box<Sealed>>,
     /// Received and not consumed.
     pub(super) held: Vec<u8>,
     /// To be sent.
@@ -76,7 +84,7 @@ struct Driver<H: Handler> {
     /// A response under way that is to be told of.
     pending: Option<Box<Pending>>,
     /// The connection goes on without it.
-    has_left_http: bool,
+    has_left: bool,
 }
 
 /// A response whose content is being sent.
@@ -98,6 +106,14 @@ enum After {
     Close { linger: bool },
 }
 
+/// How a connection goes on without HTTP/1.1.
+enum Departure {
+    /// Both sides agreed on HTTP/2.
+    Http2,
+    /// A service accepted another protocol.
+    Talk(Talk),
+}
+
 /// A request for a service.
 pub(super) struct Call {
     pub(super) parts: Parts,
@@ -109,15 +125,21 @@ pub(super) struct Call {
 impl<H: Handler> Drop for Driver<H> {
     fn drop(&mut self) {
         self.tell_pending();
-        if !self.has_left_http {
+        if !self.has_left {
             self.turn.leave();
         }
     }
 }
 
 impl<H: Handler> Driver<H> {
-    /// Ends with the connection, or with what is said on it after HTTP.
-    async fn run(&mut self) -> io::Result<Option<Talk>> {
+    /// Ends with the connection, or with HTTP/1.1 on it.
+    async fn run(&mut self) -> io::Result<Option<Departure>> {
+        if self.wire.sealed.is_some() {
+            let is_http_2 = Box::pin(sealed::shake_hands(&self.turn, &mut self.wire)).await?;
+            if is_http_2 {
+                return Ok(Some(Departure::Http2));
+            }
+        }
         loop {
             match self.take_turn()? {
                 After::Read => self.wait_to_read().await?,
@@ -135,7 +157,7 @@ impl<H: Handler> Driver<H> {
                     // Boxed: a connection that only serves files stays small.
                     let exchange = Box::pin(exchange::run(turn, protocol, wire, call));
                     if let Some(talk) = exchange.await? {
-                        return Ok(Some(talk));
+                        return Ok(Some(Departure::Talk(talk)));
                     }
                 }
                 After::Close { linger } => {
@@ -146,17 +168,30 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// What comes after HTTP.
-    fn talk(mut self, talk: Talk) -> impl Future<Output = ()> {
-        self.has_left_http = true;
+    /// What comes instead of HTTP/1.1.
+    fn depart(mut self, departure: Departure) -> impl Future<Output = ()> {
+        self.has_left = true;
         let place = Place(Rc::clone(&self.turn));
         let watched = Rc::clone(&self.wire.watched);
+        let sealed = self.wire.sealed.take();
         drop(self);
-        let stream = Rc::into_inner(watched).map(|watched| watched.socket.into_stream());
+        // The driver was the only other one who had it.
+        let left = Rc::into_inner(watched).map(|watched| (watched.socket, watched.peer));
         async move {
-            // The driver was the only other one who had it.
-            if let Some(Ok(stream)) = stream {
-                switched::run(place, stream, talk).await;
+            match (left, sealed, departure) {
+                (Some((socket, peer)), Some(sealed), Departure::Http2) => {
+                    http2::serve(place, SealedStream::new(socket, sealed), peer).await;
+                }
+                (Some((socket, _)), Some(sealed), Departure::Talk(talk)) => {
+                    switched::run(place, SealedStream::new(socket, sealed), talk).await;
+                }
+                (Some((socket, _)), None, Departure::Talk(talk)) => {
+                    if let Ok(stream) = socket.into_stream() {
+                        switched::run(place, stream, talk).await;
+                    }
+                }
+                // HTTP/2 is agreed on in a handshake only.
+                (_, None, Departure::Http2) | (None, ..) => {}
             }
         }
     }
@@ -176,14 +211,14 @@ impl<H: Handler> Driver<H> {
         if waiting != Waiting::Head {
             watched.awaits_head.set(false);
         }
-        watched.socket.readable().await?;
+        self.wire.readable().await?;
         watched.is_idle.set(false);
         Ok(())
     }
 
     /// Reads once and answers all of it.
     fn take_turn(&mut self) -> io::Result<After> {
-        if !self.wire.unsent.is_empty() {
+        if self.wire.has_unsent() {
             return Ok(After::Send);
         }
         let turn = Rc::clone(&self.turn);
@@ -266,7 +301,7 @@ impl<H: Handler> Driver<H> {
         }
         self.wire.send_now(&output)?;
         Ok(match after {
-            After::Read if !self.wire.unsent.is_empty() => After::Send,
+            After::Read if self.wire.has_unsent() => After::Send,
             after => after,
         })
     }
@@ -275,7 +310,7 @@ impl<H: Handler> Driver<H> {
     fn receive(&mut self, input: &mut [u8]) -> io::Result<usize> {
         let held = self.wire.held.len();
         input[..held].copy_from_slice(&self.wire.held);
-        match self.wire.watched.socket.receive(&mut input[held..]) {
+        match self.wire.try_read(&mut input[held..]) {
             Ok(0) => {
                 self.protocol.input_ended();
                 Ok(held)
@@ -376,6 +411,9 @@ impl<H: Handler> Driver<H> {
 
     async fn close(&mut self, linger: bool) -> io::Result<()> {
         self.wire.send_all(&self.turn).await?;
+        if let Some(sealed) = &mut self.wire.sealed {
+            sealed.say_goodbye(&self.wire.watched.socket);
+        }
         if linger && self.turn.phase() != Phase::Ending {
             let watched = Rc::clone(&self.wire.watched);
             watched.socket.shut_down_writing();
@@ -401,6 +439,37 @@ impl<H: Handler> Driver<H> {
 }
 
 impl Wire {
+    /// Reads what has come.
+    #[inline]
+    pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = &self.watched.socket;
+        match &mut self.sealed {
+            None => socket.receive(buffer),
+            Some(sealed) => sealed.read(socket, buffer),
+        }
+    }
+
+    /// Whether anything was received that nobody has read.
+    pub(super) fn has_unread(&self) -> bool {
+        let sealed = self.sealed.as_ref();
+        sealed.is_some_and(|sealed| sealed.has_opened()) || self.watched.socket.has_unread()
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        match &self.sealed {
+            Some(sealed) if sealed.has_opened() => Ok(()),
+            _ => self.watched.socket.readable().await,
+        }
+    }
+
+    /// As [`Self::readable`], for whoever waits for other things, too.
+    pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        match &self.sealed {
+            Some(sealed) if sealed.has_opened() => Poll::Ready(()),
+            _ => self.watched.socket.poll_readable(context),
+        }
+    }
+
     /// Sends what the socket takes of `output` at once; the rest is kept, before
     /// what is kept already.
     pub(super) fn send_now(&mut self, output: &[u8]) -> io::Result<()> {
@@ -408,7 +477,7 @@ impl Wire {
             return Ok(());
         }
         let has_more = !self.unsent.is_empty();
-        let sent = match self.watched.socket.send(output, has_more) {
+        let sent = match try_send(&self.watched.socket, &mut self.sealed, output, has_more) {
             Ok(sent) => sent,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(error),
@@ -422,13 +491,8 @@ impl Wire {
 
     /// Sends everything that is kept.
     pub(super) async fn send_all<H>(&mut self, turn: &Turn<H>) -> io::Result<()> {
-        while let Some(part) = self.unsent.front() {
-            if part.length() == 0 {
-                self.unsent.pop_front();
-                continue;
-            }
-            let has_more = self.unsent.len() > 1;
-            match self.send_first(has_more) {
+        while self.has_unsent() {
+            match self.send_some(turn) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wait_to_write(turn).await?;
@@ -443,22 +507,40 @@ impl Wire {
     }
 
     /// Sends what the socket takes of the first part, and keeps the rest.
-    fn send_first(&mut self, has_more: bool) -> io::Result<()> {
-        let socket = &self.watched.socket;
-        match self.unsent.front_mut() {
-            None => {}
-            Some(Part::Bytes(bytes)) => bytes.advance(socket.send(bytes, has_more)?),
-            Some(Part::File(FileRange { file, span })) => {
-                let sent = socket.send_file(file, span.offset, span.length)?;
-                if sent == 0 {
-                    // The file was cut: what was announced cannot be kept.
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                span.offset += sent;
-                span.length -= sent;
+    fn send_some<H>(&mut self, turn: &Turn<H>) -> io::Result<()> {
+        let has_more = self.unsent.len() > 1;
+        let (socket, sealed) = (&self.watched.socket, &mut self.sealed);
+        match (self.unsent.front_mut(), sealed) {
+            (None, None) => {}
+            (None, Some(sealed)) => sealed.flush(socket)?,
+            (Some(Part::Bytes(bytes)), sealed) => {
+                bytes.advance(try_send(socket, sealed, bytes, has_more)?);
+            }
+            (Some(Part::File(range)), None) => {
+                let sent = socket.send_file(&range.file, range.span.offset, range.span.length)?;
+                advance(range, sent)?;
+            }
+            (Some(Part::File(range)), Some(sealed)) => {
+                // Between two turns nothing lies there.
+                let mut buffer = turn.input.borrow_mut();
+                let sent = sealed.send_file(socket, range, &mut buffer, has_more)?;
+                advance(range, sent)?;
             }
         }
+        if self.unsent.front().is_some_and(|part| part.length() == 0) {
+            self.unsent.pop_front();
+        }
         Ok(())
+    }
+
+    /// Whether something waits for the client to take it.
+    #[inline]
+    fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+            || self
+                .sealed
+                .as_ref()
+                .is_some_and(|sealed| sealed.has_sealed())
     }
 
     /// How many bytes are kept.
@@ -474,4 +556,28 @@ impl Wire {
         }
         Ok(())
     }
+}
+
+#[inline]
+fn try_send(
+    socket: &Socket,
+    sealed: &mut Option<Box<Sealed>>,
+    bytes: &[u8],
+    has_more: bool,
+) -> io::Result<usize> {
+    match sealed {
+        None => socket.send(bytes, has_more),
+        Some(sealed) => sealed.send(socket, bytes, has_more),
+    }
+}
+
+/// Takes what was sent off `range`.
+fn advance(range: &mut FileRange, sent: u64) -> io::Result<()> {
+    if sent == 0 {
+        // The file was cut: what was announced cannot be kept.
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    range.span.offset += sent;
+    range.span.length -= sent;
+    Ok(())
 }

@@ -138,7 +138,7 @@ impl<H: Handler> Exchange<'_, H> {
         self.wire.send_all(self.turn).await?;
         self.turn.now();
         let mut out = Vec::with_capacity(256);
-        let unread = self.wire.held.len() + usize::from(self.wire.watched.socket.has_unread());
+        let unread = self.wire.held.len() + usize::from(self.wire.has_unread());
         let switched = self.protocol.switch_protocols(&mut out, unread, fields);
         if let Err(error) = switched {
             let refusal = refusal(error);
@@ -230,7 +230,7 @@ impl<H: Handler> Exchange<'_, H> {
         }
         self.turn
             .expect(&self.wire.watched, self.turn.settings.timeouts.body);
-        self.wire.watched.socket.poll_readable(context)
+        self.wire.poll_readable(context)
     }
 
     /// Gives the service the next piece of content, if there is one.
@@ -291,7 +291,7 @@ impl<H: Handler> Exchange<'_, H> {
                     if self.wire.watched.is_expired.get() {
                         return Err(Refused::Connection(io::ErrorKind::TimedOut.into()));
                     }
-                    match self.wire.watched.socket.receive(&mut input[length..]) {
+                    match self.wire.try_read(&mut input[length..]) {
                         Ok(0) => self.protocol.input_ended(),
                         Ok(read) => length += read,
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

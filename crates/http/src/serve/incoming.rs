@@ -2,20 +2,44 @@
 //!
 //! The connection puts one piece at a time into a slot and reads the next only when
 //! that was taken: a service that does not read holds its client back, and the node
-//! no memory. Who fills the slot is [`super::exchange`].
+//! no memory. Who fills the slot is [`super::exchange`]. Content of HTTP/2 has the
+//! windows of its engine instead of a slot.
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::time::{Sleep, sleep};
 
 /// The content of a request.
 #[derive(Debug)]
 pub struct Incoming {
-    slot: Option<Arc<Slot>>,
+    source: Source,
     length: Option<u64>,
+}
+
+/// Where it comes from.
+#[derive(Debug)]
+enum Source {
+    Nowhere,
+    Slot(Arc<Slot>),
+    Http2(Box<Http2>),
+}
+
+/// The content of a request of HTTP/2.
+#[derive(Debug)]
+struct Http2 {
+    body: hyper::body::Incoming,
+    /// How long any byte of it may take.
+    patience: Duration,
+    /// Runs while the service waits.
+    late: Option<Pin<Box<Sleep>>>,
+    /// Bytes that may still come.
+    left: u64,
 }
 
 /// Why the content of a request did not come.
@@ -50,7 +74,7 @@ impl Incoming {
     /// No content.
     pub fn empty() -> Self {
         Self {
-            slot: None,
+            source: Source::Nowhere,
             length: Some(0),
         }
     }
@@ -58,8 +82,25 @@ impl Incoming {
     /// Content that comes through `slot`; `length` when it was announced.
     pub(super) fn from_slot(slot: Arc<Slot>, length: Option<u64>) -> Self {
         Self {
-            slot: Some(slot),
+            source: Source::Slot(slot),
             length,
+        }
+    }
+
+    /// Content of HTTP/2, any byte of which may take `patience`, and of which there may
+    /// be `most` bytes.
+    pub(super) fn from_http_2(body: hyper::body::Incoming, patience: Duration, most: u64) -> Self {
+        if body.is_end_stream() {
+            return Self::empty();
+        }
+        Self {
+            length: body.size_hint().exact(),
+            source: Source::Http2(Box::new(Http2 {
+                body,
+                patience,
+                late: None,
+                left: most,
+            })),
         }
     }
 }
@@ -69,20 +110,22 @@ impl Body for Incoming {
     type Error = BodyError;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &self.slot {
-            None => Poll::Ready(None),
-            Some(slot) => slot.poll_take(context),
+        match &mut self.source {
+            Source::Nowhere => Poll::Ready(None),
+            Source::Slot(slot) => slot.poll_take(context),
+            Source::Http2(content) => content.poll_take(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.slot.as_ref().is_none_or(|slot| {
-            let state = slot.lock();
-            state.has_ended && state.piece.is_none()
-        })
+        match &self.source {
+            Source::Nowhere => true,
+            Source::Slot(slot) => slot.has_ended(),
+            Source::Http2(content) => content.body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -93,7 +136,7 @@ impl Body for Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if let Some(slot) = &self.slot {
+        if let Source::Slot(slot) = &self.source {
             let mut state = slot.lock();
             state.is_dropped = true;
             state.piece = None;
@@ -102,7 +145,41 @@ impl Drop for Incoming {
     }
 }
 
+impl Http2 {
+    fn poll_take(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+            let patience = self.patience;
+            let late = self.late.get_or_insert_with(|| Box::pin(sleep(patience)));
+            return late
+                .as_mut()
+                .poll(context)
+                .map(|()| Some(Err(BodyError::CutOff)));
+        };
+        self.late = None;
+        let Some(frame) = frame else {
+            return Poll::Ready(None);
+        };
+        let Ok(frame) = frame else {
+            return Poll::Ready(Some(Err(BodyError::CutOff)));
+        };
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match self.left.checked_sub(length) {
+            Some(left) => self.left = left,
+            None => return Poll::Ready(Some(Err(BodyError::Refused("the content is too large")))),
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+}
+
 impl Slot {
+    fn has_ended(&self) -> bool {
+        let state = self.lock();
+        state.has_ended && state.piece.is_none()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is one assignment: a panic leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

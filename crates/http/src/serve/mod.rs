@@ -12,9 +12,11 @@
 mod connection;
 mod exchange;
 mod handler;
+mod http2;
 mod incoming;
 mod protocol;
 mod record;
+mod sealed;
 mod socket;
 mod switched;
 mod turn;

@@ -7,8 +7,8 @@
 //! [`Handler::records`]: super::Handler::records
 
 use crate::files::Moment;
-use crate::h1::{RequestHead, Version};
-use http::StatusCode;
+use crate::h1::{self, RequestHead};
+use http::{StatusCode, Version};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -66,7 +66,10 @@ impl<'a> Asked<'a> {
         let mut asked = Self {
             method: head.method(),
             target: head.target().raw(),
-            version: head.version(),
+            version: match head.version() {
+                h1::Version::Http10 => Version::HTTP_10,
+                h1::Version::Http11 => Version::HTTP_11,
+            },
             host: head.host(),
             referer: None,
             user_agent: None,

@@ -5,10 +5,12 @@
 //! was asked before it was accepted, and ends with the answer, is read, written and
 //! closed, and that is all that it costs.
 
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::net::{
+    RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg, shutdown,
+};
 use std::cell::{OnceCell, RefCell};
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
@@ -66,6 +68,15 @@ impl Socket {
         self.attempt(Interest::WRITABLE, |socket| Ok(send(socket, bytes, flags)?))
     }
 
+    /// The same for several pieces that follow each other, with nothing behind them.
+    pub(super) fn send_pieces(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.attempt(Interest::WRITABLE, |socket| {
+            let mut nothing = SendAncillaryBuffer::default();
+            let sent = sendmsg(socket, pieces, &mut nothing, SendFlags::NOSIGNAL)?;
+            Ok(sent)
+        })
+    }
+
     /// Sends up to `length` bytes of `file` from `offset`; 0 when the file ends there.
     pub(super) fn send_file(&self, file: &File, mut offset: u64, length: u64) -> io::Result<u64> {
         let length = length.min(SEND_FILE_BYTES) as usize;
@@ -112,6 +123,15 @@ impl Socket {
     /// Waits until something can be written.
     pub(super) async fn writable(&self) -> io::Result<()> {
         self.known()?.writable().await
+    }
+
+    /// The same, by hand.
+    pub(super) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<()> {
+        match self.known() {
+            Ok(stream) => stream.poll_write_ready(context).map(drop),
+            // Whoever writes meets the error.
+            Err(_) => Poll::Ready(()),
+        }
     }
 
     /// The stream for whoever reads and writes it next.

@@ -7,13 +7,17 @@
 
 use super::handler::Handler;
 use super::record::{Asked, Record};
+use super::sealed::Sealed;
 use super::socket::Socket;
 use crate::date::response_date;
 use crate::files::Moment;
 use crate::h1::Limits;
 use crate::models::{Counts, Phase};
+use crate::tls::Acceptor;
 use http::StatusCode;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,6 +25,10 @@ use tokio::sync::Notify;
 
 /// Read at once: more than any head, so that a whole one always fits.
 const READ_BYTES: usize = 64 * 1024;
+
+/// Handshakes that one loop holds at the same time. Each keeps a few kilobytes; a
+/// flood of them that never end costs those that are older, not those that come.
+const MAX_HANDSHAKES: usize = 1024;
 
 /// How often the watch looks at deadlines; they are late by this much at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -38,6 +46,8 @@ pub struct Settings {
 /// these ways holds a connection so long, and no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
+    /// For the whole handshake of TLS.
+    pub handshake: Duration,
     /// For the first byte of the next request.
     pub idle: Duration,
     /// From the first byte of a head to its last, however it trickles.
@@ -58,6 +68,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             head: Duration::from_secs(15),
             body: Duration::from_secs(30),
@@ -85,6 +96,10 @@ pub struct Turn<H> {
     changed: Notify,
     /// The last connection has ended.
     left: Notify,
+    /// Holds handshakes, when connections are encrypted.
+    acceptor: Option<Acceptor>,
+    /// Those that have begun one, the oldest first.
+    shaking: RefCell<VecDeque<Weak<Watched>>>,
 }
 
 /// A connection as the watch sees it.
@@ -100,6 +115,18 @@ pub(super) struct Watched {
     pub(super) is_idle: Cell<bool>,
     /// It waits for the rest of a head, whose clock is running.
     pub(super) awaits_head: Cell<bool>,
+    /// Its handshake has not ended.
+    pub(super) is_shaking: Cell<bool>,
+}
+
+impl Watched {
+    /// Ends what it waits for.
+    fn expire(&self) {
+        self.deadline.set(NEVER);
+        self.is_expired.set(true);
+        // Whoever waits for the socket is woken by its end.
+        self.socket.shut_down_reading();
+    }
 }
 
 const NEVER: u32 = u32::MAX;
@@ -160,6 +187,16 @@ impl<H: Handler> Turn<H> {
 impl<H> Turn<H> {
     /// A loop's own.
     pub fn new(handler: H, settings: Settings) -> Rc<Self> {
+        Self::build(handler, settings, None)
+    }
+
+    /// The same for connections that are encrypted, over which HTTP/2 is spoken with
+    /// those who know it.
+    pub fn secured(handler: H, settings: Settings, acceptor: Acceptor) -> Rc<Self> {
+        Self::build(handler, settings, Some(acceptor))
+    }
+
+    fn build(handler: H, settings: Settings, acceptor: Option<Acceptor>) -> Rc<Self> {
         Rc::new(Self {
             handler,
             settings,
@@ -171,6 +208,8 @@ impl<H> Turn<H> {
             counts: Cell::new(Counts::default()),
             changed: Notify::new(),
             left: Notify::new(),
+            acceptor,
+            shaking: RefCell::default(),
         })
     }
 
@@ -212,6 +251,11 @@ impl<H> Turn<H> {
         }
     }
 
+    /// Ends when the phase, from now on, becomes another one.
+    pub(super) fn phase_changed(&self) -> impl Future<Output = ()> {
+        self.changed.notified()
+    }
+
     /// Ends when no connection is open any more.
     pub(super) async fn emptied(&self) {
         while self.counts.get().open > 0 {
@@ -233,16 +277,18 @@ impl<H> Turn<H> {
                 return false;
             };
             if connection.deadline.get() <= now {
-                connection.deadline.set(NEVER);
-                connection.is_expired.set(true);
-                // Whoever waits for the socket is woken by its end.
-                connection.socket.shut_down_reading();
+                connection.expire();
             }
             true
         });
     }
 
-    pub(super) fn enter(&self, stream: TcpStream, peer: SocketAddr) -> Rc<Watched> {
+    /// Takes a connection in; with what seals it, if it is to be encrypted.
+    pub(super) fn enter(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> (Rc<Watched>, Option<Box<Sealed>>) {
         let mut counts = self.counts.get();
         counts.open += 1;
         counts.connections += 1;
@@ -258,9 +304,29 @@ impl<H> Turn<H> {
             is_expired: Cell::new(false),
             is_idle: Cell::new(true),
             awaits_head: Cell::new(false),
+            is_shaking: Cell::new(self.acceptor.is_some()),
         });
         self.watched.borrow_mut().push(Rc::downgrade(&watched));
-        watched
+        let sealed = self
+            .acceptor
+            .as_ref()
+            .map(|acceptor| self.begin_handshake(acceptor, &watched));
+        (watched, sealed)
+    }
+
+    fn begin_handshake(&self, acceptor: &Acceptor, connection: &Rc<Watched>) -> Box<Sealed> {
+        let mut shaking = self.shaking.borrow_mut();
+        if shaking.len() >= MAX_HANDSHAKES {
+            let is_shaking = |one: Rc<Watched>| one.is_shaking.get();
+            shaking.retain(|one| one.upgrade().is_some_and(is_shaking));
+        }
+        if shaking.len() >= MAX_HANDSHAKES
+            && let Some(oldest) = shaking.pop_front().and_then(|oldest| oldest.upgrade())
+        {
+            oldest.expire();
+        }
+        shaking.push_back(Rc::downgrade(connection));
+        Box::new(Sealed::new(acceptor.begin()))
     }
 
     /// Lets `connection` wait for `patience`, from now.
@@ -276,7 +342,8 @@ impl<H> Turn<H> {
         connection.deadline.set(NEVER);
     }
 
-    fn seconds(&self) -> u32 {
+    /// Of the loop's clock.
+    pub(super) fn seconds(&self) -> u32 {
         self.now().elapsed.as_secs() as u32
     }
 

@@ -1,9 +1,9 @@
 //! One loop's way into the access log: records are written as they come and handed
 //! over at intervals, so that a busy loop wakes the log's thread seldom.
 
-use crate::h1::Version;
 use crate::log::{Access, Format, Lines, RequestLine, TimeText};
 use crate::serve::Record;
+use http::Version;
 use std::time::Duration;
 
 /// A record waits no longer than this when another follows, and no longer than
@@ -41,8 +41,9 @@ impl Journal {
                 method: asked.method.as_bytes(),
                 target: asked.target.as_bytes(),
                 version: match asked.version {
-                    Version::Http10 => "HTTP/1.0",
-                    Version::Http11 => "HTTP/1.1",
+                    Version::HTTP_10 => "HTTP/1.0",
+                    Version::HTTP_2 => "HTTP/2.0",
+                    _ => "HTTP/1.1",
                 },
             }),
             host: asked

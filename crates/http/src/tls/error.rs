@@ -1,0 +1,59 @@
+//! Why a server cannot prove who it is.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a certificate or its key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {what} {path}: {source}")]
+    Read {
+        /// What was expected in it.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file has nothing of the kind.
+    #[error("{path} has no {what} in PEM form: expected a line `-----BEGIN {label}-----`")]
+    Missing {
+        /// What was expected in it.
+        what: &'static str,
+        /// How that begins.
+        label: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file has something else than it says.
+    #[error("{path}: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A key that is not the certificate's.
+    #[error("{key} is not the key of the certificate in {certificate}: name the pair")]
+    NotAPair {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// A certificate could not be made.
+    #[error("cannot make a certificate of one's own: {0}")]
+    Make(#[from] rcgen::Error),
+    /// A certificate could not be kept.
+    #[error("cannot keep the certificate in {path}: {source}")]
+    Keep {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The cryptography refused to begin.
+    #[error("TLS cannot begin: {0}")]
+    Begin(#[from] rustls::Error),
+}
