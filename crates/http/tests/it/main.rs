@@ -7,6 +7,7 @@ mod h1;
 mod limit_clients;
 mod log_writer;
 mod models;
+mod secure;
 mod serve;
 mod upgrade;
 mod web;

@@ -65,24 +65,22 @@ pub(super) async fn serve<H: Handler>(place: Place<H>, stream: SealedStream, pee
     let connection = builder(turn.settings.limits).serve_connection(stream, service);
     let mut connection = pin!(connection);
     let mut is_ending = false;
-    let mut patience = Duration::ZERO;
     loop {
         let phase_changed = turn.phase_changed();
-        let verdict = if turn.phase() == Phase::Serving {
+        let verdict = if turn.phase() == Phase::Serving || is_ending {
             streams.judge(turn.seconds(), &turn.settings.timeouts, is_ending)
         } else {
             Verdict::End
         };
-        match verdict {
-            Verdict::Wait(duration) => patience = duration,
-            Verdict::End if is_ending => {}
+        let patience = match verdict {
+            Verdict::Wait(duration) => duration,
             Verdict::End => {
                 is_ending = true;
-                patience = turn.settings.timeouts.linger;
                 connection.as_mut().graceful_shutdown();
+                turn.settings.timeouts.linger
             }
             Verdict::Cut => return,
-        }
+        };
         tokio::select! {
             biased;
             // How it ended is the client's affair.

@@ -1,0 +1,434 @@
+//! Encrypted connections: both versions of HTTP over real handshakes, with clients
+//! that trust the server's certificate and nothing else.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::{get, post};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt, Full};
+use httpd::files::{Links, Options, Root, Site};
+use httpd::models::events;
+use httpd::serve::{Files, Layered, Settings, Timeouts, Turn};
+use httpd::tls::{Acceptor, Certificates, Identity};
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// A server of a folder and a router, with a certificate of its own.
+struct Server {
+    address: SocketAddr,
+    folder: TempDir,
+    acceptor: Acceptor,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the folder has: a small and a large file.
+fn large() -> Vec<u8> {
+    (0..3_000_001_u32).map(|n| (n % 251) as u8).collect()
+}
+
+fn identity(folder: &Path, name: &str) -> Identity {
+    let path = folder.join(format!("{name}.pem"));
+    Identity::kept(&path, &[name.to_owned()]).unwrap()
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("small.txt"), "small").unwrap();
+        std::fs::write(folder.path().join("large.bin"), large()).unwrap();
+        let certificates = Certificates::new(identity(folder.path(), "localhost"))
+            .with("Other.Example", identity(folder.path(), "other.example"));
+        let acceptor = Acceptor::new(certificates).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (path, secure) = (folder.path().to_owned(), acceptor.clone());
+        let thread = std::thread::spawn(move || {
+            let stop = async move { drop(stopped.await) };
+            let make = move |_| -> std::io::Result<Rc<Turn<Layered<Router>>>> {
+                Ok(Turn::secured(handler(&path), settings, secure.clone()))
+            };
+            let shape = events::Settings::default();
+            events::run_all(vec![listener], 1, make, shape, stop).unwrap();
+        });
+        Self {
+            address,
+            folder,
+            acceptor,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// A client that trusts the certificate for `name` and speaks `protocols`.
+    fn client(&self, name: &str, protocols: &[&[u8]]) -> ClientConfig {
+        let path = self.folder.path().join(format!("{name}.pem"));
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(path).unwrap())
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        config
+    }
+
+    /// A connection for HTTP/1.1.
+    fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
+        self.connect_as("localhost", self.client("localhost", &[b"http/1.1"]))
+    }
+
+    fn connect_as(
+        &self,
+        name: &'static str,
+        config: ClientConfig,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
+        let name = ServerName::try_from(name).unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let socket = TcpStream::connect(self.address).unwrap();
+        // Only against a test that would hang.
+        socket
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        StreamOwned::new(connection, socket)
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    fn join(&mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Files beneath `/s/`, a router for the rest.
+fn handler(folder: &Path) -> Layered<Router> {
+    let root = Arc::new(Root::open(folder, Links::default()).unwrap());
+    let options = Options {
+        prefix: "/s".to_owned(),
+        ..Options::default()
+    };
+    let files = Files::new(Site::new(root, Arc::new(options), 7).unwrap());
+    let count = |content: Bytes| async move { format!("{} bytes", content.len()) };
+    let host = |headers: http::HeaderMap| async move {
+        let text = |name: &str| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        format!("{:?} {:?}", text("host"), text("cookie"))
+    };
+    let router = Router::new()
+        .route("/count", post(count))
+        .route("/wait", get(|| std::future::pending::<String>()))
+        .route("/host", get(host));
+    Layered::new("/s/", files, router)
+}
+
+fn ask(server: &Server, request: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut stream = server.connect();
+    stream.write_all(request.as_ref()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
+}
+
+/// The content of the only response in `answer`.
+fn content(answer: &[u8]) -> &[u8] {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    &answer[end.unwrap() + 4..]
+}
+
+#[test]
+fn http_1_1_is_the_same_over_tls() {
+    let server = Server::start();
+    let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n{more}\r\n");
+    let last = "Connection: close\r\n";
+    assert_eq!(content(&ask(&server, get("/s/small.txt", last))), b"small");
+    assert!(content(&ask(&server, get("/s/large.bin", last))) == large());
+    let host = ask(&server, get("/host", last));
+    assert_eq!(content(&host), b"Some(\"a\") None");
+
+    let head =
+        "POST /count HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n";
+    let mut post = head.as_bytes().to_vec();
+    post.extend(std::iter::repeat_n(b'x', 300_000));
+    assert_eq!(content(&ask(&server, post)), b"300000 bytes");
+
+    let pipeline = [
+        get("/s/small.txt", ""),
+        get("/s/large.bin", "Range: bytes=0-99999\r\n"),
+        get("/s/small.txt", last),
+    ];
+    let answers = ask(&server, pipeline.concat());
+    let bodies = [b"small".as_slice(), &large()[..100_000], b"small"];
+    let mut rest = answers.as_slice();
+    for body in bodies {
+        rest = content(rest);
+        assert!(rest.starts_with(body));
+        rest = &rest[body.len()..];
+    }
+    assert_eq!(rest, b"");
+}
+
+#[test]
+fn a_host_has_its_certificate_and_may_get_another() {
+    let server = Server::start();
+    let greet = |name: &'static str, trusted: &str| {
+        let mut stream = server.connect_as(name, server.client(trusted, &[]));
+        stream.write_all(b"GET /s/small.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+        stream.read_to_end(&mut Vec::new())
+    };
+    greet("localhost", "localhost").unwrap();
+    greet("other.example", "other.example").unwrap();
+    let refused = greet("other.example", "localhost").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidData, "{refused}");
+    let path = server.folder.path().join("new.pem");
+    let new = Identity::kept(&path, &["localhost".to_owned()]).unwrap();
+    server.acceptor.replace(Certificates::new(new));
+    greet("localhost", "localhost").unwrap_err();
+    greet("localhost", "new").unwrap();
+}
+
+#[test]
+fn what_is_no_handshake_ends() {
+    let settings = Settings {
+        timeouts: Timeouts {
+            handshake: Duration::ZERO,
+            ..Timeouts::default()
+        },
+        ..Settings::default()
+    };
+    let mut server = Server::with(settings);
+    let plain = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".as_slice();
+    let half = [0x16, 3, 1, 2, 0, 1].as_slice();
+    for sent in [plain, half, b""] {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(sent).unwrap();
+        let mut answer = Vec::new();
+        // An alert, or nothing.
+        stream.read_to_end(&mut answer).unwrap_or_default();
+        assert!(answer.len() < 10, "{answer:?}");
+    }
+    server.stop();
+    server.join();
+}
+
+#[test]
+fn a_server_that_drains_says_goodbye() {
+    let mut server = Server::start();
+    let mut idle = server.connect();
+    idle.write_all(b"GET /s/small.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let mut answer = [0; 64];
+    let read = idle.read(&mut answer).unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 200 OK"));
+    server.stop();
+    // A cut without the alert would be an error.
+    idle.read_to_end(&mut Vec::new()).unwrap();
+    server.join();
+}
+
+/// A client of HTTP/2 in a runtime of its own.
+struct Http2 {
+    runtime: tokio::runtime::Runtime,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+impl Http2 {
+    fn connect(server: &Server) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let config = server.client("localhost", &[b"h2", b"http/1.1"]);
+        let sender = runtime.block_on(async {
+            let socket = tokio::net::TcpStream::connect(server.address)
+                .await
+                .unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            let stream = tokio_rustls::TlsConnector::from(Arc::new(config))
+                .connect(name, socket)
+                .await
+                .unwrap();
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
+            let (sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                    .await
+                    .unwrap();
+            tokio::spawn(connection);
+            sender
+        });
+        Self { runtime, sender }
+    }
+
+    fn send(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
+        let mut sender = self.sender.clone();
+        self.runtime.block_on(async {
+            let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+            Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+        })
+    }
+}
+
+fn request(method: Method, path: &str, content: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(method)
+        .uri(format!("https://localhost{path}"))
+        .body(Full::new(content.into()))
+        .unwrap()
+}
+
+#[test]
+fn http_2_has_the_same_handlers() {
+    let server = Server::start();
+    let client = Http2::connect(&server);
+    let get = |path: &str| client.send(request(Method::GET, path, ""));
+
+    let small = get("/s/small.txt");
+    assert_eq!(
+        (small.status(), small.version()),
+        (StatusCode::OK, Version::HTTP_2)
+    );
+    assert_eq!(small.body(), "small");
+    assert_eq!(small.headers()["content-length"], "5");
+    assert_eq!(small.headers()["content-type"], "text/plain; charset=utf-8");
+    assert!(small.headers().contains_key("date"));
+    assert!(*get("/s/large.bin").body() == large());
+    assert_eq!(get("/s/none").status(), StatusCode::NOT_FOUND);
+
+    let mut conditional = request(Method::GET, "/s/small.txt", "");
+    let tag = small.headers()["etag"].clone();
+    conditional.headers_mut().insert("if-none-match", tag);
+    let answer = client.send(conditional);
+    assert_eq!(answer.status(), StatusCode::NOT_MODIFIED);
+    assert!(!answer.headers().contains_key("content-length"));
+
+    let head = client.send(request(Method::HEAD, "/s/large.bin", ""));
+    assert_eq!(head.headers()["content-length"], "3000001");
+
+    let mut range = request(Method::GET, "/s/large.bin", "");
+    let value = http::HeaderValue::from_static("bytes=5-9, 20000-20029");
+    range.headers_mut().insert("range", value);
+    let answer = client.send(range);
+    assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
+    for part in [&large()[5..10], &large()[20_000..20_030]] {
+        assert!(
+            answer
+                .body()
+                .windows(part.len())
+                .any(|window| window == part)
+        );
+    }
+
+    let answer = client.send(request(Method::POST, "/count", vec![b'x'; 1_500_000]));
+    assert_eq!(answer.body(), "1500000 bytes");
+
+    let mut cookies = request(Method::GET, "/host", "");
+    for cookie in ["a=1", "b=2"] {
+        let cookie = http::HeaderValue::from_static(cookie);
+        cookies.headers_mut().append("cookie", cookie);
+    }
+    let answer = client.send(cookies);
+    assert_eq!(answer.body(), "Some(\"localhost\") Some(\"a=1; b=2\")");
+
+    // The rules of HTTP/1.1 hold: a host has one value.
+    let mut double = request(Method::GET, "/s/small.txt", "");
+    let other = http::HeaderValue::from_static("other");
+    double.headers_mut().insert("host", other);
+    assert_eq!(client.send(double).status(), StatusCode::BAD_REQUEST);
+}
+
+#[test]
+fn many_requests_share_a_connection_of_http_2() {
+    let server = Server::start();
+    let client = Http2::connect(&server);
+    client.runtime.block_on(async {
+        let mut asked = tokio::task::JoinSet::new();
+        for _ in 0..200 {
+            let mut sender = client.sender.clone();
+            asked.spawn(async move {
+                let mut request = request(Method::GET, "/s/large.bin", "");
+                let range = http::HeaderValue::from_static("bytes=0-99999");
+                request.headers_mut().insert("range", range);
+                let answer = sender.send_request(request).await;
+                answer
+                    .unwrap()
+                    .into_body()
+                    .collect()
+                    .await
+                    .unwrap()
+                    .to_bytes()
+            });
+        }
+        while let Some(answer) = asked.join_next().await {
+            assert!(answer.unwrap() == large()[..100_000]);
+        }
+    });
+}
+
+#[test]
+fn a_connection_of_http_2_drains_and_ends_when_idle() {
+    let mut server = Server::start();
+    let client = Http2::connect(&server);
+    let small = || request(Method::GET, "/s/small.txt", "");
+    assert_eq!(client.send(small()).body(), "small");
+    server.stop();
+    let mut sender = client.sender.clone();
+    client.runtime.block_on(async {
+        // The client goes on answering meanwhile.
+        tokio::task::spawn_blocking(move || server.join())
+            .await
+            .unwrap();
+        sender.send_request(small()).await.unwrap_err();
+    });
+
+    let settings = Settings {
+        timeouts: Timeouts {
+            head: Duration::ZERO,
+            idle: Duration::ZERO,
+            linger: Duration::ZERO,
+            ..Timeouts::default()
+        },
+        ..Settings::default()
+    };
+    let mut server = Server::with(settings);
+    let client = Http2::connect(&server);
+    client.runtime.block_on(async {
+        let mut sender = client.sender.clone();
+        // Ends with its connection.
+        while sender.ready().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    });
+    server.stop();
+    server.join();
+}
