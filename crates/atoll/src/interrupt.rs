@@ -1,6 +1,6 @@
-//! Ending a watching client in order: the first SIGINT or SIGTERM asks it to
-//! stop, and one that does not come to an end soon is ended, which costs nothing
-//! but time. Other modes end at once, as any program does.
+//! Ending a client in order, one that watches or measures: the first SIGINT or
+//! SIGTERM asks it to stop, and one that does not come to an end soon is ended,
+//! which costs nothing but time. Other clients end at once, as any program does.
 
 use anyhow::{Context, Result};
 use std::time::Duration;
@@ -12,6 +12,12 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Lets signals stop `stop` from now on.
 pub fn stops(stop: &Stop) -> Result<()> {
+    let stop = stop.clone();
+    first(move || stop.stop())
+}
+
+/// Lets the first signal do `stop` from now on.
+pub fn first(stop: impl FnOnce() + Send + 'static) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -24,17 +30,16 @@ pub fn stops(stop: &Stop) -> Result<()> {
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,
     );
-    let stop = stop.clone();
     std::thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(move || runtime.block_on(end(&stop, interrupt, terminate)))
+        .spawn(move || runtime.block_on(end(stop, interrupt, terminate)))
         .context("cannot start a thread")?;
     Ok(())
 }
 
-async fn end(stop: &Stop, mut interrupt: Signal, mut terminate: Signal) {
+async fn end(stop: impl FnOnce(), mut interrupt: Signal, mut terminate: Signal) {
     let mut code = heard(&mut interrupt, &mut terminate).await;
-    stop.stop();
+    stop();
     tokio::select! {
         () = tokio::time::sleep(GRACE) => {}
         again = heard(&mut interrupt, &mut terminate) => code = again,

@@ -10,7 +10,9 @@ mod output;
 mod place;
 
 use clap::{Parser, Subcommand};
-use commands::{conflicts, history, invite, restore, scrub, serve, status, sync, up, web};
+use commands::{
+    conflicts, echo, history, invite, ping, restore, scrub, serve, status, sync, up, web,
+};
 use std::process::ExitCode;
 
 /// Files, shared and kept, on machines of your own.
@@ -47,6 +49,11 @@ enum Command {
     Scrub(scrub::Arguments),
     /// Serve a directory as a web site, without a node
     Web(web::Arguments),
+    /// Send back what comes, without a node: to try and measure how connections
+    /// are served
+    Echo(echo::Arguments),
+    /// Measure round trips through `atoll echo`
+    Ping(ping::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +74,8 @@ fn main() -> ExitCode {
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Web(arguments) => web::run(&arguments),
+        Command::Echo(arguments) => echo::run(&arguments),
+        Command::Ping(arguments) => ping::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

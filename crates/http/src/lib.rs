@@ -4,8 +4,8 @@
 //! the name of the types crate that everyone shares.
 //!
 //! Read on in [`h1`] (the protocol, without sockets), [`files`] (what a file
-//! becomes as an answer), [`limit`] (how often a client may ask) and [`log`]
-//! (what is written about it).
+//! becomes as an answer), [`websocket`] (messages once a connection has left HTTP),
+//! [`limit`] (how often a client may ask) and [`log`] (what is written about it).
 
 pub mod date;
 pub mod echo;

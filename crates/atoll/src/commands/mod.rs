@@ -1,8 +1,10 @@
 //! The subcommands, one file each: arguments, a `run`, and what it prints.
 
 pub mod conflicts;
+pub mod echo;
 pub mod history;
 pub mod invite;
+pub mod ping;
 pub mod restore;
 pub mod scrub;
 pub mod serve;

@@ -4,8 +4,9 @@
 //! tested beside their code. [`follow`]: two folders and a node, edited and
 //! killed. [`shapes`]: trees that change shape. [`share`]: `atoll up` and joining. [`keep`]: conflicts, old versions
 //! and damage. [`guard`]: what is refused, left alone, and how that is said. [`web`]:
-//! the web server, its signals and its workers.
+//! the web server, its signals and its workers. [`echo`]: the models, as a program.
 
+mod echo;
 mod follow;
 mod guard;
 mod keep;

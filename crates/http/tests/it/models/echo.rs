@@ -1,7 +1,7 @@
 //! Echo over every model.
 
 use super::{MODELS, Model, PATIENCE, echo, rest};
-use httpd::echo::ping::{self, PingError, Plan};
+use httpd::echo::ping::{self, PingError, Plan, Report, Stop, Transport};
 use httpd::echo::{Echo, Settings, udp};
 use httpd::models::{Strategy, datagram_sockets};
 use std::io::{Read, Write};
@@ -18,18 +18,33 @@ fn patient(_: usize) -> std::io::Result<std::rc::Rc<Echo>> {
     Ok(Echo::new(PATIENT))
 }
 
+fn measured(address: SocketAddr, transport: Transport, plan: Plan) -> Report {
+    let outcome = ping::run(address, transport, plan, &Stop::default(), |_| {}).unwrap();
+    assert!(outcome.failure.is_none(), "{outcome:?}");
+    outcome.report
+}
+
+fn failure(address: SocketAddr, transport: Transport, plan: Plan) -> PingError {
+    let done = ping::run(address, transport, plan, &Stop::default(), |_| {});
+    match done {
+        Ok(outcome) => outcome.failure.unwrap(),
+        Err(error) => error,
+    }
+}
+
 #[test]
 fn every_byte_comes_back_from_every_model() {
     for model in MODELS {
         let mut server = model.start(patient);
         let plan = Plan {
-            clients: 5,
-            rounds: 20,
+            connections: 5,
+            count: Some(20),
             bytes: 1000,
             timeout: PATIENCE,
+            ..Plan::default()
         };
-        let report = ping::tcp(server.address, plan).unwrap();
-        assert_eq!((report.completed, report.lost), (100, 0), "{model:?}");
+        let report = measured(server.address, Transport::Tcp, plan);
+        assert_eq!((report.received, report.lost), (100, 0), "{model:?}");
         server.stop();
         server.join().unwrap();
     }
@@ -116,13 +131,14 @@ fn datagrams_come_back_to_whoever_sent_them() {
         .collect();
     for bytes in [8, 1000, ping::MAX_DATAGRAM_BYTES] {
         let plan = Plan {
-            clients: 4,
-            rounds: 25,
+            connections: 4,
+            count: Some(25),
             bytes,
             timeout: PATIENCE,
+            ..Plan::default()
         };
-        let report = ping::udp(address, plan).unwrap();
-        assert_eq!((report.completed, report.lost), (100, 0));
+        let report = measured(address, Transport::Udp, plan);
+        assert_eq!((report.received, report.lost), (100, 0));
     }
     drop(stop);
     let answered: u64 = threads.into_iter().map(|one| one.join().unwrap()).sum();
@@ -134,10 +150,11 @@ fn datagrams_come_back_to_whoever_sent_them() {
 fn one_loop_echoes_streams_and_datagrams() {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let plan = Plan {
-        clients: 4,
-        rounds: 25,
+        connections: 4,
+        count: Some(25),
         bytes: 100,
         timeout: PATIENCE,
+        ..Plan::default()
     };
     for model in [MODELS[0], MODELS[2]] {
         let sockets = datagram_sockets(any, 3).unwrap();
@@ -147,11 +164,11 @@ fn one_loop_echoes_streams_and_datagrams() {
         let server = model
             .start(move |index| Ok(Echo::with_datagrams(PATIENT, sockets[index].try_clone()?)));
         assert_eq!(
-            ping::udp(address, plan).unwrap().completed,
+            measured(address, Transport::Udp, plan).received,
             100,
             "{model:?}"
         );
-        assert_eq!(ping::tcp(server.address, plan).unwrap().completed, 100);
+        assert_eq!(measured(server.address, Transport::Tcp, plan).received, 100);
     }
 }
 
@@ -160,16 +177,16 @@ fn ping_says_what_is_wrong() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = gone.local_addr().unwrap();
     drop(gone);
-    let refused = ping::tcp(address, Plan::default());
-    assert!(matches!(refused, Err(PingError::Connection { .. })));
+    let refused = failure(address, Transport::Tcp, Plan::default());
+    assert!(matches!(refused, PingError::Connection { .. }));
+    let refused = failure(address, Transport::Udp, Plan::default());
+    assert!(matches!(refused, PingError::Connection { .. }));
     let long = Plan {
         bytes: 70_000,
         ..Plan::default()
     };
-    assert!(matches!(
-        ping::udp(address, long),
-        Err(PingError::Length(70_000))
-    ));
+    let refused = failure(address, Transport::Udp, long);
+    assert!(matches!(refused, PingError::Length(70_000)));
 
     let liar = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = liar.local_addr().unwrap();
@@ -179,9 +196,51 @@ fn ping_says_what_is_wrong() {
         // Until the client has seen enough.
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let other = ping::tcp(address, Plan::default());
-    assert!(matches!(other, Err(PingError::Different { .. })));
+    let other = failure(address, Transport::Tcp, Plan::default());
+    assert!(matches!(other, PingError::Different { .. }));
     lying.join().unwrap();
+}
+
+/// Over a stream that is the end; a datagram is only lost.
+#[test]
+fn what_does_not_come_back_is_counted() {
+    let plan = Plan {
+        count: Some(3),
+        timeout: Duration::from_millis(1),
+        ..Plan::default()
+    };
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stop = Stop::default();
+    let address = deaf.local_addr().unwrap();
+    let outcome = ping::run(address, Transport::Tcp, plan, &stop, |_| {}).unwrap();
+    assert_eq!((outcome.report.received, outcome.report.lost), (0, 1));
+    assert!(matches!(outcome.failure, Some(PingError::Silent { .. })));
+
+    let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let report = measured(deaf.local_addr().unwrap(), Transport::Udp, plan);
+    assert_eq!((report.received, report.lost), (0, 3));
+}
+
+#[test]
+fn a_measurement_ends_when_it_is_told_to() {
+    let server = MODELS[2].start(patient);
+    let endless = Plan {
+        count: None,
+        interval: PATIENCE,
+        ..Plan::default()
+    };
+    let stop = Stop::default();
+    // In the pause after the first round trip.
+    let outcome = ping::run(server.address, Transport::Tcp, endless, &stop, |round| {
+        assert!(round.time.is_some());
+        stop.stop();
+    });
+    assert_eq!(outcome.unwrap().report.received, 1);
+    let short = Plan {
+        duration: Some(Duration::from_millis(1)),
+        ..endless
+    };
+    assert!(measured(server.address, Transport::Tcp, short).received <= 1);
 }
 
 /// A strategy must not matter to what is served, however many listeners there are.
