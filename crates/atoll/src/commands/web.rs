@@ -19,8 +19,8 @@ pub struct Arguments {
     /// Serve what this YAML file says, in place of all other flags
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only say whether that file says nothing wrong
-    #[arg(long, requires = "config")]
+    /// Only say whether that can be served
+    #[arg(long)]
     check: bool,
     #[command(flatten)]
     flags: Flags,
@@ -34,7 +34,7 @@ struct Flags {
     #[arg(value_name = "DIR", required_unless_present = "config")]
     directory: Option<PathBuf>,
     /// Address to listen on, or several; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = address)]
     listen: Vec<SocketAddr>,
     /// Who serves which connection: one after another, a thread for each of as many as
     /// there are workers, an event loop per worker, or a process with a loop per worker
@@ -123,7 +123,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let source = arguments.source()?;
     let what = arguments.what().to_owned();
     if arguments.check {
-        source.read()?;
+        httpd::web::check(&source)?;
         line(format_args!("{}: ok", what.display()))?;
         return Ok(());
     }
@@ -238,6 +238,11 @@ where
         let place = texts.iter().position(|name| *name == said);
         names[place.expect("no other name is accepted")].1
     })
+}
+
+fn address(text: &str) -> Result<SocketAddr> {
+    let wrong = || format!("{text:?} is no address and port, such as 127.0.0.1:8080");
+    text.parse().ok().with_context(wrong)
 }
 
 fn age(text: &str) -> Result<Duration> {

@@ -60,12 +60,12 @@ fn given_listener(own: Pid, number: ForeignRawFd) -> io::Result<TcpListener> {
     // gives a copy that is.
     let process = pidfd_open(own, PidfdFlags::empty())?;
     let socket: OwnedFd = pidfd_getfd(process, number, PidfdGetfdFlags::empty())?;
-    let listens = sockopt::socket_type(&socket)? == SocketType::STREAM
-        && sockopt::socket_acceptconn(&socket)?;
+    let streams = sockopt::socket_type(&socket) == Ok(SocketType::STREAM);
+    let listens = sockopt::socket_acceptconn(&socket) == Ok(true);
     let listener = TcpListener::from(socket);
     // One of another family has no such address.
     let has_address = listener.local_addr().is_ok();
-    match listens && has_address {
+    match streams && listens && has_address {
         true => Ok(listener),
         false => Err(io::Error::new(
             io::ErrorKind::InvalidInput,

@@ -15,6 +15,7 @@ use crate::serve::Timeouts;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How a server is to be.
 #[derive(Debug, Clone)]
@@ -201,7 +202,7 @@ pub enum ConfigError {
     #[error("{0:?} is no number of bytes, such as 256 MiB")]
     Bytes(String),
     /// A worker that would be replaced at once.
-    #[error("workers replaced after {0}: use more than nothing")]
+    #[error("workers would be replaced all the time: {0}")]
     Recycle(&'static str),
     /// A limit is for paths that cannot be told in a header.
     #[error(
@@ -259,6 +260,12 @@ impl Model {
 impl Config {
     /// More loops than any machine has cores that this was tried on.
     pub const MAX_WORKERS: usize = 1024;
+
+    /// A worker that is younger has hardly begun.
+    pub const MIN_AGE: Duration = Duration::from_secs(1);
+
+    /// One that has just begun holds about a third of that.
+    pub const MIN_MEMORY: u64 = 32 << 20;
 
     /// Every loop looks at each of them when it accepts.
     pub const MAX_ADDRESSES: usize = 64;
@@ -433,13 +440,25 @@ impl Config {
         {
             return Err(ConfigError::Minimum { minimum, workers });
         }
-        let nothing = [
-            ("requests", pool.recycle.requests == Some(0)),
-            ("age", pool.recycle.age.is_some_and(|age| age.is_zero())),
-            ("memory", pool.recycle.resident_bytes == Some(0)),
+        let Recycle {
+            requests,
+            age,
+            resident_bytes,
+            ..
+        } = pool.recycle;
+        let churns = [
+            (requests == Some(0), "give each at least one request"),
+            (
+                age.is_some_and(|age| age < Self::MIN_AGE),
+                "give each at least 1s",
+            ),
+            (
+                resident_bytes.is_some_and(|bytes| bytes < Self::MIN_MEMORY),
+                "give each at least 32 MiB",
+            ),
         ];
-        match nothing.iter().find(|(_, is_nothing)| *is_nothing) {
-            Some((what, _)) => Err(ConfigError::Recycle(what)),
+        match churns.iter().find(|(churns, _)| *churns) {
+            Some((_, advice)) => Err(ConfigError::Recycle(advice)),
             None => Ok(()),
         }
     }

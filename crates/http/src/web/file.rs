@@ -117,7 +117,10 @@ struct File {
 
 /// One text, or several.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected an address and port, such as 127.0.0.1:8080, or a list of them"
+)]
 enum Texts {
     One(String),
     Several(Vec<String>),

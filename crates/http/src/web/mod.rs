@@ -28,7 +28,7 @@ pub use config::{
 pub use cors::{Cors, CorsError};
 pub use file::{ReadError, Wrong, parse, read};
 pub use redirect::{Redirect, RedirectError};
-pub use run::run;
+pub use run::{check, run};
 pub use server::{Server, WebError};
 pub use source::Source;
 pub use users::{UserError, Users};

@@ -25,6 +25,8 @@ pub fn run(source: &Source, announce: impl Fn(&[SocketAddr]) + 'static) -> Resul
         Role::Master(master) => master,
     };
     let config = source.read()?;
+    // Before anything is made as large as it says.
+    config.check()?;
     match config.model {
         Model::Processes(_) => keep_workers(master, source, config, announce),
         Model::Sequential | Model::Threads | Model::Events(_) => {
@@ -113,10 +115,18 @@ fn keep_workers(
         .map_err(WebError::Role)
 }
 
+/// Refuses what `source` says if it could not be served.
+///
+/// # Errors
+/// The configuration is wrong, or what it names cannot be opened.
+pub fn check(source: &Source) -> Result<(), WebError> {
+    expect_servable(&source.read()?)
+}
+
 /// Whether workers could begin.
 fn expect_servable(config: &Config) -> Result<(), WebError> {
-    open_log(config)?;
     Loaded::open(config, None)?;
+    open_log(config)?;
     Ok(())
 }
 

@@ -2,8 +2,9 @@
 //! be meant, 1 for what cannot be done.
 
 use super::{Place, text};
-use crate::{printed, refused};
+use crate::{binary, printed, refused};
 use std::net::TcpListener;
+use std::process::Command;
 
 #[test]
 fn wrong_flags_are_named() {
@@ -15,7 +16,9 @@ fn wrong_flags_are_named() {
     };
     web(&["--model", "fibers"], 2, "[possible values: sequential");
     web(&["--balance", "none"], 2, "least-loaded");
-    web(&["--listen", "here"], 2, "--listen");
+    web(&["--listen", "here"], 2, "such as 127.0.0.1:8080");
+    web(&["--recycle-memory", "5"], 1, "at least 32 MiB");
+    web(&["--workers", "999999999999"], 1, "use 1 to");
     web(&["--limit", "often"], 2, "100 per 1m");
     web(&["--recycle-memory", "much"], 2, "256 MiB");
     web(&["--recycle-age", "old"], 2, "1d");
@@ -47,6 +50,11 @@ fn a_wrong_file_is_named_with_line_and_reason() {
             "listen: [127.0.0.1:0, here]\nsites: [{directory: www}]\n",
             1,
             "here",
+        ),
+        (
+            "listen: 8080\nsites: [{directory: www}]\n",
+            1,
+            "such as 127.0.0.1:8080",
         ),
         ("listen: []\nsites: [{directory: www}]\n", 1, "0 addresses"),
         (
@@ -80,8 +88,30 @@ fn a_wrong_file_is_named_with_line_and_reason() {
         }
     }
     place.write("web.yaml", "sites: [{directory: www}]\n");
+    refused(
+        &["web", text(&place.at("missing")), "--check"],
+        1,
+        "missing",
+    );
     let ok = printed(&["web", "--config", text(&file), "--check"]);
     assert!(ok.contains("web.yaml: ok"), "{ok}");
+}
+
+#[test]
+fn what_is_given_must_listen() {
+    let place = Place::new();
+    let script = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec \"$0\" \"$@\" 3</dev/null";
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .arg(binary())
+        .arg("web")
+        .arg(place.at("www"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("descriptor 3 (\"web\")"), "{said}");
+    assert!(said.contains("ListenStream"), "{said}");
 }
 
 #[test]

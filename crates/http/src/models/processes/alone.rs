@@ -10,6 +10,7 @@ use std::io;
 use std::net::TcpListener;
 use std::pin::pin;
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tokio::runtime::LocalRuntime;
 
 /// What serves, as signals see it.
@@ -82,7 +83,7 @@ impl Alone {
         runtime.block_on(async {
             let mut ended = pin!(service.ended());
             let mut heir: Option<Successor> = None;
-            let mut is_ending = false;
+            let mut ending = Ending::default();
             loop {
                 let event = tokio::select! {
                     order = orders.next() => Event::Told(order),
@@ -91,14 +92,14 @@ impl Alone {
                 };
                 match event {
                     Event::Ended => return Ok(()),
-                    Event::Told(Order::Stop) if is_ending => return Err(cut_off()),
+                    Event::Told(Order::Stop) if ending.is_urged() => return Err(cut_off()),
                     Event::Told(Order::Stop) => {
                         notify(Notice::Stopping);
-                        is_ending = true;
+                        ending.begin();
                     }
                     Event::Told(Order::Reload) => reload(service),
                     Event::Told(Order::ReopenLogs) => service.reopen_logs(),
-                    Event::Told(Order::Upgrade) if is_ending || heir.is_some() => {}
+                    Event::Told(Order::Upgrade) if ending.has_begun() || heir.is_some() => {}
                     Event::Told(Order::Upgrade) => {
                         match Successor::start(successor(), &listeners) {
                             Ok(started) => heir = Some(started),
@@ -106,17 +107,42 @@ impl Alone {
                         }
                     }
                     Event::Succeeded(serves) => {
-                        is_ending |= serves;
+                        if serves {
+                            ending.begin();
+                        }
                         settle(heir.take(), serves);
                     }
                 }
-                if is_ending && !listeners.is_empty() {
+                if ending.has_begun() && !listeners.is_empty() {
                     // Nobody may come to wait now, unless another program listens.
                     listeners.clear();
                     service.drain();
                 }
             }
         })
+    }
+}
+
+/// Whether, and since when, a program ends.
+#[derive(Debug, Default)]
+pub(super) struct Ending(Option<Instant>);
+
+/// A second order within this time is the first one again: terminals, `timeout` and
+/// service managers send it to a process and to its group.
+const SAME_ORDER: Duration = Duration::from_millis(500);
+
+impl Ending {
+    pub(super) fn begin(&mut self) {
+        self.0.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether being told to end again means to end at once.
+    pub(super) fn is_urged(&self) -> bool {
+        self.0.is_some_and(|since| since.elapsed() > SAME_ORDER)
     }
 }
 

@@ -3,7 +3,7 @@
 //! It runs on one thread and waits for signals, workers and time. It does nothing
 //! that could hold it up: a worker that does not read its channel is ended.
 
-use super::alone::{Alone, cut_off};
+use super::alone::{Alone, Ending, cut_off};
 use super::channel::{Channel, Line, Message, Welcome};
 use super::orders::{Order, Orders};
 use super::policy::{MAX_SLOTS, Policy};
@@ -132,7 +132,7 @@ struct Shell {
     /// What the workers of each generation are given, as [`Program::check`] gave it.
     given: BTreeMap<u64, Vec<OwnedFd>>,
     is_ready: bool,
-    is_ending: bool,
+    ending: Ending,
     /// Why everything ends.
     failure: Option<io::Error>,
     begun: Instant,
@@ -194,7 +194,7 @@ impl Shell {
             predecessor,
             given,
             is_ready: false,
-            is_ending: false,
+            ending: Ending::default(),
             failure: None,
             begun: Instant::now(),
             events,
@@ -234,14 +234,14 @@ impl Shell {
         tracing::info!(?order, "the master is told");
         let now = self.now();
         let actions = match order {
-            Order::Stop if self.is_ending => {
+            Order::Stop if self.ending.is_urged() => {
                 self.failure = Some(cut_off());
                 self.kill_all();
                 Vec::new()
             }
             Order::Stop => {
                 notify(Notice::Stopping);
-                self.is_ending = true;
+                self.ending.begin();
                 self.pass_waiting();
                 self.pool.stop(now)
             }
@@ -328,7 +328,7 @@ impl Shell {
                 if let Some(successor) = &self.successor {
                     notify(Notice::MainProcess(successor.child.id()));
                 }
-                self.is_ending = true;
+                self.ending.begin();
                 self.acceptor = None;
                 self.pool.taken_over(now)
             }
