@@ -502,9 +502,10 @@ fn check_host(host: &str) -> Result<(), ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, ConfigError, SiteConfig};
+    use super::{Config, ConfigError, Model, PathLimit, SiteConfig, parse_bytes};
     use crate::files::OptionsError;
     use crate::limit::{Limit, LimitError};
+    use crate::models::Strategy;
     use std::time::Duration;
 
     fn config(hosts: &[&[&str]]) -> Config {
@@ -552,6 +553,42 @@ mod tests {
             limited.check(),
             Err(ConfigError::Limit(LimitError::Range(_)))
         ));
+        let any = "127.0.0.1:0".parse().unwrap();
+        let one = "127.0.0.1:80".parse().unwrap();
+        let listening = |listen: &[_]| Config {
+            listen: listen.to_vec(),
+            ..config(&[&[]])
+        };
+        check(listening(&[any, any, one]), Ok(()));
+        check(
+            listening(&[one, any, one]),
+            Err(ConfigError::AddressTwice(one)),
+        );
+        check(listening(&[]), Err(ConfigError::Addresses(0)));
+        let processes = |count, workers| Config {
+            listen: vec![any; count],
+            model: Model::Processes(Strategy::PerSlot),
+            workers,
+            ..config(&[&[]])
+        };
+        check(processes(2, 64), Ok(()));
+        check(processes(2, 65), Err(ConfigError::Slots(130)));
+        let limited = |prefix: &str| Config {
+            limits: vec![PathLimit {
+                prefix: prefix.to_owned(),
+                limit: None,
+            }],
+            ..config(&[&[]])
+        };
+        for prefix in ["/a", "/a/", "/a/b-c_d.e"] {
+            check(limited(prefix), Ok(()));
+        }
+        for prefix in ["", "/", "a", "//a", "/a//b", "/a b", "/%61"] {
+            check(
+                limited(prefix),
+                Err(ConfigError::LimitPrefix(prefix.to_owned())),
+            );
+        }
         let mut prefixed = config(&[&[]]);
         prefixed.sites[0].options.prefix = "s/".to_owned();
         check(
@@ -561,5 +598,23 @@ mod tests {
                 source: OptionsError::Prefix("s/".to_owned()),
             }),
         );
+    }
+
+    #[test]
+    fn bytes_have_units() {
+        for (text, expected) in [
+            ("7", Some(7)),
+            ("7 B", Some(7)),
+            ("2KiB", Some(2048)),
+            ("256 MiB", Some(256 << 20)),
+            ("1 GiB", Some(1 << 30)),
+            ("", None),
+            ("MiB", None),
+            ("-1", None),
+            ("1 MB", None),
+            ("99999999999999 GiB", None),
+        ] {
+            assert_eq!(parse_bytes(text).ok(), expected, "{text:?}");
+        }
     }
 }

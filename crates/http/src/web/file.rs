@@ -525,6 +525,22 @@ mod tests {
         assert_eq!(config.access_log, Some(log));
         assert_eq!(config.limit, Limit::parse("100 per 1s").unwrap());
         assert_eq!(config.timeouts.idle, Duration::from_secs(120));
+        let processes = read(
+            "listen: ['127.0.0.1:80', '[::1]:80']\nmodel: processes\nworkers: 3\n\
+             processes: {minimum: 2, requests: 9, age: 1d, memory: 64 MiB, pinned: true}\n\
+             limits: [{prefix: /a, limit: 1 per 1s}, {prefix: /b, limit: none}]\n\
+             sites: [{directory: www}]\n",
+        )
+        .unwrap();
+        assert_eq!(processes.listen.len(), 2);
+        assert_eq!(processes.model, Model::Processes(Strategy::PerSlot));
+        let (pool, recycle) = (processes.pool, processes.pool.recycle);
+        assert_eq!((pool.minimum, pool.is_pinned), (Some(2), true));
+        assert_eq!(
+            (recycle.requests, recycle.age, recycle.resident_bytes),
+            (Some(9), Some(Duration::from_secs(86_400)), Some(64 << 20))
+        );
+        assert_eq!(processes.limits[1].limit, None);
         assert_eq!(config.timeouts.write, Duration::from_millis(500));
         assert_eq!(config.monitoring.clients.len(), 1);
         let site = &config.sites[0];
