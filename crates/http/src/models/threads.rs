@@ -11,25 +11,14 @@ use super::listen::Acceptor;
 use super::one::{Patience, serve_one};
 use super::protocol::Protocol;
 use super::queue::Queue;
+use super::refuse::Refused;
 use super::team::Team;
-use rustix::net::{Shutdown, shutdown};
-use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream as AsyncStream;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-
-/// Refused clients that are listened to at the same time, so that they see the
-/// refusal and no reset; more are cut off.
-const MAX_REFUSED: usize = 256;
-
-/// How long one of them may take, and how much may be read from it.
-const REFUSED_PATIENCE: Duration = Duration::from_secs(1);
-const REFUSED_BYTES: usize = 64 * 1024;
+use tokio::time::sleep;
 
 /// The shape of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,10 +113,10 @@ fn accept_all<P: Protocol>(
 ) -> io::Result<()> {
     event_loop()?.block_on(async {
         let acceptor = Acceptor::new(listeners)?;
-        let refused = RefCell::new(JoinSet::new());
+        let refused = Refused::default();
         let hand_over = |stream: TcpStream, peer: SocketAddr| {
             if let Err((stream, _)) = queue.put((stream, peer)) {
-                refuse(stream, P::BUSY, &mut refused.borrow_mut());
+                refused.add(stream, P::BUSY);
             }
         };
         tokio::select! {
@@ -146,43 +135,7 @@ fn accept_all<P: Protocol>(
         drop(acceptor);
         queue.close();
         // The last to be refused may still read why.
-        refused.into_inner().join_all().await;
+        refused.gone().await;
         Ok(())
     })
-}
-
-/// Tells a client that it cannot be served, and listens until it has heard that:
-/// a socket that is closed before everything in it was read is reset, and with that
-/// what was written to it.
-fn refuse(stream: TcpStream, words: &'static [u8], refused: &mut JoinSet<()>) {
-    while refused.try_join_next().is_some() {}
-    if words.is_empty() {
-        return;
-    }
-    // A new connection has room for a few words.
-    let told = (&stream).write_all(words);
-    if told.is_err() || refused.len() >= MAX_REFUSED {
-        return;
-    }
-    refused.spawn_local(async move {
-        // Whoever takes longer, or has gone, is let go.
-        let _ = timeout(REFUSED_PATIENCE, hear_out(stream)).await;
-    });
-}
-
-async fn hear_out(stream: TcpStream) -> io::Result<()> {
-    let stream = AsyncStream::from_std(stream)?;
-    shutdown(&stream, Shutdown::Write)?;
-    let mut sink = [0; 4096];
-    let mut read = 0;
-    while read < REFUSED_BYTES {
-        stream.readable().await?;
-        match stream.try_read(&mut sink) {
-            Ok(0) => break,
-            Ok(length) => read += length,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -550,7 +550,10 @@ impl Wire {
 
     async fn wait_to_write<H>(&self, turn: &Turn<H>) -> io::Result<()> {
         turn.expect(&self.watched, turn.settings.timeouts.write);
-        self.watched.socket.writable().await?;
+        self.watched.awaits_room.set(true);
+        let writable = self.watched.socket.writable().await;
+        self.watched.awaits_room.set(false);
+        writable?;
         if self.watched.is_expired.get() {
             return Err(io::ErrorKind::TimedOut.into());
         }

@@ -48,7 +48,7 @@ pub(super) async fn run<H: Handler>(
     if protocol.may_upgrade() {
         request.extensions_mut().insert(Upgrade::offered());
     }
-    let mut answering = turn.handler.call(request);
+    let mut answering = turn.handler.call(wire.watched.peer, request);
     let mut exchange = Exchange {
         turn,
         protocol,

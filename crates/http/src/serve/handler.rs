@@ -27,8 +27,8 @@ pub trait Handler: 'static {
     /// The answer that needs no waiting, if it is one: a file.
     fn file(&self, head: &RequestHead<'_, '_>, now: Moment) -> Option<Answer>;
 
-    /// Any other answer.
-    fn call(&self, request: Request<Incoming>) -> Answering;
+    /// Any other answer, for the client at an address.
+    fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Answering;
 
     /// The answer that hangs on who asks, before anything else is done for the
     /// request: to a client that asks too often, for instance.
@@ -85,7 +85,7 @@ impl Handler for Files {
         Some(self.answer(head, now))
     }
 
-    fn call(&self, _: Request<Incoming>) -> Answering {
+    fn call(&self, _: SocketAddr, _: Request<Incoming>) -> Answering {
         Box::pin(async { plain(StatusCode::NOT_FOUND) })
     }
 }
@@ -112,7 +112,7 @@ where
         None
     }
 
-    fn call(&self, request: Request<Incoming>) -> Answering {
+    fn call(&self, _: SocketAddr, request: Request<Incoming>) -> Answering {
         let answering = self.0.clone().oneshot(request);
         Box::pin(async move {
             match answering.await {
@@ -152,8 +152,8 @@ where
         is_file.then(|| self.files.answer(head, now))
     }
 
-    fn call(&self, request: Request<Incoming>) -> Answering {
-        self.service.call(request)
+    fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Answering {
+        self.service.call(peer, request)
     }
 }
 

@@ -106,6 +106,11 @@ impl Socket {
         self.shut_down(Shutdown::Read);
     }
 
+    /// Makes whoever reads or writes see the end.
+    pub(super) fn shut_down_both(&self) {
+        self.shut_down(Shutdown::Both);
+    }
+
     /// Waits until something can be read.
     pub(super) async fn readable(&self) -> io::Result<()> {
         self.known()?.readable().await

@@ -23,7 +23,8 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
-/// Read at once: more than any head, so that a whole one always fits.
+/// Read at once. Where heads may be longer it is more than the longest, so that a
+/// whole one always fits.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Handshakes that one loop holds at the same time. Each keeps a few kilobytes; a
@@ -117,6 +118,8 @@ pub(super) struct Watched {
     pub(super) awaits_head: Cell<bool>,
     /// Its handshake has not ended.
     pub(super) is_shaking: Cell<bool>,
+    /// It waits until its client takes what is written.
+    pub(super) awaits_room: Cell<bool>,
 }
 
 impl Watched {
@@ -124,8 +127,13 @@ impl Watched {
     fn expire(&self) {
         self.deadline.set(NEVER);
         self.is_expired.set(true);
-        // Whoever waits for the socket is woken by its end.
-        self.socket.shut_down_reading();
+        // Whoever waits for the socket is woken by its end: a reader by the end of
+        // what comes, a writer by nothing but the end of both.
+        if self.awaits_room.get() {
+            self.socket.shut_down_both();
+        } else {
+            self.socket.shut_down_reading();
+        }
     }
 }
 
@@ -200,7 +208,7 @@ impl<H> Turn<H> {
         Rc::new(Self {
             handler,
             settings,
-            input: RefCell::new(vec![0; READ_BYTES].into_boxed_slice()),
+            input: RefCell::new(vec![0; read_bytes(&settings.limits)].into_boxed_slice()),
             output: RefCell::new(Vec::with_capacity(READ_BYTES)),
             clock: RefCell::new(Clock::new()),
             watched: RefCell::new(Vec::new()),
@@ -305,6 +313,7 @@ impl<H> Turn<H> {
             is_idle: Cell::new(true),
             awaits_head: Cell::new(false),
             is_shaking: Cell::new(self.acceptor.is_some()),
+            awaits_room: Cell::new(false),
         });
         self.watched.borrow_mut().push(Rc::downgrade(&watched));
         let sealed = self
@@ -356,6 +365,12 @@ impl<H> Turn<H> {
     pub(super) fn date(&self) -> [u8; 29] {
         self.clock.borrow().date
     }
+}
+
+/// Room for a whole head, or trailer section, and a byte that is too many.
+fn read_bytes(limits: &Limits) -> usize {
+    let longest = limits.head_bytes.max(limits.trailer_bytes) as usize;
+    READ_BYTES.max(longest + 1)
 }
 
 impl Clock {

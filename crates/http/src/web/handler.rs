@@ -147,7 +147,7 @@ impl Handler for Web {
         })
     }
 
-    fn call(&self, _: Request<Incoming>) -> Answering {
+    fn call(&self, _: SocketAddr, _: Request<Incoming>) -> Answering {
         Box::pin(async { plain(StatusCode::NOT_FOUND) })
     }
 

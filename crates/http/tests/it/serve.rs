@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::routing::{get, post};
 use http_body::Frame;
 use httpd::files::{Links, Options, Root, Site};
+use httpd::h1::Limits;
 use httpd::models::events;
 use httpd::serve::{Files, Handler, Layered, Settings, Timeouts, Tower};
 use std::convert::Infallible;
@@ -329,6 +330,79 @@ fn slow_clients_are_let_go() {
     slow.send("GET / HTTP/1.1\r\nHo");
     assert_eq!(slow.receive().0, "HTTP/1.1 408 Request Timeout");
     assert_eq!(slow.rest(), b"");
+}
+
+/// A body that never ends, and tells when it is let go.
+struct Endless(std::sync::mpsc::Sender<()>);
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 4096])))))
+    }
+}
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        // The test may have failed meanwhile.
+        let _ = self.0.send(());
+    }
+}
+
+/// Its socket is full, and nothing that could be read wakes who waits to write.
+#[test]
+fn a_client_that_does_not_read_is_let_go() {
+    let settings = Settings {
+        timeouts: Timeouts {
+            write: Duration::ZERO,
+            ..Timeouts::default()
+        },
+        ..Settings::default()
+    };
+    let (sender, dropped) = std::sync::mpsc::channel();
+    let server = Server::start(settings, move || {
+        let endless = move || {
+            let body = axum::body::Body::new(Endless(sender.clone()));
+            std::future::ready(body)
+        };
+        Tower::new(Router::new().route("/endless", get(endless)))
+    });
+    let mut client = server.connect();
+    client.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Only against a test that would hang.
+    dropped.recv_timeout(Duration::from_secs(30)).unwrap();
+}
+
+/// Where heads may be long, the longest fits; one that is longer is refused.
+#[test]
+fn heads_may_be_longer_than_what_is_read_at_once() {
+    let settings = Settings {
+        limits: Limits {
+            head_bytes: 150_000,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    };
+    let server = Server::start(settings, || {
+        Tower::new(Router::new().route("/hello", get(|| async { "hello" })))
+    });
+    let request = |length| {
+        let value = "v".repeat(length);
+        format!("GET /hello HTTP/1.1\r\nHost: a\r\nx-long: {value}\r\n\r\n")
+    };
+    let mut client = server.connect();
+    client.send(request(149_900));
+    assert_eq!(client.receive().2, b"hello");
+    client.send(request(150_000));
+    assert_eq!(
+        client.receive().0,
+        "HTTP/1.1 431 Request Header Fields Too Large"
+    );
 }
 
 #[test]
