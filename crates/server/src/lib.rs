@@ -16,7 +16,6 @@ pub mod pool;
 pub mod problem;
 pub mod scrub;
 mod sessions;
-mod stall;
 pub mod token;
 
 use api::Service;
@@ -74,7 +73,8 @@ impl Server {
         // The lock comes before the port: a second `up` must find the node, not
         // its port.
         let node = Node::open(settings)?;
-        let bound = Bound::new(listen, plain)?;
+        let loops = std::thread::available_parallelism().map_or(1, usize::from);
+        let bound = Bound::new(listen, loops, plain)?;
         let address = bound.address();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -83,12 +83,16 @@ impl Server {
         let folders = Folders::new(Arc::clone(&node));
         let service = Service::new(Arc::clone(&node), Arc::clone(&folders), stopped.clone());
         service.listens_at(address);
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let router = api::router(Arc::clone(&service));
+        let failing = Arc::clone(&node);
         let serving = bound.serve(
-            &api::router(Arc::clone(&service)),
-            threads,
+            router,
+            listen::SETTINGS,
             descriptors,
-            &stopped,
+            stopped,
+            move |error| {
+                failing.fail(&format!("it cannot serve requests any more: {error}"));
+            },
         )?;
         node.publish_address(&local_url(address))?;
         runtime.block_on(folders.start(local_url(address)));

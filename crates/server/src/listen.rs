@@ -1,56 +1,67 @@
-//! The listener: one current-thread runtime per core, each accepting from the
-//! same socket and running the router through hyper's HTTP/1.1.
+//! The listener: the node is one process on the events model of `httpd`, one loop
+//! and one listener per core, and its router is a `tower` service in each of them.
 //!
-//! This is the only file that knows hyper; the router is a `tower` service and
-//! does not know what carries it.
+//! This is the only file that knows what carries the router, which does not know it
+//! either. How connections are counted and turned away is decided here; how one is
+//! served, by `httpd::serve`.
 
 use crate::descriptors::connections;
-use crate::stall::Stall;
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use httpd::h1::Limits;
+use httpd::models::{Counts, Drain, Phase, Protocol, Refused, Strategy, events, listeners};
+use httpd::serve::{Settings, Timeouts, Tower, Turn};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
-/// A client gets this long to send a request's head, waiting between requests
-/// included: longer than clients keep idle connections (15 s), so that none is
-/// closed under a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a connection may do. What is asked for in the query of a head is long: 512
+/// versions take some 20 KiB. Bodies are bounded by those who read them.
+const LIMITS: Limits = Limits {
+    request_line_bytes: 64 * 1024,
+    head_bytes: 128 * 1024,
+    ..Limits::DEFAULT
+};
 
-/// Longest head of a request, and what is read of a body at once: 512 versions
-/// in a query take some 20 KiB.
-const BUFFER_BYTES: usize = 128 * 1024;
+/// How long a connection may wait for its client. Clients let go of idle
+/// connections after 15 s, so none is closed under a request. The content of a
+/// request is waited for in [`crate::api`], which can tell the client so; what is
+/// left of one that nobody reads has to come in the same time here. An answer may
+/// lie unread as long as it may wait for its reader inside the node.
+const TIMEOUTS: Timeouts = Timeouts {
+    idle: Duration::from_secs(30),
+    head: Duration::from_secs(30),
+    body: Duration::from_secs(60),
+    write: Duration::from_secs(60),
+    linger: Duration::from_secs(5),
+};
 
-/// A client may leave what is written to it unread this long: the same as an
-/// answer may wait for it inside the node.
-const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How running requests end when the node is asked to stop: a client that keeps a
+/// connection busy asks again at once, and feeds end by themselves.
+const DRAIN: Drain = Drain {
+    grace: Duration::from_millis(200),
+    deadline: Duration::from_secs(10),
+};
 
-/// Running requests get this long when the node is asked to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How the node treats each connection.
+pub const SETTINGS: Settings = Settings {
+    limits: LIMITS,
+    timeouts: TIMEOUTS,
+};
 
 /// Connections held at once, where the process may have so many files open; each
-/// costs a socket and some 20 KiB of buffers.
+/// costs a socket, and while a service answers it some 20 KiB.
 const CONNECTIONS: usize = 4096;
 
 /// Of those, what one address may hold before anyone has signed in: many clients
 /// behind one router, but never all connections. Loopback is exempt, for a
 /// reverse proxy on this machine speaks for everyone.
 const CONNECTIONS_PER_ADDRESS: usize = 512;
-
-/// What a connection beyond these is told, before a byte of it is read.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
-    Content-Length: 0\r\nConnection: close\r\n\r\n";
-
-/// Pause after `accept` failed for want of descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why the node cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -99,21 +110,21 @@ fn everywhere(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// A bound socket that serves nothing yet.
+/// Listeners that serve nothing yet, one for each core.
 pub struct Bound {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     address: SocketAddr,
 }
 
-/// Threads that serve; stopped by the `stop` channel they were given.
-pub struct Serving(Vec<JoinHandle<()>>);
+/// Loops that serve; stopped by the `stop` channel they were given.
+pub struct Serving(JoinHandle<()>);
 
 impl Bound {
-    /// Binds `address`; port 0 takes a free one.
+    /// Binds `address` for `loops` of them; port 0 takes a free one.
     ///
     /// # Errors
     /// [`ListenError`]; beyond loopback only when `plain`.
-    pub fn new(address: SocketAddr, plain: bool) -> Result<Self, ListenError> {
+    pub fn new(address: SocketAddr, loops: usize, plain: bool) -> Result<Self, ListenError> {
         if !address.ip().is_loopback() && !plain {
             return Err(ListenError::NotLoopback(address));
         }
@@ -123,10 +134,10 @@ impl Bound {
             io::ErrorKind::PermissionDenied => ListenError::Kept(address),
             _ => ListenError::Io { address, source },
         };
-        let listener = TcpListener::bind(address).map_err(io_error)?;
-        listener.set_nonblocking(true).map_err(io_error)?;
-        let address = listener.local_addr().map_err(io_error)?;
-        Ok(Self { listener, address })
+        let wanted = Strategy::PerSlot.listeners(loops.max(1));
+        let listeners = listeners(address, wanted).map_err(io_error)?;
+        let address = listeners[0].local_addr().map_err(io_error)?;
+        Ok(Self { listeners, address })
     }
 
     /// Where it listens, with the real port.
@@ -134,49 +145,51 @@ impl Bound {
         self.address
     }
 
-    /// Starts `threads` runtimes that serve `router` until `stop` holds true, with
-    /// as many connections as `descriptors`, the open files that the process may
-    /// have, leave room for.
+    /// Starts the loops, which serve `router` until `stop` holds true, with as many
+    /// connections as `descriptors`, the open files that the process may have,
+    /// leave room for, each treated as `settings` say. If the loops end before,
+    /// `failed` is told why.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread or descriptor.
+    /// The operating system's, when it gives no thread.
     pub fn serve(
         self,
-        router: &Router,
-        threads: usize,
+        router: Router,
+        settings: Settings,
         descriptors: u64,
-        stop: &watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
+        failed: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Serving> {
         let slots = Arc::new(Slots::new(connections(descriptors, CONNECTIONS)));
-        let start = |number: usize| {
-            let listener = self.listener.try_clone()?;
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            let acceptor = Acceptor {
-                router: router.clone(),
+        let loops = self.listeners.len();
+        let make = move |_| {
+            let turn = Turn::new(Tower::new(router.clone()), settings);
+            Ok(Rc::new(Admission {
+                turn,
                 slots: Arc::clone(&slots),
-                stop: stop.clone(),
-            };
-            std::thread::Builder::new()
-                .name(format!("http-{number}"))
-                .spawn(move || {
-                    runtime.block_on(acceptor.run(listener));
-                })
+                refused: Refused::default(),
+            }))
         };
-        (0..threads.max(1))
-            .map(start)
-            .collect::<io::Result<_>>()
-            .map(Serving)
+        let shape = events::Settings {
+            strategy: Strategy::PerSlot,
+            drain: DRAIN,
+        };
+        let run = move || {
+            let stopped = stopped(stop);
+            if let Err(error) = events::run_all(self.listeners, loops, make, shape, stopped) {
+                failed(&error);
+            }
+        };
+        let thread = std::thread::Builder::new().name("http".to_owned());
+        thread.spawn(run).map(Serving)
     }
 }
 
 impl Serving {
-    /// Waits until every thread has finished its requests.
+    /// Waits until every loop has finished its requests.
     pub fn join(self) {
-        for thread in self.0 {
-            let _ = thread.join();
-        }
+        // A loop that panicked has been told of.
+        let _ = self.0.join();
     }
 }
 
@@ -253,93 +266,59 @@ fn holder(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What one runtime thread runs.
-struct Acceptor {
-    router: Router,
+/// HTTP for those connections that have a place; the others are told that there is
+/// none before a byte of theirs is read.
+struct Admission {
+    turn: Rc<Turn<Tower<Router>>>,
     slots: Arc<Slots>,
-    stop: watch::Receiver<bool>,
+    refused: Refused,
 }
 
-impl Acceptor {
-    async fn run(self, listener: TcpListener) {
-        let listener = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => return tracing::error!("cannot watch the listener: {error}"),
-        };
-        let mut connections = JoinSet::new();
-        let stop = self.stop.clone();
-        loop {
-            tokio::select! {
-                () = stopped(stop.clone()) => break,
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, from)) => self.start(stream, from.ip(), &mut connections),
-                    Err(error) => {
-                        tracing::warn!("cannot accept a connection: {error}");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+impl Protocol for Admission {
+    const BUSY: &'static [u8] = <Turn<Tower<Router>> as Protocol>::BUSY;
+
+    fn serve(
+        self: Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + 'static {
+        let admitted = match Slots::take(&self.slots, peer.ip()) {
+            Some(slot) => Some((Rc::clone(&self.turn).serve(stream, peer), slot)),
+            None => {
+                // One that is gone already needs no words.
+                if let Ok(stream) = stream.into_std() {
+                    self.refused.add(stream, Self::BUSY);
+                }
+                None
             }
-        }
-        drop(listener);
-        let drained = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-            tracing::warn!(
-                "requests still ran after {} s and were cut",
-                DRAIN_TIMEOUT.as_secs()
-            );
+        };
+        async move {
+            if let Some((serving, _slot)) = admitted {
+                serving.await;
+            }
         }
     }
 
-    fn start(&self, stream: TcpStream, from: IpAddr, connections: &mut JoinSet<()>) {
-        let Some(slot) = Slots::take(&self.slots, from) else {
-            // A fresh socket's buffer takes the line at once; there is nobody else to
-            // tell when it does not. Not through the runtime, which knows of no
-            // readiness yet.
-            if let Ok(mut stream) = stream.into_std() {
-                let _ = io::Write::write(&mut stream, FULL);
-            }
-            return;
-        };
-        let (router, stop) = (self.router.clone(), self.stop.clone());
-        connections.spawn(async move {
-            serve_connection(stream, router, stop).await;
-            drop(slot);
-        });
+    async fn watch(self: Rc<Self>) {
+        Turn::watch(&self.turn).await;
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.turn.enter(phase);
+    }
+
+    async fn emptied(&self) {
+        Protocol::emptied(&*self.turn).await;
+    }
+
+    fn counts(&self) -> Counts {
+        self.turn.counts()
     }
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // The sender's end means the same.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-async fn serve_connection(stream: TcpStream, router: Router, stop: watch::Receiver<bool>) {
-    // Answers are often one small segment; waiting to fill it costs 40 ms.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("connection lost at once: {error}");
-        return;
-    }
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(BUFFER_BYTES);
-    let connection = builder.serve_connection(
-        TokioIo::new(Stall::new(stream, UNREAD_TIMEOUT)),
-        TowerToHyperService::new(router),
-    );
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!("connection ended: {error}");
-    }
 }
 
 #[cfg(test)]
@@ -350,10 +329,10 @@ mod tests {
     fn beyond_loopback_needs_plain() {
         let any = "0.0.0.0:0".parse().unwrap();
         assert!(matches!(
-            Bound::new(any, false),
+            Bound::new(any, 1, false),
             Err(ListenError::NotLoopback(_))
         ));
-        assert_ne!(Bound::new(any, true).unwrap().address().port(), 0);
+        assert_ne!(Bound::new(any, 2, true).unwrap().address().port(), 0);
     }
 
     #[test]
@@ -386,8 +365,8 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_named() {
-        let first = Bound::new("127.0.0.1:0".parse().unwrap(), false).unwrap();
-        let second = Bound::new(first.address(), false);
+        let first = Bound::new("127.0.0.1:0".parse().unwrap(), 2, false).unwrap();
+        let second = Bound::new(first.address(), 2, false);
         let message = second.err().unwrap().to_string();
         assert!(
             message.contains(&first.address().port().to_string()),

@@ -38,17 +38,22 @@ pub struct Limits {
     pub drain_bytes: u64,
 }
 
+impl Limits {
+    /// What most servers need.
+    pub const DEFAULT: Self = Self {
+        request_line_bytes: 8 * 1024,
+        head_bytes: 32 * 1024,
+        headers: MAX_HEADERS as u16,
+        body_bytes: u64::MAX,
+        chunk_line_bytes: 1024,
+        chunk_extension_bytes: 16 * 1024,
+        trailer_bytes: 8 * 1024,
+        drain_bytes: 256 * 1024,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            request_line_bytes: 8 * 1024,
-            head_bytes: 32 * 1024,
-            headers: MAX_HEADERS as u16,
-            body_bytes: u64::MAX,
-            chunk_line_bytes: 1024,
-            chunk_extension_bytes: 16 * 1024,
-            trailer_bytes: 8 * 1024,
-            drain_bytes: 256 * 1024,
-        }
+        Self::DEFAULT
     }
 }

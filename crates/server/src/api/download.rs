@@ -9,16 +9,19 @@ use super::access::Caller;
 use super::body::{self, Gone, Outgoing, PIECE_BYTES};
 use super::delta::{self, Step};
 use super::input::{Query, parse};
+use super::lazy;
 use super::lookup;
 use super::maps::Share;
 use super::range::{self, Asked};
 use crate::problem::Problem;
 use crate::sessions::Traffic;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base::{DeviceId, Hash, SpaceId, VersionId, limits};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use httpd::files::{FileRange, Span};
 use serde::Deserialize;
 use state::{Reader, Role, Version};
 use std::fmt::Display;
@@ -60,6 +63,7 @@ pub async fn download(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Query(which): Query<Which>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let named = [&which.path, &which.hash, &which.version, &which.items];
@@ -85,7 +89,7 @@ pub async fn download(
     match base {
         Some(base) => send_delta(service, caller.0, found, base).await,
         None if map => send_map(service, found.hash).await,
-        None => send_bytes(service, caller.0, found, &headers).await,
+        None => send_bytes(service, caller.0, found, &method, &headers).await,
     }
 }
 
@@ -160,6 +164,7 @@ async fn send_bytes(
     service: Arc<Service>,
     device: DeviceId,
     found: Found,
+    method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let etag = format!("\"{}\"", found.hash.to_hex());
@@ -171,16 +176,20 @@ async fn send_bytes(
         Asked::All => (StatusCode::OK, 0, reader.len()),
         Asked::Part(start, end) => (StatusCode::PARTIAL_CONTENT, start, end),
     };
-    let (outgoing, body) = body::stream(Some(end - start));
     let total = reader.len();
-    let sender = Arc::clone(&service);
-    service.stream(async move {
-        let service = &sender;
-        send_range(service, &outgoing, &reader, start, end).await?;
-        note(service, device, found.space, 1, end - start);
-        Ok(())
-    })?;
-    let mut response = (status, body).into_response();
+    let span = Span {
+        offset: start,
+        length: end - start,
+    };
+    let mut response = match *method {
+        // Its length is told below; nothing is sent, and nothing counted.
+        Method::HEAD => status.into_response(),
+        _ => (
+            status,
+            range_body(&service, device, found.space, reader, span)?,
+        )
+            .into_response(),
+    };
     let fields = response.headers_mut();
     let mut set = |name, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -203,6 +212,57 @@ async fn send_bytes(
         );
     }
     Ok(response)
+}
+
+/// A run of a content, to be given to the socket from the file that holds it, or to
+/// be read piece by piece where that cannot be.
+fn range_body(
+    service: &Arc<Service>,
+    device: DeviceId,
+    space: SpaceId,
+    reader: Arc<BlobReader>,
+    span: Span,
+) -> Result<(Option<Extension<FileRange>>, Body), Problem> {
+    // An empty run has no place in a file.
+    let file = reader.file_range().filter(|_| span.length > 0);
+    let range = file.map(|(file, start, _)| {
+        let offset = start + span.offset;
+        Extension(FileRange {
+            file,
+            span: Span { offset, ..span },
+        })
+    });
+    let slot = service.stream_slot()?;
+    let sent = Sent {
+        service: Arc::clone(service),
+        device,
+        space,
+        bytes: span.length,
+    };
+    let body = lazy::body(span.length, move || {
+        let (outgoing, body) = body::stream(Some(span.length));
+        tokio::spawn(async move {
+            let (_slot, sent) = (slot, sent);
+            // A client that has gone needs no more.
+            let _ = send_range(&sent.service, &outgoing, &reader, span.offset, span.end()).await;
+        });
+        body
+    });
+    Ok((range, body))
+}
+
+/// A content that is counted as sent when its answer has ended.
+struct Sent {
+    service: Arc<Service>,
+    device: DeviceId,
+    space: SpaceId,
+    bytes: u64,
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        note(&self.service, self.device, self.space, 1, self.bytes);
+    }
 }
 
 /// RFC 6266 with the name in RFC 8187's form, which is plain ASCII.

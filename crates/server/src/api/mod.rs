@@ -16,6 +16,7 @@ mod frontdoor;
 mod input;
 mod intake;
 mod invites;
+mod lazy;
 mod listing;
 mod lookup;
 mod maps;
@@ -47,7 +48,7 @@ use axum::routing::{get, post};
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Upload streams served at once; each may hold some 8 MiB while it is read.
 const UPLOADS: usize = 64;
@@ -118,6 +119,16 @@ impl Service {
         let _ = stop.wait_for(|stop| *stop).await;
     }
 
+    /// A place among the streamed answers.
+    ///
+    /// # Errors
+    /// [`Problem::Busy`] when too many answers are streaming.
+    fn stream_slot(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.streams)
+            .try_acquire_owned()
+            .map_err(|_| Problem::Busy("too many downloads are running"))
+    }
+
     /// Runs the sender of a streamed answer beside it, while a slot is free.
     ///
     /// # Errors
@@ -126,9 +137,7 @@ impl Service {
         &self,
         sender: impl Future<Output = Result<(), body::Gone>> + Send + 'static,
     ) -> Result<(), Problem> {
-        let slot = Arc::clone(&self.streams)
-            .try_acquire_owned()
-            .map_err(|_| Problem::Busy("too many downloads are running"))?;
+        let slot = self.stream_slot()?;
         tokio::spawn(async move {
             // A client that has gone needs no answer.
             let _ = sender.await;

@@ -256,6 +256,11 @@ impl Node {
         self.failure.watch()
     }
 
+    /// Notes that the node cannot go on, because of `why`.
+    pub fn fail(&self, why: &str) {
+        self.failure.set(why);
+    }
+
     /// Index of the last entry in the log.
     pub fn committed(&self) -> u64 {
         self.log.committed()
