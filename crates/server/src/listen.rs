@@ -12,12 +12,11 @@ use httpd::models::{Counts, Drain, Phase, Protocol, Refused, Strategy, events, l
 use httpd::serve::{Settings, Timeouts, Tower, Turn};
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// What a connection may do. What is asked for in the query of a head is long: 512
@@ -285,10 +284,7 @@ impl Protocol for Admission {
         let admitted = match Slots::take(&self.slots, peer.ip()) {
             Some(slot) => Some((Rc::clone(&self.turn).serve(stream, peer), slot)),
             None => {
-                // One that is gone already needs no words.
-                if let Ok(stream) = stream.into_std() {
-                    self.refused.add(stream, Self::BUSY);
-                }
+                self.refused.add(stream, Self::BUSY);
                 None
             }
         };

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use std::future::ready;
+use std::net::SocketAddr;
 
 /// The longest message that comes back. A connection may hold two of them.
 pub const MESSAGE_BYTES: usize = 16 << 20;
@@ -24,7 +25,7 @@ impl Handler for Messages {
         None
     }
 
-    fn call(&self, request: Request<Incoming>) -> Answering {
+    fn call(&self, _: SocketAddr, request: Request<Incoming>) -> Answering {
         let response = answer(request).unwrap_or_else(Refusal::response);
         let body = |text: String| Full::new(Bytes::from(text));
         let response =

@@ -13,5 +13,6 @@ mod problems;
 mod recovery;
 mod restore;
 mod site;
+mod slow;
 mod uploads;
 mod whole;

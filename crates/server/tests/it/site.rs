@@ -72,6 +72,11 @@ impl Site {
         self.node.admin_token().to_owned()
     }
 
+    /// What its listener would serve.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
