@@ -37,7 +37,7 @@ const TIMEOUTS: Timeouts = Timeouts {
     head: Duration::from_secs(30),
     body: Duration::from_secs(60),
     write: Duration::from_secs(60),
-    linger: Duration::from_secs(5),
+    ..Timeouts::DEFAULT
 };
 
 /// How running requests end when the node is asked to stop: a client that keeps a

@@ -66,19 +66,24 @@ pub struct Timeouts {
     pub farewell: Duration,
 }
 
+impl Timeouts {
+    /// What most servers need.
+    pub const DEFAULT: Self = Self {
+        handshake: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        head: Duration::from_secs(15),
+        body: Duration::from_secs(30),
+        write: Duration::from_secs(30),
+        linger: Duration::from_secs(5),
+        // Longer than the time between two pings of any protocol that has them.
+        silence: Duration::from_secs(120),
+        farewell: Duration::from_secs(5),
+    };
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            handshake: Duration::from_secs(10),
-            idle: Duration::from_secs(75),
-            head: Duration::from_secs(15),
-            body: Duration::from_secs(30),
-            write: Duration::from_secs(30),
-            linger: Duration::from_secs(5),
-            // Longer than the time between two pings of any protocol that has them.
-            silence: Duration::from_secs(120),
-            farewell: Duration::from_secs(5),
-        }
+        Self::DEFAULT
     }
 }
 

@@ -57,7 +57,8 @@ impl<H: Handler> Requests<H> {
                 let timeouts = &turn.settings.timeouts;
                 let most = turn.settings.limits.body_bytes;
                 let body = Incoming::from_http_2(request.into_body(), timeouts.body, most);
-                let called = turn.handler.call(Request::from_parts(parts, body));
+                let request = Request::from_parts(parts, body);
+                let called = turn.handler.call(self.peer, request);
                 from_service(called.await, is_head)
             }
         };
