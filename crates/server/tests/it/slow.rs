@@ -86,7 +86,7 @@ impl Drop for Node {
     }
 }
 
-fn json_of(mut answer: ureq::http::Response<ureq::Body>) -> Value {
+fn json_of(mut answer: http::Response<ureq::Body>) -> Value {
     serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
 }
 
