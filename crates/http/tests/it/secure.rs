@@ -10,6 +10,7 @@ use httpd::files::{Links, Options, Root, Site};
 use httpd::models::events;
 use httpd::serve::{Files, Layered, Settings, Timeouts, Turn};
 use httpd::tls::{Acceptor, Certificates, Identity};
+use httpd::websocket::{self, Refusal};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
@@ -24,6 +25,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 /// A server of a folder and a router, with a certificate of its own.
 struct Server {
@@ -148,8 +150,20 @@ fn handler(folder: &Path) -> Layered<Router> {
     };
     let router = Router::new()
         .route("/count", post(count))
-        .route("/host", get(host));
+        .route("/host", get(host))
+        .route("/socket", get(socket));
     Layered::new("/s/", files, router)
+}
+
+/// A handler that opens a WebSocket, as a router's handlers do.
+async fn socket(request: axum::extract::Request) -> axum::response::Response {
+    let (request, _) = request.into_parts();
+    websocket::handshake(&request, &[], websocket::same_origin)
+        .and_then(|handshake| {
+            let settings = websocket::Settings::default();
+            websocket::accept(&request, handshake, settings, websocket::echo)
+        })
+        .unwrap_or_else(Refusal::response)
 }
 
 fn ask(server: &Server, request: impl AsRef<[u8]>) -> Vec<u8> {
@@ -430,5 +444,26 @@ fn a_connection_of_http_2_drains_and_ends_when_idle() {
         }
     });
     server.stop();
+    server.join();
+}
+
+#[test]
+fn a_websocket_is_opened_over_tls_and_http_1_1_only() {
+    let mut server = Server::start();
+    let (mut socket, _) = tungstenite::client("ws://localhost/socket", server.connect()).unwrap();
+    for message in [Message::text("κόσμε"), Message::binary(vec![7; 1 << 20])] {
+        socket.send(message.clone()).unwrap();
+        assert_eq!(socket.read().unwrap(), message);
+    }
+    let client = Http2::connect(&server);
+    let refused = client.send(request(Method::GET, "/socket", ""));
+    assert_eq!(refused.status(), StatusCode::UPGRADE_REQUIRED);
+    drop(client);
+
+    server.stop();
+    assert!(matches!(socket.read().unwrap(), Message::Close(Some(_))));
+    // It answers, and then it is over.
+    assert!(socket.read().is_err());
+    drop(socket);
     server.join();
 }

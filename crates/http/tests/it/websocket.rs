@@ -3,9 +3,10 @@
 
 use crate::serve::{Client, Server, field};
 use httpd::echo::websocket::Messages;
-use httpd::serve::Settings;
+use httpd::serve::{Settings, Tower};
 use std::io::Read;
 use std::net::TcpStream;
+use std::time::Duration;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
@@ -268,6 +269,26 @@ fn a_request_that_opens_nothing_is_told_why() {
         assert_eq!(found, status, "{request}");
         assert_eq!(field(&fields, name), Some(value), "{request}");
     }
+}
+
+/// Sockets that are impatient with a client which says nothing.
+async fn impatient(request: axum::extract::Request) -> axum::response::Response {
+    let (request, _) = request.into_parts();
+    let settings = httpd::websocket::Settings {
+        patience: Duration::from_millis(20),
+        ..httpd::websocket::Settings::default()
+    };
+    let handshake = httpd::websocket::handshake(&request, &[], |_, _| true).unwrap();
+    httpd::websocket::accept(&request, handshake, settings, httpd::websocket::echo).unwrap()
+}
+
+#[test]
+fn a_silent_client_is_asked_and_then_let_go() {
+    let router = || axum::Router::new().route("/chat", axum::routing::get(impatient));
+    let server = Server::start(Settings::default(), move || Tower::new(router()));
+    let mut client = open(&server);
+    assert_eq!(receive(&mut client), Some((PING, Vec::new())));
+    assert_eq!(client.rest(), b"");
 }
 
 fn tungstenite(server: &Server) -> WebSocket<TcpStream> {
