@@ -16,6 +16,7 @@ pub mod pool;
 pub mod problem;
 pub mod scrub;
 mod sessions;
+pub mod throttle;
 pub mod token;
 
 use api::Service;

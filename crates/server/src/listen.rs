@@ -6,10 +6,14 @@
 //! served, by `httpd::serve`.
 
 use crate::descriptors::connections;
+use crate::throttle::Peer;
 use axum::Router;
+use http::Request;
+use httpd::files::{Answer, Moment};
 use httpd::h1::Limits;
+use httpd::h1::RequestHead;
 use httpd::models::{Counts, Drain, Phase, Protocol, Refused, Strategy, events, listeners};
-use httpd::serve::{Settings, Timeouts, Tower, Turn};
+use httpd::serve::{Answering, Handler, Incoming, Settings, Timeouts, Tower, Turn};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -162,7 +166,7 @@ impl Bound {
         let slots = Arc::new(Slots::new(connections(descriptors, CONNECTIONS)));
         let loops = self.listeners.len();
         let make = move |_| {
-            let turn = Turn::new(Tower::new(router.clone()), settings);
+            let turn = Turn::new(Door(Tower::new(router.clone())), settings);
             Ok(Rc::new(Admission {
                 turn,
                 slots: Arc::clone(&slots),
@@ -265,16 +269,30 @@ fn holder(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The router, told who asks.
+struct Door(Tower<Router>);
+
+impl Handler for Door {
+    fn file(&self, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
+        None
+    }
+
+    fn call(&self, peer: SocketAddr, mut request: Request<Incoming>) -> Answering {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        self.0.call(peer, request)
+    }
+}
+
 /// HTTP for those connections that have a place; the others are told that there is
 /// none before a byte of theirs is read.
 struct Admission {
-    turn: Rc<Turn<Tower<Router>>>,
+    turn: Rc<Turn<Door>>,
     slots: Arc<Slots>,
     refused: Refused,
 }
 
 impl Protocol for Admission {
-    const BUSY: &'static [u8] = <Turn<Tower<Router>> as Protocol>::BUSY;
+    const BUSY: &'static [u8] = <Turn<Door> as Protocol>::BUSY;
 
     fn serve(
         self: Rc<Self>,

@@ -4,6 +4,7 @@
 //! Handlers return [`Problem`]; nothing else in the crate writes an error
 //! answer. The list for clients is in `docs/protocol.md`.
 
+use crate::throttle::TooOften;
 use axum::response::{IntoResponse, Response};
 use base::Hash;
 use http::{HeaderValue, StatusCode, header};
@@ -84,6 +85,9 @@ pub enum Problem {
     /// This device has as much unfinished as it may.
     #[error("{0}")]
     TooMany(String),
+    /// The client asks too often.
+    #[error("too many requests of the sort `{}`: wait as long as `Retry-After` says", .0.name)]
+    TooOften(TooOften),
     /// Queues are full.
     #[error("{0}")]
     Busy(&'static str),
@@ -170,6 +174,11 @@ impl Problem {
                 "too much unfinished",
                 StatusCode::TOO_MANY_REQUESTS,
             ),
+            Self::TooOften(_) => (
+                "too-often",
+                "too many requests",
+                StatusCode::TOO_MANY_REQUESTS,
+            ),
             Self::Busy(_) => ("busy", "too much at once", StatusCode::SERVICE_UNAVAILABLE),
             Self::Behind(_) => ("behind", "node is behind", StatusCode::SERVICE_UNAVAILABLE),
             Self::Unavailable(_) => (
@@ -213,6 +222,7 @@ impl Problem {
             Self::TooMany(_) | Self::Busy(_) | Self::Behind(_) | Self::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
             }
+            Self::TooOften(refused) => refused.decision.put_fields(refused.name, headers),
             Self::Range(length) => {
                 if let Ok(value) = HeaderValue::try_from(format!("bytes */{length}")) {
                     headers.insert(header::CONTENT_RANGE, value);
@@ -243,6 +253,12 @@ impl From<BlobError> for Problem {
                 Self::Internal(error.to_string())
             }
         }
+    }
+}
+
+impl From<TooOften> for Problem {
+    fn from(refused: TooOften) -> Self {
+        Self::TooOften(refused)
     }
 }
 

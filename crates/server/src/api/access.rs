@@ -6,6 +6,7 @@
 
 use super::Service;
 use crate::problem::Problem;
+use crate::throttle::{Class, Peer};
 use crate::token;
 use axum::extract::FromRequestParts;
 use base::{DeviceId, SpaceId};
@@ -77,6 +78,37 @@ impl FromRequestParts<Arc<Service>> for Caller {
         parts: &mut Parts,
         service: &Arc<Service>,
     ) -> Result<Self, Problem> {
+        let caller = heard(parts, service).await?;
+        if let Some(class) = parts.extensions.get::<Class>() {
+            service.throttle.admit_device(caller.0, *class)?;
+        }
+        Ok(caller)
+    }
+}
+
+/// The caller, by a credential that is looked at: after too many that did not work,
+/// only those are that worked of late.
+async fn heard(parts: &Parts, service: &Service) -> Result<Caller, Problem> {
+    let peer = parts.extensions.get::<Peer>().copied();
+    let credential = bearer(&parts.headers)?
+        .or_else(|| cookie(&parts.headers, &cookie_name(service)))
+        .and_then(token::hash);
+    if let Some(peer) = peer {
+        service.throttle.hear(peer, credential.as_ref())?;
+    }
+    let caller = Caller::of(parts, service).await;
+    match (&caller, &credential, peer) {
+        (Ok(_), Some(credential), _) => service.throttle.worked(credential),
+        (Err(Problem::Unauthorized(_)), Some(credential), Some(peer)) => {
+            service.throttle.failed(peer, Some(credential));
+        }
+        _ => {}
+    }
+    caller
+}
+
+impl Caller {
+    async fn of(parts: &Parts, service: &Service) -> Result<Self, Problem> {
         if let Some(token) = bearer(&parts.headers)? {
             return identify(service, token).await;
         }

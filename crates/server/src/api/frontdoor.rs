@@ -6,11 +6,12 @@ use super::Service;
 use super::body;
 use super::input;
 use crate::problem::Problem;
+use crate::throttle::{Class, Peer};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::Cursor;
-use http::{HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,11 +29,22 @@ struct AtLeast {
 }
 
 /// Wraps every request.
-pub async fn pass(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+pub async fn pass(
+    State(service): State<Arc<Service>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     service.requests.fetch_add(1, Ordering::Relaxed);
+    let class = Class::of(request.method(), request.uri().path());
+    let peer = request.extensions().get::<Peer>().copied();
+    request.extensions_mut().insert(class);
+    let admitted = admit(&service, peer, class);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let uri = request.uri().clone();
-    let waited = wait_for_cursor(&service, &uri).await;
+    let waited = match admitted {
+        Ok(()) => wait_for_cursor(&service, &uri).await,
+        Err(problem) => Err(problem),
+    };
     // A read shows at least what was applied before it began; a write also its
     // own effect, which is applied before it is answered.
     let before = service.node.cursor();
@@ -40,6 +52,12 @@ pub async fn pass(State(service): State<Arc<Service>>, request: Request, next: N
         Ok(()) => answer(request, next).await,
         Err(problem) => problem.into_response(),
     };
+    if let Some(peer) = peer
+        && class == Class::Join
+        && response.status() == StatusCode::UNAUTHORIZED
+    {
+        service.throttle.failed(peer, None);
+    }
     let cursor = if reads { before } else { service.node.cursor() };
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(cursor.to_string()) {
@@ -53,6 +71,18 @@ pub async fn pass(State(service): State<Arc<Service>>, request: Request, next: N
         HeaderValue::from_static("nosniff"),
     );
     response
+}
+
+/// Whether an address may ask, before anything else is done for it.
+fn admit(service: &Service, peer: Option<Peer>, class: Class) -> Result<(), Problem> {
+    let Some(peer) = peer else {
+        return Ok(());
+    };
+    service.throttle.admit(peer, class)?;
+    if class == Class::Join {
+        service.throttle.hear(peer, None)?;
+    }
+    Ok(())
 }
 
 /// The handler's answer. One that refuses may come before the client has sent

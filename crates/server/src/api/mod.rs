@@ -43,6 +43,7 @@ use crate::folders::Folders;
 use crate::node::Node;
 use crate::problem::Problem;
 use crate::sessions::{Browsers, Syncs};
+use crate::throttle::Throttle;
 use axum::Router;
 use axum::routing::{get, post};
 use std::net::SocketAddr;
@@ -66,6 +67,8 @@ pub struct Service {
     browsers: Browsers,
     /// Folders that sync.
     syncs: Syncs,
+    /// Who may ask how often.
+    throttle: Throttle,
     /// Requests answered.
     requests: AtomicU64,
     /// Contents that were asked for and could not be read.
@@ -93,6 +96,7 @@ impl Service {
             folders,
             browsers: Browsers::default(),
             syncs: Syncs::default(),
+            throttle: Throttle::default(),
             requests: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
             address: OnceLock::new(),

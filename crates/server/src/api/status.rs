@@ -138,6 +138,14 @@ pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
         ),
     ]
     .concat();
+    let refused = service.throttle.refused();
+    let refused = refused
+        .map(|(class, count)| format!("atoll_http_refused_total{{class=\"{class}\"}} {count}\n"));
+    let text = format!(
+        "{text}# HELP atoll_http_refused_total Requests that came too often.\n\
+         # TYPE atoll_http_refused_total counter\n{}",
+        refused.collect::<String>()
+    );
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 

@@ -8,6 +8,7 @@ mod downloads;
 mod edits;
 mod feed;
 mod folders;
+mod limits;
 mod page;
 mod problems;
 mod recovery;
