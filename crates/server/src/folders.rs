@@ -82,11 +82,12 @@ impl Folders {
         let path = self.node.store(move || true_path(&path)).await?;
         check_apart(&path, self.node.data())?;
         self.check_not_lost(&path).await?;
-        let made = path.clone();
-        self.node.store(move || make(&made)).await?;
         if let Some(space) = self.check_place(&path)? {
             return Ok(space);
         }
+        // Only now: in another folder it would be synced, though it was refused.
+        let made = path.clone();
+        self.node.store(move || make(&made)).await?;
         let name = match wanted {
             Some(name) => Some(name),
             None => self.marked_space(&path)?,

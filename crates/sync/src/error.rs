@@ -67,6 +67,14 @@ pub enum EngineError {
     /// No space was named, and none is known.
     #[error("which space? name one with --space")]
     NoSpace,
+    /// No node was named, and none is known.
+    #[error("which node? name it with --server http://HOST:PORT")]
+    NoServer,
+    /// What was named is no address of a node.
+    #[error(
+        "`{0}` is no address of a node: write it as http://HOST:PORT, such as http://127.0.0.1:8080"
+    )]
+    BadServer(String),
     /// No token was given, and none is known.
     #[error(
         "no token: take the `atoll sync …` line that `atoll up` or `atoll invite` prints, or give --token"

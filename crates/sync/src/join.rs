@@ -27,7 +27,18 @@ pub fn connect(
         .server
         .as_deref()
         .or(marker.map(|marker| marker.server.as_str()));
-    let server = server.ok_or(EngineError::NoToken)?;
+    let server = match (server, &settings.token) {
+        (Some(server), _) => server,
+        (None, Some(_)) => return Err(EngineError::NoServer),
+        (None, None) => return Err(EngineError::NoToken),
+    };
+    let is_written_out = |scheme: &str| {
+        let host = server.strip_prefix(scheme);
+        host.is_some_and(|host| !host.trim_matches('/').is_empty())
+    };
+    if !is_written_out("http://") && !is_written_out("https://") {
+        return Err(EngineError::BadServer(server.to_owned()));
+    }
     let connected = begin(settings, folder, marker, server);
     match (connected, marker) {
         (Ok((node, session)), Some(marker)) => {
@@ -195,8 +206,26 @@ mod tests {
         assert!(tokens(&away).is_empty());
         // Its own, however written, gets it.
         let mut settings = home.settings(folder.path(), None);
-        settings.server = settings.server.map(|server| server.to_uppercase() + "/");
+        settings.server = settings.server.map(|server| server + "/");
         crate::run(&settings, Mode::Once, &Stop::new(), Arc::new(crate::Silent)).unwrap();
+        assert!(is_same("http://Reef.local:80", "http://reef.LOCAL:80/"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_so() {
+        let node = StandIn::start();
+        let folder = tempfile::tempdir().unwrap();
+        for server in ["reef", "127.0.0.1:80", "ftp://reef", "http://", ""] {
+            let mut settings = node.settings(folder.path(), Some("join_1"));
+            settings.server = Some(server.to_owned());
+            let ended = crate::Engine::open(&settings, Arc::new(crate::Silent)).map(drop);
+            let error = ended.unwrap_err();
+            assert!(matches!(error, EngineError::BadServer(_)), "{error}");
+        }
+        let mut settings = node.settings(folder.path(), Some("join_1"));
+        settings.server = None;
+        let error = crate::Engine::open(&settings, Arc::new(crate::Silent)).map(drop);
+        assert!(matches!(error, Err(EngineError::NoServer)), "{error:?}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod fetch;
 pub mod folder;
 pub mod intents;
 mod join;
+mod known;
 pub mod land;
 pub mod leftovers;
 pub mod marker;

@@ -29,6 +29,7 @@ pub struct Asked {
     pub what: String,
     /// The bearer token, or the one in the body of a registration.
     pub token: String,
+    pub body: Vec<u8>,
 }
 
 /// What a test says to something, if anything.
@@ -280,7 +281,7 @@ impl World {
         Outcome::Committed(id)
     }
 
-    fn answer(&mut self, asked: &Asked, body: &[u8]) -> (u16, Vec<u8>) {
+    fn answer(&mut self, asked: &Asked) -> (u16, Vec<u8>) {
         let (path, query) = asked.what.split_once('?').unwrap_or((&asked.what, ""));
         let value = |key: &str| {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -314,7 +315,7 @@ impl World {
                     None => Frame::Missing(version),
                 }
             })),
-            "/api/file/upload" => self.upload(body),
+            "/api/file/upload" => self.upload(&asked.body),
             path if path.ends_with("/history") => {
                 let item: ItemId = value("item").unwrap().parse().unwrap();
                 let past = self.versions.iter().rev().filter(|v| v.id.item == item);
@@ -399,7 +400,7 @@ fn serve(stream: &mut TcpStream, world: &Mutex<World>) -> std::io::Result<()> {
         let registration: serde_json::Value = serde_json::from_slice(&body)?;
         token = registration["token"].as_str().unwrap().to_owned();
     }
-    let asked = Asked { what, token };
+    let asked = Asked { what, token, body };
     let (status, answer) = {
         let mut world = world.lock().unwrap();
         world.asked.push(asked.clone());
@@ -409,7 +410,7 @@ fn serve(stream: &mut TcpStream, world: &Mutex<World>) -> std::io::Result<()> {
                     json!({ "type": format!("urn:atoll:problem:{kind}"), "detail": "no" });
                 (status, problem.to_string().into_bytes())
             }
-            None => world.answer(&asked, &body),
+            None => world.answer(&asked),
         }
     };
     let length = answer.len();

@@ -8,6 +8,7 @@
 //! durable in the folder ([`crate::land`]) or at the node.
 
 use crate::folder::{Observation, ObservedKind, landed_mode};
+use crate::known::beginning;
 use crate::plan::{Remote, Synced};
 use base::{Cursor, DeviceId, Hash, ItemId, LogId, SpaceId, VersionId};
 use meta::{Kind, Metadata, Mode, Target, Timestamp};
@@ -263,6 +264,25 @@ impl Trees {
             OR EXISTS (SELECT 1 FROM news WHERE instr(version, ?1) > 0)";
         self.connection
             .query_row(query, [hash.as_bytes()], |row| row.get(0))
+            .map_err(self.error())
+    }
+
+    /// What is agreed upon of content, by the [`beginning`](crate::known::beginning)
+    /// of each hash. Looks through everything.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub(crate) fn contents(&self) -> Result<HashSet<u64>, TreesError> {
+        self.connection
+            .prepare_cached("SELECT content FROM synced WHERE kind = 0")
+            .and_then(|mut statement| {
+                let hash = |row: &Row<'_>| {
+                    let content = row.get_ref(0)?.as_blob().map_err(|_| broken(0))?;
+                    let hash = Hash::from_slice(content).ok_or_else(|| broken(0))?;
+                    Ok(beginning(&hash))
+                };
+                statement.query_map([], hash)?.collect()
+            })
             .map_err(self.error())
     }
 

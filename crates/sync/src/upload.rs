@@ -12,6 +12,7 @@ use crate::chunk::{Cut, cut, runs};
 use crate::folder::{
     Directory, Folder, Observation, ObservedKind, RelativePath, is_link, now, observe_open,
 };
+use crate::known::Known;
 use crate::remote::{Node, RemoteError};
 use crate::wire::{CHUNKS_PER_FRAME, Frame, Open, encode_blob, encode_chunk};
 use base::{Hash, ItemId, Name, SpaceId, VersionId, limits};
@@ -42,6 +43,8 @@ pub struct Outlet {
     pub space: SpaceId,
     stream: u64,
     sequence: AtomicU64,
+    /// Content that need not be sent.
+    pub(crate) known: Known,
 }
 
 /// A local entry that the node shall have.
@@ -119,6 +122,7 @@ impl Outlet {
             space,
             stream: stream.max(1),
             sequence: AtomicU64::new(0),
+            known: Known::default(),
         }
     }
 
@@ -188,7 +192,8 @@ struct Ready {
 }
 
 enum Content {
-    /// Nothing to send: a directory, a link, or bytes both sides agree on.
+    /// Nothing to send: a directory, a link, bytes both sides agree on, or content
+    /// that the space has.
     None,
     /// A small file.
     Small(Vec<u8>),
@@ -208,7 +213,7 @@ pub fn upload(
     let mut done = Vec::with_capacity(candidates.len());
     let mut ready = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        match read(folder, &candidate) {
+        match read(folder, &candidate, &outlet.known) {
             Ok(read) => ready.push((candidate, read)),
             Err(outcome) => done.push((candidate, outcome)),
         }
@@ -274,7 +279,7 @@ fn send_content(
     Ok(frames)
 }
 
-/// Adds the bytes of small files that were taken as agreed.
+/// Adds the bytes of small files that were taken as agreed or known.
 fn resend_agreed(folder: &Folder, ready: &[(Candidate, Ready)], frames: &mut Vec<u8>) {
     for (candidate, ready) in ready {
         let (Content::None, Some((hash, size))) = (&ready.content, ready.metadata.content()) else {
@@ -477,9 +482,9 @@ fn agreement(version: VersionId, ready: Ready) -> Box<Agreement> {
 }
 
 /// Reads a candidate; `Err` is what came of it when it cannot be uploaded.
-fn read(folder: &Folder, candidate: &Candidate) -> Result<Ready, Uploaded> {
+fn read(folder: &Folder, candidate: &Candidate, known: &Known) -> Result<Ready, Uploaded> {
     let directory = folder.directory(&candidate.directory).map_err(unreadable)?;
-    let (kind, seen, begun, content) = read_kind(&directory, candidate)?;
+    let (kind, seen, begun, content) = read_kind(&directory, candidate, known)?;
     let metadata = Metadata {
         kind,
         mode: seen.mode,
@@ -551,11 +556,15 @@ fn unreadable(error: io::Error) -> Uploaded {
 
 type Read4 = (Kind, Observation, meta::Timestamp, Content);
 
-fn read_kind(directory: &Directory, candidate: &Candidate) -> Result<Read4, Uploaded> {
+fn read_kind(
+    directory: &Directory,
+    candidate: &Candidate,
+    known: &Known,
+) -> Result<Read4, Uploaded> {
     let begun = now();
     let name = candidate.name.as_str();
     match candidate.seen.kind {
-        ObservedKind::File => read_file(directory, candidate, begun),
+        ObservedKind::File => read_file(directory, candidate, known, begun),
         ObservedKind::Directory | ObservedKind::Symlink | ObservedKind::Other => {
             let seen = directory
                 .observe(name)
@@ -578,6 +587,7 @@ fn read_kind(directory: &Directory, candidate: &Candidate) -> Result<Read4, Uplo
 fn read_file(
     directory: &Directory,
     candidate: &Candidate,
+    known: &Known,
     begun: meta::Timestamp,
 ) -> Result<Read4, Uploaded> {
     let mut file = directory.open(candidate.name.as_str()).map_err(|error| {
@@ -625,7 +635,9 @@ fn read_file(
         return Err(Uploaded::Changing);
     }
     let agreed = candidate.synced.as_ref().and_then(Metadata::content) == Some((hash, size));
-    let content = if agreed { Content::None } else { content };
+    // Of a large file the node says itself whether it has it.
+    let is_there = agreed || matches!(content, Content::Small(_)) && known.has(&hash);
+    let content = if is_there { Content::None } else { content };
     Ok((Kind::File { hash, size }, seen, begun, content))
 }
 

@@ -95,10 +95,7 @@ impl Round<'_> {
             return Ok(Step::Ignore);
         }
         if self.engine.dry_run {
-            let path = place.directory.child(place.name.as_str());
-            self.engine
-                .observer
-                .event(&Event::Planned { path: &path, step });
+            self.plan_only(place, step);
             return Ok(step);
         }
         match (step, local, synced, remote) {
@@ -162,6 +159,24 @@ impl Round<'_> {
             _ => {}
         }
         Ok(step)
+    }
+
+    /// Says, once, what would be done, and counts it.
+    fn plan_only(&mut self, place: &Place<'_>, step: Step) {
+        let path = place.directory.child(place.name.as_str());
+        if !self.given_out.insert(path.clone()) {
+            return;
+        }
+        match step {
+            Step::Create | Step::Update => self.report.uploaded += 1,
+            Step::Fetch => self.report.fetched += 1,
+            Step::DeleteRemote | Step::ReplaceRemote => self.report.deleted += 1,
+            Step::RemoveLocal => self.report.removed += 1,
+            _ => {}
+        }
+        self.engine
+            .observer
+            .event(&Event::Planned { path: &path, step });
     }
 
     /// Whether the item that was or shall be here has its other end at a place

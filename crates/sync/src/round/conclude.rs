@@ -54,6 +54,10 @@ impl Round<'_> {
         if batch.is_empty() {
             return Ok(());
         }
+        if self.engine.outlet.known.is_unfilled() && batch.iter().any(|new| new.base.is_none()) {
+            let contents = self.engine.trees.contents()?;
+            self.engine.outlet.known.fill(contents);
+        }
         let places: Vec<(ItemId, &str)> = batch
             .iter()
             .map(|candidate| (candidate.parent, candidate.name.as_str()))
@@ -270,6 +274,9 @@ impl Round<'_> {
             && metadata.content().map(|(hash, _)| hash) != Some(hash)
         {
             self.engine.trees.drop_map(&hash)?;
+        }
+        if let Some((hash, _)) = metadata.content() {
+            self.engine.outlet.known.add(&hash);
         }
         if metadata.is_directory()
             && let Some(parent) = parent

@@ -250,10 +250,14 @@ fn a_dry_run_does_nothing() {
     });
     let state = fs::read(at(".atoll/state.db")).unwrap();
     let summary = node.sync_in(folder.path(), Mode::DryRun).unwrap();
-    assert_eq!(
-        summary.uploaded + summary.fetched + summary.deleted + summary.removed,
-        0
+    // A new directory stands for what is in it.
+    let planned = (
+        summary.uploaded,
+        summary.fetched,
+        summary.deleted,
+        summary.removed,
     );
+    assert_eq!(planned, (2, 1, 1, 1));
     node.with(|world| {
         let asked = world.asked.iter().map(|asked| asked.what.as_str());
         let uploads = asked.filter(|what| what.starts_with("/api/file")).count();
@@ -270,4 +274,30 @@ fn a_dry_run_does_nothing() {
         summary.removed,
     );
     assert_eq!(counts, (3, 1, 1, 1));
+}
+
+/// A renamed file needs no bytes, unless the node has let them go.
+#[test]
+fn renamed_bytes_are_not_sent_again() {
+    let node = StandIn::start();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("a"), "text").unwrap();
+    node.sync(folder.path()).unwrap();
+    let sent = || node.with(|world| world.blobs);
+    assert_eq!(sent(), 1);
+    fs::rename(at("a"), at("b")).unwrap();
+    node.sync(folder.path()).unwrap();
+    assert_eq!(sent(), 1);
+    fs::rename(at("b"), at("c.x")).unwrap();
+    let mut left = Some((409, "upload-again"));
+    node.with(|world| {
+        world.refuse = Box::new(move |asked| {
+            let names_it = asked.body.windows(3).any(|bytes| bytes == b"c.x");
+            names_it.then(|| left.take()).flatten()
+        });
+    });
+    node.sync(folder.path()).unwrap();
+    assert_eq!(sent(), 2);
+    assert!(node.with(|world| world.live(root(), "c.x")).is_some());
 }
