@@ -48,7 +48,7 @@ enum Command {
     /// Verify every stored byte of a node
     Scrub(scrub::Arguments),
     /// Serve a directory as a web site, without a node
-    Web(web::Arguments),
+    Web(Box<web::Arguments>),
     /// Send back what comes, without a node: to try and measure how connections
     /// are served
     Echo(echo::Arguments),

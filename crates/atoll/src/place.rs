@@ -50,16 +50,22 @@ impl Data {
         if let Some(path) = &self.path {
             return std::path::absolute(path).context("cannot tell where the data directory is");
         }
-        let variable = |name: &str| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        variable("XDG_DATA_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+        user_data()
             .map(|base| base.join("atoll"))
-            .context("HOME is not set: say where the data directory is with --data")
+            .context("say where the data directory is with --data")
     }
+}
+
+/// Where the user's programs keep their data.
+pub fn user_data() -> Result<PathBuf> {
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    variable("XDG_DATA_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+        .context("HOME is not set")
 }
 
 impl Reach {

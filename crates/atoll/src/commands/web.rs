@@ -1,6 +1,7 @@
 //! `atoll web`: directories as a web server, from flags or from a file.
 
 use crate::output::line;
+use crate::place::user_data;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -9,7 +10,10 @@ use httpd::limit::{Limit, parse_period};
 use httpd::log::{Format, Target};
 use httpd::models::Strategy;
 use httpd::models::processes::Recycle;
-use httpd::web::{AccessLog, Config, Model, ModelName, Pool, SiteConfig, Source, parse_bytes};
+use httpd::web::{
+    AccessLog, Announcement, Config, Model, ModelName, Pair, Pool, Proof, SiteConfig, Source, Tls,
+    parse_bytes,
+};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +40,22 @@ struct Flags {
     /// Address to listen on, or several; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = address)]
     listen: Vec<SocketAddr>,
+    /// Encrypt connections, with this certificate in PEM form and those above it
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of that certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Encrypt connections, with a certificate that nobody else has signed: it is made
+    /// at first use, and kept in this file [default: $XDG_DATA_HOME/atoll-web.pem]
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        conflicts_with = "tls_cert"
+    )]
+    tls_self_signed: Option<Option<PathBuf>>,
     /// Who serves which connection: one after another, a thread for each of as many as
     /// there are workers, an event loop per worker, or a process with a loop per worker
     #[arg(long, value_parser = named(ModelName::NAMES), default_value = "events")]
@@ -127,15 +147,25 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         line(format_args!("{}: ok", what.display()))?;
         return Ok(());
     }
-    httpd::web::run(&source, move |addresses| {
-        for address in addresses {
-            // It serves whether or not anyone reads this.
-            let _ = line(format_args!(
-                "atoll: http://{address}/ is {}",
-                what.display()
-            ));
-        }
-    })?;
+    // It serves whether or not anyone reads what it says.
+    httpd::web::run(&source, move |server| drop(announce(&what, server)))?;
+    Ok(())
+}
+
+fn announce(what: &Path, server: Announcement<'_>) -> Result<()> {
+    let scheme = match server.fingerprint {
+        Some(_) => "https",
+        None => "http",
+    };
+    for address in server.addresses {
+        line(format_args!(
+            "atoll: {scheme}://{address}/ is {}",
+            what.display()
+        ))?;
+    }
+    if let Some(fingerprint) = server.fingerprint {
+        line(format_args!("atoll: the certificate is {fingerprint}"))?;
+    }
     Ok(())
 }
 
@@ -161,6 +191,7 @@ impl Flags {
         let defaults = Config::default();
         Ok(Config {
             listen: self.listen.clone(),
+            tls: self.tls()?,
             model: Model::from((self.model, self.balance)),
             pool: self.pool(),
             workers: self.workers.unwrap_or(defaults.workers),
@@ -176,6 +207,19 @@ impl Flags {
             limit: self.limit,
             ..defaults
         })
+    }
+
+    fn tls(&self) -> Result<Option<Tls>> {
+        let proof = match (&self.tls_cert, &self.tls_key, &self.tls_self_signed) {
+            (Some(certificate), Some(key), _) => Proof::Files(Pair {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            }),
+            (_, _, Some(Some(file))) => Proof::SelfSigned(file.clone()),
+            (_, _, Some(None)) => Proof::SelfSigned(user_data()?.join("atoll-web.pem")),
+            _ => return Ok(None),
+        };
+        Ok(Some(Tls { proof, hsts: None }))
     }
 
     fn pool(&self) -> Pool {

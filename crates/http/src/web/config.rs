@@ -4,6 +4,7 @@
 //! in [`super::loaded`].
 
 use super::cors::{Cors, CorsError};
+use super::proof::{Pair, Tls};
 use super::redirect::{Redirect, RedirectError};
 use super::users::{UserError, Users};
 use crate::files::{Links, Options, OptionsError};
@@ -22,6 +23,8 @@ use std::time::Duration;
 pub struct Config {
     /// Where it listens; port 0 takes a free one. At most [`Config::MAX_ADDRESSES`].
     pub listen: Vec<SocketAddr>,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<Tls>,
     /// Who serves which connection.
     pub model: Model,
     /// How many workers the model has, unless it is sequential; 1 to
@@ -144,6 +147,9 @@ impl From<(ModelName, Strategy)> for Model {
 pub struct SiteConfig {
     /// The hosts it is for, without port and in any case.
     pub hosts: Vec<String>,
+    /// What it proves itself with to clients that ask for one of them, in place of
+    /// what the server has.
+    pub certificate: Option<Pair>,
     /// The directory.
     pub directory: PathBuf,
     /// What symbolic links may do.
@@ -236,6 +242,9 @@ pub enum ConfigError {
     /// A rule for other sites' scripts is wrong.
     #[error(transparent)]
     Cors(#[from] CorsError),
+    /// Nobody could ask for a certificate.
+    #[error("site {0}: a certificate of its own needs `hosts`, and `tls` of the server")]
+    Certificate(PathBuf),
     /// A realm would end its quotes.
     #[error("realm {0:?}: leave out quotes, backslashes and control characters")]
     Realm(String),
@@ -278,6 +287,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
+            tls: None,
             model: Model::Events(Strategy::default()),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             pool: Pool::default(),
@@ -296,6 +306,7 @@ impl SiteConfig {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             hosts: Vec::new(),
+            certificate: None,
             directory: directory.into(),
             links: Links::default(),
             options: Options::default(),
@@ -415,6 +426,9 @@ impl Config {
         let mut known = Vec::new();
         for site in &self.sites {
             site.check()?;
+            if site.certificate.is_some() && (site.hosts.is_empty() || self.tls.is_none()) {
+                return Err(ConfigError::Certificate(site.directory.clone()));
+            }
             for host in &site.hosts {
                 let host = host.to_ascii_lowercase();
                 if known.contains(&host) {

@@ -9,6 +9,7 @@ use super::config::{
     check_path, check_workers, parse_bytes,
 };
 use super::cors::Cors;
+use super::proof::{Pair, Proof, Tls};
 use super::redirect::Redirect;
 use super::users::Users;
 use crate::files::{CacheRule, Links, Options, Types};
@@ -96,6 +97,7 @@ pub(super) fn read_text(path: &Path) -> io::Result<String> {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     listen: Option<Spanned<Texts>>,
+    tls: Option<Spanned<TlsFile>>,
     #[serde(default)]
     model: ModelName,
     #[serde(default)]
@@ -113,6 +115,22 @@ struct File {
     #[serde(default)]
     monitors: Vec<Spanned<String>>,
     sites: Spanned<Vec<Spanned<SiteFile>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct TlsFile {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    self_signed: Option<PathBuf>,
+    hsts: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PairFile {
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 /// One text, or several.
@@ -175,6 +193,7 @@ struct TimeoutTexts {
 struct SiteFile {
     #[serde(default)]
     hosts: Vec<String>,
+    tls: Option<PairFile>,
     directory: PathBuf,
     #[serde(default)]
     links: Follow,
@@ -277,6 +296,10 @@ impl File {
             config.listen = addresses.collect::<Result<_, _>>()?;
             at(listen.referenced, check_addresses(&config.listen))?;
         }
+        if let Some(tls) = self.tls {
+            let place = tls.referenced;
+            config.tls = Some(tls.value.tls(folder, place)?);
+        }
         config.model = Model::from((self.model, self.balance));
         if let Some(workers) = &self.workers {
             at(workers.referenced, check_workers(workers.value))?;
@@ -316,6 +339,23 @@ impl File {
         }
         at(whole, config.check())?;
         Ok(config)
+    }
+}
+
+impl TlsFile {
+    fn tls(self, folder: &Path, place: Location) -> Result<Tls, Wrong> {
+        let proof = match (self.certificate, self.key, self.self_signed) {
+            (Some(certificate), Some(key), None) => Ok(Proof::Files(Pair {
+                certificate: folder.join(certificate),
+                key: folder.join(key),
+            })),
+            (None, None, Some(file)) => Ok(Proof::SelfSigned(folder.join(file))),
+            _ => Err("tls needs either `certificate` and `key`, or `self-signed`"),
+        };
+        Ok(Tls {
+            proof: at(place, proof)?,
+            hsts: self.hsts.as_ref().map(period).transpose()?,
+        })
     }
 }
 
@@ -399,6 +439,10 @@ impl SiteFile {
         });
         Ok(SiteConfig {
             hosts: self.hosts,
+            certificate: self.tls.map(|pair| Pair {
+                certificate: folder.join(pair.certificate),
+                key: folder.join(pair.key),
+            }),
             links: match self.links {
                 Follow::Inside => Links::Inside,
                 Follow::Never => Links::Refused,

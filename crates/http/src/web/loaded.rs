@@ -6,16 +6,19 @@
 use super::config::{Config, Monitoring, SiteConfig};
 use super::counts::{Counts, Totals};
 use super::limits::Limits;
+use super::proof;
 use super::server::WebError;
 use crate::files::{Options, Root};
 use crate::log::Log;
+use crate::tls::{Acceptor, Certificates};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is in force.
 #[derive(Debug)]
 pub(super) struct Loaded {
+    pub(super) certificates: Option<Certificates>,
     pub(super) sites: Vec<LoadedSite>,
     pub(super) monitoring: Monitoring,
     pub(super) limits: Option<Arc<Limits>>,
@@ -35,6 +38,8 @@ pub(super) struct LoadedSite {
 #[derive(Debug)]
 pub(super) struct Shared {
     current: RwLock<Arc<Loaded>>,
+    /// Holds handshakes, if connections are encrypted.
+    acceptor: Option<Acceptor>,
     generation: AtomicU64,
     is_monitored: AtomicBool,
     /// Of all loops.
@@ -47,7 +52,9 @@ impl Loaded {
     /// Opens what `config` names. Limits that `former` counted go on if they can.
     pub(super) fn open(config: &Config, former: Option<&Self>) -> Result<Self, WebError> {
         config.check()?;
-        let sites = config.sites.iter().map(LoadedSite::open);
+        let certificates = proof::certificates(config)?;
+        let hsts = config.tls.as_ref().and_then(|tls| tls.hsts);
+        let sites = config.sites.iter().map(|site| LoadedSite::open(site, hsts));
         let sites = sites.collect::<Result<_, _>>()?;
         // Last, since it changes what is in force.
         let limits = match former.and_then(|former| former.limits.as_ref()) {
@@ -55,6 +62,7 @@ impl Loaded {
             _ => Limits::new(config)?.map(Arc::new),
         };
         Ok(Self {
+            certificates,
             sites,
             limits,
             monitoring: config.monitoring.clone(),
@@ -81,22 +89,30 @@ impl Loaded {
 }
 
 impl LoadedSite {
-    fn open(config: &SiteConfig) -> Result<Self, WebError> {
+    fn open(config: &SiteConfig, hsts: Option<Duration>) -> Result<Self, WebError> {
+        let mut options = config.options.clone();
+        options.extra_fields.extend(hsts.map(|period| {
+            let value = format!("max-age={}", period.as_secs());
+            ("strict-transport-security".to_owned(), value)
+        }));
         Ok(Self {
             is_plain: config.redirects.is_empty()
                 && config.users.is_empty()
                 && config.cors.is_none(),
             config: config.clone(),
             root: Arc::new(Root::open(&config.directory, config.links)?),
-            options: Arc::new(config.options.clone()),
+            options: Arc::new(options),
         })
     }
 }
 
 impl Shared {
     pub(super) fn new(config: &Config, log: Option<Arc<Log>>) -> Result<Self, WebError> {
+        let loaded = Loaded::open(config, None)?;
+        let certificates = loaded.certificates.clone();
         Ok(Self {
-            current: RwLock::new(Arc::new(Loaded::open(config, None)?)),
+            acceptor: certificates.map(Acceptor::new).transpose()?,
+            current: RwLock::new(Arc::new(loaded)),
             generation: AtomicU64::new(0),
             is_monitored: is_monitored(config).into(),
             counts: Mutex::default(),
@@ -108,11 +124,19 @@ impl Shared {
     /// Puts another configuration in force; on an error the former stays.
     pub(super) fn reload(&self, config: &Config) -> Result<(), WebError> {
         let loaded = Arc::new(Loaded::open(config, Some(&self.current()))?);
+        if let (Some(acceptor), Some(certificates)) = (&self.acceptor, &loaded.certificates) {
+            acceptor.replace(certificates.clone());
+        }
         self.is_monitored
             .store(is_monitored(config), Ordering::Relaxed);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Who holds handshakes, if connections are encrypted.
+    pub(super) fn acceptor(&self) -> Option<&Acceptor> {
+        self.acceptor.as_ref()
     }
 
     /// How often there was a reload.

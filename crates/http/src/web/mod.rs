@@ -15,6 +15,7 @@ mod handler;
 mod journal;
 mod limits;
 mod loaded;
+mod proof;
 mod redirect;
 mod run;
 mod server;
@@ -27,8 +28,9 @@ pub use config::{
 };
 pub use cors::{Cors, CorsError};
 pub use file::{ReadError, Wrong, parse, read};
+pub use proof::{Pair, Proof, Tls};
 pub use redirect::{Redirect, RedirectError};
-pub use run::{check, run};
+pub use run::{Announcement, check, run};
 pub use server::{Server, WebError};
 pub use source::Source;
 pub use users::{UserError, Users};

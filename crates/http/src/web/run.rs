@@ -7,19 +7,29 @@
 
 use super::config::{Config, Model};
 use super::loaded::Loaded;
-use super::server::{Loops, Server, WebError, addresses, open_log, provide};
+use super::server::{Loops, Server, WebError, addresses, fingerprint, open_log, provide};
 use super::source::Source;
 use crate::models::processes::{Load, Master};
 use crate::models::processes::{Policy, Program, Role, Service, Worker, role};
+use crate::tls::Fingerprint;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// What there is to say about a server that serves.
+#[derive(Debug, Clone, Copy)]
+pub struct Announcement<'a> {
+    /// Where it listens.
+    pub addresses: &'a [SocketAddr],
+    /// Of its certificate, if connections are encrypted.
+    pub fingerprint: Option<Fingerprint>,
+}
+
 /// Serves what `source` says until it is told to end. `announce` is called once, when
-/// connections are served at these addresses.
+/// connections are served.
 ///
 /// # Errors
 /// The configuration is wrong, what it names cannot be opened, or a worker failed.
-pub fn run(source: &Source, announce: impl Fn(&[SocketAddr]) + 'static) -> Result<(), WebError> {
+pub fn run(source: &Source, announce: impl Fn(Announcement<'_>) + 'static) -> Result<(), WebError> {
     let master = match role().map_err(WebError::Role)? {
         Role::Worker(worker) => return work(worker, source),
         Role::Master(master) => master,
@@ -39,7 +49,7 @@ fn serve_alone(
     mut master: Master,
     source: &Source,
     config: Config,
-    announce: impl Fn(&[SocketAddr]),
+    announce: impl Fn(Announcement<'_>),
 ) -> Result<(), WebError> {
     let program = Program::itself().map_err(WebError::Role)?;
     let listeners = provide(&config, master.take_listeners())?;
@@ -48,7 +58,10 @@ fn serve_alone(
     // Before anything is served, so that no signal is missed.
     let alone = master.alone().map_err(WebError::Role)?;
     let server = Server::start_on(config, listeners)?;
-    announce(server.addresses());
+    announce(Announcement {
+        addresses: server.addresses(),
+        fingerprint: server.fingerprint(),
+    });
     let mut serving = Serving { server, source };
     alone
         .run(&mut serving, copies, program.successor)
@@ -89,15 +102,20 @@ fn keep_workers(
     mut master: Master,
     source: &Source,
     config: Config,
-    announce: impl Fn(&[SocketAddr]) + 'static,
+    announce: impl Fn(Announcement<'_>) + 'static,
 ) -> Result<(), WebError> {
     // What is wrong is told here, and not by the first worker.
-    expect_servable(&config)?;
+    let fingerprint = fingerprint(&expect_servable(&config)?);
     let listeners = provide(&config, master.take_listeners())?;
     let addresses = addresses(&listeners).map_err(WebError::Role)?;
     let mut program = Program::itself().map_err(WebError::Role)?;
     program.is_pinned = config.pool.is_pinned;
-    program.ready = Box::new(move || announce(&addresses));
+    program.ready = Box::new(move || {
+        announce(Announcement {
+            addresses: &addresses,
+            fingerprint,
+        });
+    });
     let policy = policy(&config);
     let source = source.clone();
     program.check = Box::new(move || {
@@ -106,7 +124,7 @@ fn keep_workers(
             .map_err(|error| error.to_string())?;
         let checked = config.expect_same_workers(&next);
         checked
-            .and_then(|()| expect_servable(&next))
+            .and_then(|()| expect_servable(&next).map(drop))
             .map_err(|error| error.to_string())?;
         Ok(given)
     });
@@ -120,14 +138,14 @@ fn keep_workers(
 /// # Errors
 /// The configuration is wrong, or what it names cannot be opened.
 pub fn check(source: &Source) -> Result<(), WebError> {
-    expect_servable(&source.read()?)
+    expect_servable(&source.read()?).map(drop)
 }
 
-/// Whether workers could begin.
-fn expect_servable(config: &Config) -> Result<(), WebError> {
-    Loaded::open(config, None)?;
+/// Whether workers could begin; gives what they will have.
+fn expect_servable(config: &Config) -> Result<Loaded, WebError> {
+    let loaded = Loaded::open(config, None)?;
     open_log(config)?;
-    Ok(())
+    Ok(loaded)
 }
 
 fn policy(config: &Config) -> Policy {

@@ -4,7 +4,7 @@ use super::config::{AccessLog, Config, ConfigError, Model};
 use super::file::ReadError;
 use super::handler::Web;
 use super::journal::Journal;
-use super::loaded::Shared;
+use super::loaded::{Loaded, Shared};
 use crate::files::{OptionsError, RootError};
 use crate::limit::LimitError;
 use crate::log::{Format, Log, LogError, Trouble};
@@ -12,6 +12,7 @@ use crate::models::activation::{given_listeners, is_activated};
 use crate::models::processes::Scoreboard;
 use crate::models::{Patience, events, listeners_for, sequential, threads};
 use crate::serve::{Settings, Turn};
+use crate::tls::{Fingerprint, TlsError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -51,6 +52,9 @@ pub enum WebError {
     /// An option of a site is wrong.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// The server cannot prove who it is.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}{hint}")]
     Listen {
@@ -121,6 +125,12 @@ impl Server {
         &self.addresses
     }
 
+    /// Of the certificate for clients that ask for no other, if connections are
+    /// encrypted.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        fingerprint(&self.shared.current())
+    }
+
     /// Puts another configuration in force, without losing a connection.
     ///
     /// # Errors
@@ -182,6 +192,10 @@ impl Config {
     pub(super) fn expect_same_workers(&self, other: &Self) -> Result<(), WebError> {
         expect_same(&[
             ("the address to listen on", other.listen != self.listen),
+            (
+                "whether connections are encrypted",
+                other.tls.is_some() != self.tls.is_some(),
+            ),
             ("the model", other.model != self.model),
             ("the number of workers", other.workers != self.workers),
             (
@@ -228,7 +242,10 @@ impl Loops {
             .map(|log| Journal::new(log.lines(), self.format.unwrap_or_default()));
         let shared = Arc::clone(&self.shared);
         let web = Web::new(shared, journal, board).map_err(io::Error::other)?;
-        Ok(Turn::new(web, self.settings))
+        Ok(match self.shared.acceptor() {
+            Some(acceptor) => Turn::secured(web, self.settings, acceptor.clone()),
+            None => Turn::new(web, self.settings),
+        })
     }
 }
 
@@ -284,6 +301,11 @@ pub(super) fn provide(
     let each = config.model.listeners(config.workers);
     listeners_for(&config.listen, each, inherited)
         .map_err(|(address, source)| unable_to_listen(address, source))
+}
+
+pub(super) fn fingerprint(loaded: &Loaded) -> Option<Fingerprint> {
+    let certificates = loaded.certificates.as_ref()?;
+    Some(certificates.default_identity().fingerprint())
 }
 
 /// Where they listen, each once.

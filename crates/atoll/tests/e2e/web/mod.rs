@@ -1,6 +1,6 @@
 //! `atoll web` as a user runs it: what it answers ([`sites`]), what it refuses
-//! ([`refusals`]), and what signals, other programs and the death of workers do to the
-//! requests under way ([`signals`]).
+//! ([`refusals`]), how it proves itself ([`tls`]), and what signals, other programs and
+//! the death of workers do to the requests under way ([`signals`]).
 //!
 //! Every server has a service manager in the test, which it tells how it is: so nothing
 //! here waits for a time to pass.
@@ -8,6 +8,7 @@
 mod refusals;
 mod signals;
 mod sites;
+mod tls;
 
 use crate::{LIMIT, await_that, binary};
 use harness::process::{Process, Signal, signal};
@@ -113,10 +114,11 @@ impl Web {
     /// Where it says that it is.
     fn addresses(&self) -> Vec<SocketAddr> {
         let printed = fs::read_to_string(&self.log).unwrap();
-        let parts = printed.split("atoll: http://").skip(1);
-        parts
-            .map(|part| part.split('/').next().unwrap().parse().unwrap())
-            .collect()
+        let urls = printed.lines().filter_map(|line| {
+            let (_, url) = line.strip_prefix("atoll: http")?.split_once("://")?;
+            url.split('/').next()
+        });
+        urls.map(|address| address.parse().unwrap()).collect()
     }
 
     fn address(&self) -> SocketAddr {

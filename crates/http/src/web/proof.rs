@@ -1,0 +1,81 @@
+//! What a server proves itself with, as a configuration names it.
+
+use super::config::Config;
+use crate::tls::{Certificates, Identity, TlsError};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Connections are encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// For sites that have no certificate of their own.
+    pub proof: Proof,
+    /// How long browsers are to come back encrypted, and never otherwise (RFC 6797).
+    pub hsts: Option<Duration>,
+}
+
+/// What a server proves itself with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// A certificate that others have signed.
+    Files(Pair),
+    /// One that nobody else has signed; it is made at first use and kept in this file.
+    SelfSigned(PathBuf),
+}
+
+/// Two files in PEM form, which may be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The certificate, and behind it those above it.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+impl Pair {
+    fn read(&self) -> Result<Identity, TlsError> {
+        Identity::read(&self.certificate, &self.key)
+    }
+}
+
+/// Reads the certificates that `config` names, if it names any.
+pub(super) fn certificates(config: &Config) -> Result<Option<Certificates>, TlsError> {
+    let Some(tls) = &config.tls else {
+        return Ok(None);
+    };
+    let default = match &tls.proof {
+        Proof::Files(pair) => pair.read()?,
+        Proof::SelfSigned(path) => Identity::kept(path, &names(config))?,
+    };
+    let mut certificates = Certificates::new(default);
+    for site in &config.sites {
+        if let Some(pair) = &site.certificate {
+            let identity = pair.read()?;
+            for host in &site.hosts {
+                certificates = certificates.with(host, identity.clone());
+            }
+        }
+    }
+    Ok(Some(certificates))
+}
+
+/// What clients may call this server.
+fn names(config: &Config) -> Vec<String> {
+    let hosts = config.sites.iter().flat_map(|site| &site.hosts);
+    let hosts = hosts.map(|host| host.trim_matches(['[', ']']).to_owned());
+    let machine = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let addresses = config.listen.iter().map(|address| address.ip());
+    let addresses = addresses.filter(|address| !address.is_unspecified());
+    let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut known = BTreeSet::new();
+    hosts
+        .chain([machine])
+        .chain(addresses.map(|address| address.to_string()))
+        .chain(own)
+        .filter(|name| known.insert(name.clone()))
+        .collect()
+}
