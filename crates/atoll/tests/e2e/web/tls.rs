@@ -143,7 +143,8 @@ fn what_proves_nothing_is_named() {
         "web.yaml",
         "sites:\n- directory: www\n  hosts: [a]\n  tls: {certificate: a.pem, key: a.pem}\n",
     );
-    let words = ["web", "--config", text(&place.at("web.yaml"))];
+    let file = place.at("web.yaml");
+    let words = ["web", "--config", text(&file)];
     refused(&words, 1, "line 2: ");
     refused(&words, 1, "a certificate of its own needs");
 }
