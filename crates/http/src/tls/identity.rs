@@ -30,13 +30,13 @@ impl Identity {
     /// A file cannot be read or has no such thing, or the two are no pair.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let chain = read_chain(certificate)?;
-        let private = read_key(key)?;
         let first = chain.first().ok_or_else(|| TlsError::Missing {
             what: "certificate",
             label: "CERTIFICATE",
             path: certificate.to_owned(),
         })?;
         let fingerprint = Fingerprint::of(first);
+        let private = read_key(key)?;
         let malformed = |path: &Path, error: rustls::Error| TlsError::Malformed {
             path: path.to_owned(),
             reason: error.to_string(),

@@ -70,8 +70,10 @@ impl Place {
 
     /// The same with something for its standard input.
     fn start_with(&self, mut command: Command, input: Stdio) -> Web {
-        // One that has ended may have left it.
-        let _ = fs::remove_file(self.at("notify"));
+        // One that has ended may have left them.
+        for name in ["notify", "log"] {
+            let _ = fs::remove_file(self.at(name));
+        }
         let notices = UnixDatagram::bind(self.at("notify")).unwrap();
         notices.set_read_timeout(Some(LIMIT)).unwrap();
         command.env("NOTIFY_SOCKET", self.at("notify"));
