@@ -39,26 +39,53 @@ pub struct Options {
 #[derive(Subcommand)]
 enum Area {
     /// Two folders through one node, beside rsync
-    Sync(SyncOptions),
+    Sync(Run<Work>),
     /// The web server, beside nginx, lighttpd, hyper and axum
-    Http(http::Options),
+    Http(Run<http::Work>),
 }
 
-/// What to measure of synchronisation.
+/// What of a benchmark to run.
 #[derive(Args)]
-struct SyncOptions {
+struct Run<W: ValueEnum + Send + Sync + 'static> {
     /// How often each work runs; the median counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Only this work; may be given more than once
     #[arg(long, value_enum)]
-    only: Vec<Work>,
-    /// Small data sets, to try the benchmark itself; BENCHMARKS.md stays as it is
+    only: Vec<W>,
+    /// A small run, to try the benchmark itself; BENCHMARKS.md stays as it is
     #[arg(long)]
     quick: bool,
     /// An atoll binary to use instead of building one
     #[arg(long)]
     binary: Option<PathBuf>,
+}
+
+impl<W: ValueEnum + PartialEq + Send + Sync + 'static> Run<W> {
+    fn check(&self) -> anyhow::Result<()> {
+        if self.rounds == 0 {
+            bail!("--rounds is at least 1");
+        }
+        Ok(())
+    }
+
+    /// The works that are asked for, in their order.
+    fn works(&self) -> impl Iterator<Item = &W> {
+        let works = W::value_variants().iter();
+        works.filter(|work| self.only.is_empty() || self.only.contains(work))
+    }
+
+    /// Shows what came of it; a whole run becomes the section of BENCHMARKS.md.
+    fn finish(&self, area: &str, folder: &Path, report: &str) -> anyhow::Result<()> {
+        std::fs::remove_dir_all(folder)?;
+        println!("{report}");
+        let is_whole = self.only.is_empty() && !self.quick;
+        if is_whole {
+            report::write(area, report)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// The works, as in the bars of BENCHMARKS.md.
@@ -115,10 +142,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
 }
 
-fn run_sync(options: &SyncOptions) -> anyhow::Result<()> {
-    if options.rounds == 0 {
-        bail!("--rounds is at least 1");
-    }
+fn run_sync(options: &Run<Work>) -> anyhow::Result<()> {
+    options.check()?;
     packages::ensure(&[packages::RSYNC])?;
     let bench = Bench {
         binary: shell::atoll(options.binary.as_deref())?,
@@ -129,20 +154,11 @@ fn run_sync(options: &SyncOptions) -> anyhow::Result<()> {
     let machine = machine::describe(&bench.folder)?;
     eprintln!("{machine}");
     let mut rows = Vec::new();
-    for work in Work::value_variants() {
-        if options.only.is_empty() || options.only.contains(work) {
-            rows.extend(bench.measure(*work)?);
-        }
+    for work in options.works() {
+        rows.extend(bench.measure(*work)?);
     }
-    std::fs::remove_dir_all(&bench.folder)?;
     let report = report::text(&machine, bench.rounds, &rows);
-    println!("{report}");
-    let is_whole = options.only.is_empty() && !options.quick;
-    if is_whole {
-        report::write("sync", &report)
-    } else {
-        Ok(())
-    }
+    options.finish("sync", &bench.folder, &report)
 }
 
 impl Bench {

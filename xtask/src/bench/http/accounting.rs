@@ -30,18 +30,40 @@ pub fn tree_resident(root: u32) -> anyhow::Result<u64> {
     Ok(sum)
 }
 
+/// Bytes of memory that are theirs: what several processes share counts once.
+///
+/// # Errors
+/// As [`tree_cpu`].
+pub fn tree_share(root: u32) -> anyhow::Result<u64> {
+    let mut sum = 0;
+    for pid in tree(root)? {
+        sum += kilobytes(&format!("/proc/{pid}/smaps_rollup"), "Pss:")? * 1024;
+    }
+    Ok(sum)
+}
+
 fn resident(pid: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("no VmRSS")?;
-    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes * 1024)
+    Ok(kilobytes(&format!("/proc/{pid}/status"), "VmRSS:")? * 1024)
+}
+
+/// The number in the line of `file` that begins with `name`.
+fn kilobytes(file: &str, name: &str) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(file)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let line = line.with_context(|| format!("{file} has no {name}"))?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 /// `root` and all processes beneath it.
 fn tree(root: u32) -> anyhow::Result<Vec<u32>> {
+    forest(vec![root])
+}
+
+/// `found` and all processes beneath them.
+///
+/// # Errors
+/// When processes cannot be listed.
+pub fn forest(mut found: Vec<u32>) -> anyhow::Result<Vec<u32>> {
     let mut pairs = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
@@ -55,11 +77,13 @@ fn tree(root: u32) -> anyhow::Result<Vec<u32>> {
             pairs.push((pid, parent));
         }
     }
-    let mut found = vec![root];
     let mut seen = 0;
     while let Some(&pid) = found.get(seen) {
-        let children = pairs.iter().filter(|(_, parent)| *parent == pid);
-        found.extend(children.map(|(child, _)| *child));
+        for &(child, parent) in &pairs {
+            if parent == pid && !found.contains(&child) {
+                found.push(child);
+            }
+        }
         seen += 1;
     }
     Ok(found)

@@ -1,15 +1,12 @@
 //! Connections that have asked once and then stay, and the memory they take.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
-
 use anyhow::{Context, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::accounting;
+use super::client::Client;
 use super::servers::Running;
 use super::table::Figures;
-use super::{SMALL, accounting};
 
 /// Connections before memory is looked at: buffers and caches that every server
 /// has once are there then.
@@ -17,9 +14,6 @@ const FIRST: usize = 100;
 
 /// Descriptors beside those of the connections.
 const OTHER_DESCRIPTORS: usize = 500;
-
-/// Nobody takes longer for one small file.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// Lets this process and those that it starts hold `count` connections.
 ///
@@ -59,7 +53,7 @@ pub fn hold(running: &Running, count: usize) -> anyhow::Result<Figures> {
     })
 }
 
-fn open(running: &Running, count: usize) -> anyhow::Result<Vec<TcpStream>> {
+fn open(running: &Running, count: usize) -> anyhow::Result<Vec<Client>> {
     (0..count)
         .map(|number| {
             ask(running.address())
@@ -69,29 +63,10 @@ fn open(running: &Running, count: usize) -> anyhow::Result<Vec<TcpStream>> {
 }
 
 /// A connection on which a small file was asked for and received.
-fn ask(address: &str) -> anyhow::Result<TcpStream> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    write!(stream, "GET {SMALL} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
-    let mut received = Vec::new();
-    let mut piece = [0; 4096];
-    while !is_whole(&received) {
-        let read = stream.read(&mut piece)?;
-        ensure!(read > 0, "the connection was closed");
-        received.extend_from_slice(&piece[..read]);
-    }
-    ensure!(
-        received.starts_with(b"HTTP/1.1 200 "),
-        "it answered {}",
-        String::from_utf8_lossy(&received[..received.len().min(200)])
-    );
-    Ok(stream)
-}
-
-/// Whether the head and the 1 KiB behind it are there.
-fn is_whole(received: &[u8]) -> bool {
-    let head = received.windows(4).position(|four| four == b"\r\n\r\n");
-    head.is_some_and(|end| {
-        received.len() >= end + 4 + 1024 || !received.starts_with(b"HTTP/1.1 200 ")
-    })
+fn ask(address: &str) -> anyhow::Result<Client> {
+    let mut client = Client::connect(address)?;
+    client.ask()?;
+    let response = client.receive()?;
+    ensure!(response.status == 200, "it answered {}", response.status);
+    Ok(client)
 }

@@ -5,17 +5,18 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::servers::Running;
 use super::table::Figures;
-use super::{Bench, accounting};
+use super::{Bench, SMALL, accounting};
 use crate::shell;
 
 /// Requests that are sent at once where they are pipelined.
 pub const DEPTH: usize = 16;
 
-/// The core that load comes from.
-const CORE: &str = "1";
+/// The first core that load comes from; those below it are the server's.
+const CORE: usize = 1;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,26 @@ pub struct Load {
     pub is_pipelined: bool,
     /// Each request ends its connection.
     pub closes: bool,
+    /// wrk's own threads, each on a core of its own.
+    pub threads: usize,
+    /// The first of these cores.
+    pub core: usize,
+    /// A client that waits long is no error: the server serves few at a time.
+    pub waits: bool,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            target: SMALL,
+            connections: 64,
+            is_pipelined: false,
+            closes: false,
+            threads: 1,
+            core: CORE,
+            waits: false,
+        }
+    }
 }
 
 /// What wrk saw.
@@ -39,14 +60,37 @@ struct Seen {
     p99: Duration,
 }
 
+/// Keeps this process, which is a client too, on the core of the load.
+///
+/// # Errors
+/// When it may not choose.
+pub fn stay_off_the_server() -> anyhow::Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(CORE);
+    sched_setaffinity(None, &cores).context("cannot choose a core")
+}
+
 /// Loads a server, and takes what it used meanwhile.
 ///
 /// # Errors
 /// When wrk fails or an answer is not a success.
 pub fn measure(running: &Running, load: &Load, bench: &Bench) -> anyhow::Result<Figures> {
     run(running, load, bench, bench.scale.warm_up)?;
+    look(running, load, bench, bench.scale.load)
+}
+
+/// The same for `time`, at a server that may be cold.
+///
+/// # Errors
+/// As [`measure`].
+pub fn look(
+    running: &Running,
+    load: &Load,
+    bench: &Bench,
+    time: Duration,
+) -> anyhow::Result<Figures> {
     let before = accounting::tree_cpu(running.pid())?;
-    let seen = run(running, load, bench, bench.scale.load)?;
+    let seen = run(running, load, bench, time)?;
     let used = accounting::tree_cpu(running.pid())? - before;
     ensure!(seen.requests > 0, "{} answered nothing", running.name());
     Ok(Figures {
@@ -59,9 +103,14 @@ pub fn measure(running: &Running, load: &Load, bench: &Bench) -> anyhow::Result<
 
 fn run(running: &Running, load: &Load, bench: &Bench, time: Duration) -> anyhow::Result<Seen> {
     let mut wrk = Command::new("taskset");
-    wrk.args(["-c", CORE, "wrk", "--threads", "1", "--latency"])
+    let cores = format!("{}-{}", load.core, load.core + load.threads - 1);
+    wrk.args(["-c", &cores, "wrk", "--latency"])
+        .args(["--threads", &load.threads.to_string()])
         .args(["--connections", &load.connections.to_string()])
         .args(["--duration", &format!("{}s", time.as_secs())]);
+    if load.waits {
+        wrk.args(["--timeout", "60s"]);
+    }
     if load.closes {
         wrk.args(["--header", "Connection: close"]);
     }

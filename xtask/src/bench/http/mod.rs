@@ -8,23 +8,33 @@
 //!    counts.
 //! 3. `table` puts the medians beside the bars and into BENCHMARKS.md.
 //!
+//! 4. Some works answer questions of their own, with tables of their own: `models`
+//!    puts the models side by side, `scaling` gives them more cores, `recycle` counts
+//!    what fails while workers are replaced, `slow` holds thousands of slow clients.
+//!    They run once, whatever the rounds.
+//!
 //! `servers` starts the servers, `accounting` reads what they used, `load` runs wrk,
 //! `idle` holds connections open. Nothing here is a test: a missed bar is a figure.
 
 mod accounting;
+mod client;
 mod idle;
 mod load;
+mod models;
+mod recycle;
+mod scaling;
 mod servers;
+mod slow;
 mod table;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
 
-use super::{fresh, machine, report};
+use super::{Run, fresh, machine};
 use crate::{packages, shell};
 use load::Load;
 use servers::Server;
@@ -35,26 +45,9 @@ const SMALL: &str = "/1k.txt";
 const LARGE: &str = "/1m.bin";
 const ROUTE: &str = "/hello/world";
 
-/// What to measure.
-#[derive(Args)]
-pub struct Options {
-    /// How often each work runs; the median counts
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Only this work; may be given more than once
-    #[arg(long, value_enum)]
-    only: Vec<Work>,
-    /// Short runs, to try the benchmark itself; BENCHMARKS.md stays as it is
-    #[arg(long)]
-    quick: bool,
-    /// An atoll binary to use instead of building one
-    #[arg(long)]
-    binary: Option<PathBuf>,
-}
-
 /// The works, as in the bars of BENCHMARKS.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Work {
+pub enum Work {
     /// A file of 1 KiB over 64 connections that stay
     KeepAlive,
     /// The same, 16 requests at once
@@ -67,6 +60,14 @@ enum Work {
     Idle,
     /// A small route of an axum router
     Dynamic,
+    /// All models, with more and more workers, and all ways to spread connections
+    Models,
+    /// More and more cores
+    Scaling,
+    /// Workers that are replaced, and a program that is, under load
+    Recycle,
+    /// Thousands of clients that are slow in one way
+    Slow,
 }
 
 /// How long and how much.
@@ -74,19 +75,33 @@ struct Scale {
     warm_up: Duration,
     load: Duration,
     idle_connections: usize,
+    /// For each row of a table that has many.
+    glance: Duration,
+    /// Connections that come at once.
+    crowd: usize,
+    recycle_requests: u64,
+    slow_connections: usize,
 }
 
-/// Long enough that a tick of the kernel's accounting (10 ms) is 0.1 %.
+/// Long enough that a tick of the kernel's accounting (10 ms) is 0.2 %.
 const FULL: Scale = Scale {
     warm_up: Duration::from_secs(1),
-    load: Duration::from_secs(10),
+    load: Duration::from_secs(5),
     idle_connections: 10_000,
+    glance: Duration::from_secs(2),
+    crowd: 1000,
+    recycle_requests: 1_000_000,
+    slow_connections: 5000,
 };
 
 const QUICK: Scale = Scale {
     warm_up: Duration::from_secs(1),
     load: Duration::from_secs(2),
     idle_connections: 1000,
+    glance: Duration::from_secs(1),
+    crowd: 100,
+    recycle_requests: 100_000,
+    slow_connections: 500,
 };
 
 /// One run of the benchmark.
@@ -103,10 +118,8 @@ struct Bench {
 ///
 /// # Errors
 /// When a program fails, or a server answers with an error.
-pub fn run(options: &Options) -> anyhow::Result<()> {
-    if options.rounds == 0 {
-        bail!("--rounds is at least 1");
-    }
+pub fn run(options: &Run<Work>) -> anyhow::Result<()> {
+    options.check()?;
     let cores = std::thread::available_parallelism()?.get();
     ensure!(
         cores >= 2,
@@ -121,24 +134,28 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         scale: if options.quick { &QUICK } else { &FULL },
     };
     bench.make_site()?;
-    idle::allow_connections(bench.scale.idle_connections)?;
+    idle::allow_connections(
+        bench
+            .scale
+            .idle_connections
+            .max(bench.scale.slow_connections),
+    )?;
     let machine = describe()?;
     eprintln!("{machine}");
+    load::stay_off_the_server()?;
     let mut measured = Vec::new();
-    for work in Work::value_variants() {
-        if options.only.is_empty() || options.only.contains(work) {
-            measured.push(bench.measure(*work)?);
+    let mut sections = String::new();
+    for work in options.works() {
+        match work {
+            Work::Models => sections += &models::run(&bench)?,
+            Work::Scaling => sections += &scaling::run(&bench, cores)?,
+            Work::Recycle => sections += &recycle::run(&bench)?,
+            Work::Slow => sections += &slow::run(&bench)?,
+            _ => measured.push(bench.measure(*work)?),
         }
     }
-    std::fs::remove_dir_all(&bench.folder)?;
-    let report = table::text(&machine, bench.rounds, &measured);
-    println!("{report}");
-    let is_whole = options.only.is_empty() && !options.quick;
-    if is_whole {
-        report::write("http", &report)
-    } else {
-        Ok(())
-    }
+    let report = table::text(&machine, bench.rounds, &measured) + &sections;
+    options.finish("http", &bench.folder, &report)
 }
 
 impl Work {
@@ -161,11 +178,9 @@ impl Work {
         let plain = Load {
             target: SMALL,
             connections: 64,
-            is_pipelined: false,
-            closes: false,
+            ..Load::default()
         };
         match self {
-            Self::KeepAlive | Self::Idle => plain,
             Self::Pipelined => Load {
                 is_pipelined: true,
                 ..plain
@@ -184,6 +199,7 @@ impl Work {
                 target: ROUTE,
                 ..plain
             },
+            _ => plain,
         }
     }
 }

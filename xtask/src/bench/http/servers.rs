@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, getuid, kill_process};
 use super::{Bench, SMALL};
 
 /// The core that servers run on.
-const CORE: &str = "0";
+pub const CORE: &str = "0";
 
 /// A server is there, or gone, within this time.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -59,19 +59,27 @@ impl Server {
         }
     }
 
-    /// Starts it on a free port, and waits until it accepts.
+    /// Starts it with one worker, on a free port, and waits until it accepts.
     ///
     /// # Errors
     /// When it does not start; the message has the end of its log.
     pub fn start(self, bench: &Bench) -> anyhow::Result<Running> {
+        self.start_as(bench, CORE, &["--workers", "1"])
+    }
+
+    /// The same on other cores, and with these flags if it is `atoll web`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_as(self, bench: &Bench, cores: &str, flags: &[&str]) -> anyhow::Result<Running> {
         // Whoever takes the port in between makes this fail, and nothing worse.
         let free = TcpListener::bind("127.0.0.1:0")?;
         let port = free.local_addr()?.port();
         drop(free);
         let address = format!("127.0.0.1:{port}");
         let mut command = Command::new("taskset");
-        command.args(["-c", CORE]);
-        self.arguments(&mut command, bench, &address, port)?;
+        command.args(["-c", cores]);
+        self.arguments(&mut command, bench, flags, &address)?;
         let log = bench.folder.join("server.log");
         let process = Process::start(self.name(), &mut command, &log)?;
         let mut running = Running {
@@ -87,8 +95,8 @@ impl Server {
         self,
         command: &mut Command,
         bench: &Bench,
+        flags: &[&str],
         address: &str,
-        port: u16,
     ) -> anyhow::Result<()> {
         match self {
             Self::Atoll => {
@@ -96,17 +104,18 @@ impl Server {
                     .arg(&bench.atoll)
                     .arg("web")
                     .arg(bench.site())
-                    .args(["--listen", address, "--workers", "1"]);
+                    .args(["--listen", address])
+                    .args(flags);
             }
             Self::Nginx => {
                 let path = bench.folder.join("nginx.conf");
-                write(&path, &nginx(&bench.folder, &bench.site(), port))?;
+                write(&path, &nginx(&bench.folder, &bench.site(), address))?;
                 command.arg("nginx").arg("-p").arg(&bench.folder);
                 command.arg("-c").arg(path).args(["-e", "stderr"]);
             }
             Self::Lighttpd => {
                 let path = bench.folder.join("lighttpd.conf");
-                write(&path, &lighttpd(&bench.site(), port))?;
+                write(&path, &lighttpd(&bench.site(), address))?;
                 command.args(["lighttpd", "-D", "-f"]).arg(path);
             }
             Self::Hyper => self.rival(command, "hyper", bench, address),
@@ -131,6 +140,11 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
     }
 
     /// Its process, above all others it has.
@@ -172,7 +186,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn nginx(folder: &Path, site: &Path, port: u16) -> String {
+fn nginx(folder: &Path, site: &Path, address: &str) -> String {
     let (folder, site) = (folder.display(), site.display());
     // As root it would serve as somebody who may not read the site.
     let user = if getuid().is_root() {
@@ -202,16 +216,17 @@ http {{
   fastcgi_temp_path {folder}/nginx-fastcgi;
   uwsgi_temp_path {folder}/nginx-uwsgi;
   scgi_temp_path {folder}/nginx-scgi;
-  server {{ listen 127.0.0.1:{port} backlog=4096; root {site}; }}
+  server {{ listen {address} backlog=4096; root {site}; }}
 }}
 "
     )
 }
 
-fn lighttpd(site: &Path, port: u16) -> String {
+fn lighttpd(site: &Path, address: &str) -> String {
+    let (host, port) = address.split_once(':').unwrap_or((address, "80"));
     format!(
         "server.document-root = \"{site}\"
-server.bind = \"127.0.0.1\"
+server.bind = \"{host}\"
 server.port = {port}
 server.event-handler = \"linux-sysepoll\"
 server.network-backend = \"sendfile\"

@@ -143,6 +143,8 @@ fn name(work: Work) -> String {
         Work::Connect => "a new connection per request".to_owned(),
         Work::Idle => "an idle keep-alive connection".to_owned(),
         Work::Dynamic => "small dynamic route through axum".to_owned(),
+        // They have tables of their own.
+        Work::Models | Work::Scaling | Work::Recycle | Work::Slow => String::new(),
     }
 }
 
@@ -151,7 +153,7 @@ fn bar(work: Work, server: Server) -> Option<f64> {
     bar.map(|bar| bar.2)
 }
 
-fn verdict(is_met: bool) -> &'static str {
+pub fn verdict(is_met: bool) -> &'static str {
     if is_met { "met" } else { "**missed**" }
 }
 
