@@ -22,7 +22,7 @@ use bytes::{Buf, Bytes};
 use http::StatusCode;
 use http::request::Parts;
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
@@ -125,6 +125,7 @@ pub(super) struct Call {
 impl<H: Handler> Drop for Driver<H> {
     fn drop(&mut self) {
         self.tell_pending();
+        self.turn.forget(&self.wire.watched);
         if !self.has_left {
             self.turn.leave();
         }
@@ -154,8 +155,16 @@ impl<H: Handler> Driver<H> {
                         wire,
                         ..
                     } = &mut *self;
+                    let mut call = Some(call);
+                    let begun = poll_fn(|context| {
+                        let begin = |call| exchange::begin(turn, protocol, wire, call, context);
+                        Poll::Ready(call.take().map_or(Ok(None), begin))
+                    });
+                    let Some(open) = begun.await? else {
+                        continue;
+                    };
                     // Boxed: a connection that only serves files stays small.
-                    let exchange = Box::pin(exchange::run(turn, protocol, wire, call));
+                    let exchange = Box::pin(exchange::run(turn, protocol, wire, open));
                     if let Some(talk) = exchange.await? {
                         return Ok(Some(Departure::Talk(talk)));
                     }
@@ -201,12 +210,14 @@ impl<H: Handler> Driver<H> {
         let watched = &self.wire.watched;
         let waiting = self.protocol.waiting();
         watched.is_idle.set(waiting == Waiting::Idle);
+        // The turn that has just ended read the clock.
+        let now = self.turn.moment();
         match waiting {
-            Waiting::Idle => self.turn.expect(watched, timeouts.idle),
+            Waiting::Idle => self.turn.expect(watched, now, timeouts.idle),
             // The clock for a head runs from its first byte: it is not set again.
             Waiting::Head if watched.awaits_head.replace(true) => {}
-            Waiting::Head => self.turn.expect(watched, timeouts.head),
-            Waiting::Body | Waiting::Nothing => self.turn.expect(watched, timeouts.body),
+            Waiting::Head => self.turn.expect(watched, now, timeouts.head),
+            Waiting::Body | Waiting::Nothing => self.turn.expect(watched, now, timeouts.body),
         }
         if waiting != Waiting::Head {
             watched.awaits_head.set(false);
@@ -419,8 +430,8 @@ impl<H: Handler> Driver<H> {
             watched.socket.shut_down_writing();
             // Nothing is lost with it any more.
             watched.is_idle.set(true);
-            self.turn
-                .expect(&watched, self.turn.settings.timeouts.linger);
+            let linger = self.turn.settings.timeouts.linger;
+            self.turn.expect(&watched, self.turn.now(), linger);
             let mut left = self.turn.settings.limits.drain_bytes;
             while left > 0 && !watched.is_expired.get() {
                 watched.socket.readable().await?;
@@ -549,7 +560,7 @@ impl Wire {
     }
 
     async fn wait_to_write<H>(&self, turn: &Turn<H>) -> io::Result<()> {
-        turn.expect(&self.watched, turn.settings.timeouts.write);
+        turn.expect(&self.watched, turn.now(), turn.settings.timeouts.write);
         self.watched.awaits_room.set(true);
         let writable = self.watched.socket.writable().await;
         self.watched.awaits_room.set(false);

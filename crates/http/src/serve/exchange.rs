@@ -7,6 +7,7 @@
 use super::connection::{Call, Wire};
 use super::handler::{Answering, BoxBody, Handler};
 use super::incoming::{BodyError, Incoming, Slot};
+use super::record::Kept;
 use super::turn::Turn;
 use super::upgrade::{Switch, Talk, Upgrade};
 use crate::files::{FileRange, Part};
@@ -14,7 +15,7 @@ use crate::h1::{BodyPlan, BodySize, BodyStep, Connection, Reject, RespondError, 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use http_body::Body;
+use http_body::{Body, Frame};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -24,17 +25,33 @@ use std::task::{Context, Poll};
 /// Written before it is sent, while the service has more at hand.
 const FLUSH_BYTES: usize = 64 * 1024;
 
-/// Lets the handler answer the request of `parts`, whose content is still to be
-/// received, and sends the answer. If that ends HTTP, gives what is said then.
+/// An exchange that needs time.
+pub(super) struct Open {
+    answer: Answer,
+    slot: Option<Arc<Slot>>,
+    kept: Option<Kept>,
+}
+
+enum Answer {
+    Awaited(Answering),
+    There(Box<Response<BoxBody>>, Taken),
+}
+
+/// What a body gave when it was polled, if it was.
+type Taken = Option<Option<Result<Frame<Bytes>, <BoxBody as Body>::Error>>>;
+
+/// Lets the handler answer a request whose content is still to be received. An
+/// answer that is there at once, and whole, is sent; another is left open.
 ///
 /// # Errors
 /// The connection broke.
-pub(super) async fn run<H: Handler>(
+pub(super) fn begin<H: Handler>(
     turn: &Turn<H>,
     protocol: &mut Connection,
     wire: &mut Wire,
     call: Box<Call>,
-) -> io::Result<Option<Talk>> {
+    context: &mut Context<'_>,
+) -> io::Result<Option<Box<Open>>> {
     let Call { parts, kept } = *call;
     let (body, slot) = if protocol.body_remains() {
         let slot = Arc::new(Slot::default());
@@ -43,12 +60,96 @@ pub(super) async fn run<H: Handler>(
     } else {
         (Incoming::empty(), None)
     };
-    turn.expect_nothing(&wire.watched);
     let mut request = Request::from_parts(parts, body);
     if protocol.may_upgrade() {
         request.extensions_mut().insert(Upgrade::offered());
     }
     let mut answering = turn.handler.call(wire.watched.peer, request);
+    let answer = match answering.as_mut().poll(context) {
+        Poll::Pending => Answer::Awaited(answering),
+        Poll::Ready(mut response) => match whole(&mut response, context) {
+            Ok(content) if slot.is_none() && wire.unsent.is_empty() => {
+                respond_at_once(turn, protocol, wire, &response, &content)?;
+                if let Some(kept) = kept {
+                    let given = content.len() as u64;
+                    let bytes = given.saturating_sub(wire.unsent_length());
+                    let asked = Some(kept.asked());
+                    turn.tell(
+                        wire.watched.peer,
+                        asked,
+                        response.status(),
+                        bytes,
+                        kept.begun,
+                    );
+                }
+                return Ok(None);
+            }
+            Ok(content) => Answer::There(Box::new(response), Some(Some(Ok(Frame::data(content))))),
+            Err(taken) => Answer::There(Box::new(response), taken),
+        },
+    };
+    turn.expect_nothing(&wire.watched);
+    Ok(Some(Box::new(Open { answer, slot, kept })))
+}
+
+/// The content of `response`, if it is short and there at once; else what of it was
+/// taken.
+fn whole(response: &mut Response<BoxBody>, context: &mut Context<'_>) -> Result<Bytes, Taken> {
+    let extensions = response.extensions();
+    let is_plain = extensions.is_empty()
+        || (extensions.get::<FileRange>().is_none() && !Switch::is_in(extensions));
+    let length = response.body().size_hint().exact();
+    let length = length.filter(|length| is_plain && *length <= FLUSH_BYTES as u64);
+    let body = response.body_mut();
+    match length {
+        None => Err(None),
+        Some(_) if body.is_end_stream() => Ok(Bytes::new()),
+        Some(length) => match Pin::new(&mut *body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(content) if content.len() as u64 == length && body.is_end_stream() => {
+                    Ok(content)
+                }
+                Ok(content) => Err(Some(Some(Ok(Frame::data(content))))),
+                Err(frame) => Err(Some(Some(Ok(frame)))),
+            },
+            Poll::Ready(taken) => Err(Some(taken)),
+            Poll::Pending => Err(None),
+        },
+    }
+}
+
+/// Sends a response whose content is whole, all of it at once.
+fn respond_at_once<H>(
+    turn: &Turn<H>,
+    protocol: &mut Connection,
+    wire: &mut Wire,
+    response: &Response<BoxBody>,
+    content: &[u8],
+) -> io::Result<()> {
+    let mut output = turn.output.borrow_mut();
+    output.clear();
+    let written = protocol
+        .respond(&mut output, response.status(), &turn.date())
+        .and_then(|begun| begun.fields(response.headers()).finish_with(content));
+    if let Err(error) = written {
+        tracing::warn!("a response could not be sent: {error}");
+        protocol.abort();
+    }
+    wire.send_now(&output)
+}
+
+/// Waits for what is still to come of an exchange, and sends it. If that ends HTTP,
+/// gives what is said then.
+///
+/// # Errors
+/// The connection broke.
+pub(super) async fn run<H: Handler>(
+    turn: &Turn<H>,
+    protocol: &mut Connection,
+    wire: &mut Wire,
+    open: Box<Open>,
+) -> io::Result<Option<Talk>> {
+    let Open { answer, slot, kept } = *open;
     let mut exchange = Exchange {
         turn,
         protocol,
@@ -56,13 +157,15 @@ pub(super) async fn run<H: Handler>(
         slot,
         content_bytes: 0,
     };
-    let mut response = exchange.answer(&mut answering).await?;
-    drop(answering);
+    let (mut response, taken) = match answer {
+        Answer::Awaited(mut answering) => (exchange.answer(&mut answering).await?, None),
+        Answer::There(response, taken) => (*response, taken),
+    };
     let mut status = response.status();
     let talk = Switch::take(response.extensions_mut());
     let sent = match talk {
         Some(talk) => exchange.switch(response.headers(), talk, &mut status).await,
-        None => exchange.respond(response).await.map(|()| None),
+        None => exchange.respond(response, taken).await.map(|()| None),
     };
     if let Some(kept) = kept {
         let given = exchange.content_bytes;
@@ -98,17 +201,23 @@ impl<H: Handler> Exchange<'_, H> {
         }
     }
 
-    /// Sends the response.
-    async fn respond(&mut self, response: Response<BoxBody>) -> io::Result<()> {
+    /// Sends the response, of whose content some was taken already.
+    async fn respond(&mut self, response: Response<BoxBody>, taken: Taken) -> io::Result<()> {
         let (mut head, mut body) = response.into_parts();
         self.wire.send_all(self.turn).await?;
         let range = head.extensions.remove::<FileRange>();
         let size = match &range {
             Some(range) => BodySize::Known(range.span.length),
-            None => body
-                .size_hint()
-                .exact()
-                .map_or(BodySize::Streaming, BodySize::Known),
+            None => {
+                let frame = taken
+                    .as_ref()
+                    .and_then(|taken| taken.as_ref()?.as_ref().ok());
+                let first = frame.and_then(Frame::data_ref).map_or(0, Bytes::len);
+                let left = body.size_hint().exact();
+                left.map_or(BodySize::Streaming, |left| {
+                    BodySize::Known(left + first as u64)
+                })
+            }
         };
         self.turn.now();
         let mut out = Vec::with_capacity(512);
@@ -119,7 +228,7 @@ impl<H: Handler> Exchange<'_, H> {
         match (begun, range) {
             (Ok(BodyPlan::Nothing), _) => self.wire.send_now(&out)?,
             (Ok(BodyPlan::Send), Some(range)) => self.send_file(out, range)?,
-            (Ok(BodyPlan::Send), None) => self.stream(out, &mut body).await?,
+            (Ok(BodyPlan::Send), None) => self.stream(out, taken, &mut body).await?,
             (Err(error), _) => {
                 tracing::warn!("a response could not be sent: {error}");
                 self.protocol.abort();
@@ -167,7 +276,12 @@ impl<H: Handler> Exchange<'_, H> {
     }
 
     /// Sends the pieces of `body` as they come, and feeds the service meanwhile.
-    async fn stream(&mut self, mut out: Vec<u8>, body: &mut BoxBody) -> io::Result<()> {
+    async fn stream(
+        &mut self,
+        mut out: Vec<u8>,
+        mut taken: Taken,
+        body: &mut BoxBody,
+    ) -> io::Result<()> {
         let mut trailers = None;
         loop {
             let step = poll_fn(|context| match Pin::new(&mut *body).poll_frame(context) {
@@ -175,7 +289,11 @@ impl<H: Handler> Exchange<'_, H> {
                 Poll::Pending if !out.is_empty() => Poll::Ready(None),
                 Poll::Pending => self.poll_readable(context).map(|()| None),
             });
-            let frame = match step.await {
+            let next = match taken.take() {
+                Some(taken) => Some(taken),
+                None => step.await,
+            };
+            let frame = match next {
                 // Nothing at hand: what was written goes out first.
                 None if !out.is_empty() => {
                     self.flush(&mut out).await?;
@@ -228,8 +346,9 @@ impl<H: Handler> Exchange<'_, H> {
         if !self.wire.held.is_empty() || self.protocol.continue_due() {
             return Poll::Ready(());
         }
+        let patience = self.turn.settings.timeouts.body;
         self.turn
-            .expect(&self.wire.watched, self.turn.settings.timeouts.body);
+            .expect(&self.wire.watched, self.turn.now(), patience);
         self.wire.poll_readable(context)
     }
 

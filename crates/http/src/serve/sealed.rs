@@ -34,7 +34,7 @@ pub(super) async fn shake_hands<H>(turn: &Turn<H>, wire: &mut Wire) -> io::Resul
     let Some(sealed) = &mut wire.sealed else {
         return Ok(false);
     };
-    turn.expect(watched, turn.settings.timeouts.handshake);
+    turn.expect(watched, turn.now(), turn.settings.timeouts.handshake);
     loop {
         match sealed.shake(&watched.socket) {
             Ok(()) => break,

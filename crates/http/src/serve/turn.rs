@@ -34,6 +34,10 @@ const MAX_HANDSHAKES: usize = 1024;
 /// How often the watch looks at deadlines; they are late by this much at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long the time of day is not asked for: a clock that somebody sets is believed
+/// after this.
+const COMPARE_EVERY: Duration = Duration::from_secs(1);
+
 /// What a loop is told to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
@@ -95,7 +99,7 @@ pub struct Turn<H> {
     pub(super) input: RefCell<Box<[u8]>>,
     pub(super) output: RefCell<Vec<u8>>,
     clock: RefCell<Clock>,
-    watched: RefCell<Vec<Weak<Watched>>>,
+    watched: RefCell<Places>,
     phase: Cell<Phase>,
     counts: Cell<Counts>,
     /// The phase is another.
@@ -113,6 +117,8 @@ pub struct Turn<H> {
 pub(super) struct Watched {
     pub(super) socket: Socket,
     pub(super) peer: SocketAddr,
+    /// Where it is among those that are watched.
+    place: usize,
     /// Seconds of the loop's clock; [`NEVER`] while it waits for nobody.
     deadline: Cell<u32>,
     /// The watch has shut the socket down.
@@ -144,11 +150,42 @@ impl Watched {
 
 const NEVER: u32 = u32::MAX;
 
+/// The connections that are watched, each in a place of its own.
+#[derive(Debug, Default)]
+struct Places {
+    /// A free place has nobody.
+    entries: Vec<Weak<Watched>>,
+    free: Vec<usize>,
+}
+
+impl Places {
+    /// A place for somebody.
+    fn take(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.entries.push(Weak::new());
+            self.entries.len() - 1
+        })
+    }
+
+    fn give_back(&mut self, place: usize) {
+        self.entries[place] = Weak::new();
+        self.free.push(place);
+    }
+
+    fn open(&self) -> impl Iterator<Item = Rc<Watched>> {
+        self.entries.iter().filter_map(Weak::upgrade)
+    }
+}
+
+/// The time that has passed is asked for with each turn; the time of day, once a
+/// second.
 #[derive(Debug)]
 struct Clock {
     begun: Instant,
     /// Of the last reading.
     moment: Moment,
+    /// When the time of day was asked for, on both clocks.
+    compared: Option<Moment>,
     second: u64,
     date: [u8; 29],
 }
@@ -216,7 +253,7 @@ impl<H> Turn<H> {
             input: RefCell::new(vec![0; read_bytes(&settings.limits)].into_boxed_slice()),
             output: RefCell::new(Vec::with_capacity(READ_BYTES)),
             clock: RefCell::new(Clock::new()),
-            watched: RefCell::new(Vec::new()),
+            watched: RefCell::default(),
             phase: Cell::new(Phase::default()),
             counts: Cell::new(Counts::default()),
             changed: Notify::new(),
@@ -244,7 +281,7 @@ impl<H> Turn<H> {
         self.phase.set(phase);
         self.changed.notify_waiters();
         if phase == Phase::Ending {
-            for connection in self.watched.borrow().iter().filter_map(Weak::upgrade) {
+            for connection in self.watched.borrow().open() {
                 if connection.is_idle.get() {
                     // Its reader sees what came before, and then the end.
                     connection.socket.shut_down_reading();
@@ -285,15 +322,11 @@ impl<H> Turn<H> {
 
     fn end_expired(&self) {
         let now = self.seconds();
-        self.watched.borrow_mut().retain(|watched| {
-            let Some(connection) = watched.upgrade() else {
-                return false;
-            };
+        for connection in self.watched.borrow().open() {
             if connection.deadline.get() <= now {
                 connection.expire();
             }
-            true
-        });
+        }
     }
 
     /// Takes a connection in; with what seals it, if it is to be encrypted.
@@ -310,9 +343,12 @@ impl<H> Turn<H> {
         if self.phase.get() == Phase::Ending {
             socket.shut_down_reading();
         }
+        let mut places = self.watched.borrow_mut();
+        let place = places.take();
         let watched = Rc::new(Watched {
             socket,
             peer,
+            place,
             deadline: Cell::new(NEVER),
             is_expired: Cell::new(false),
             is_idle: Cell::new(true),
@@ -320,7 +356,8 @@ impl<H> Turn<H> {
             is_shaking: Cell::new(self.acceptor.is_some()),
             awaits_room: Cell::new(false),
         });
-        self.watched.borrow_mut().push(Rc::downgrade(&watched));
+        places.entries[place] = Rc::downgrade(&watched);
+        drop(places);
         let sealed = self
             .acceptor
             .as_ref()
@@ -343,12 +380,18 @@ impl<H> Turn<H> {
         Box::new(Sealed::new(acceptor.begin()))
     }
 
-    /// Lets `connection` wait for `patience`, from now.
-    pub(super) fn expect(&self, connection: &Watched, patience: Duration) {
+    /// Nobody waits for `connection` any more, and what it lay in is free for the
+    /// next.
+    pub(super) fn forget(&self, connection: &Watched) {
+        self.watched.borrow_mut().give_back(connection.place);
+    }
+
+    /// Lets `connection` wait for `patience`, from `since`.
+    pub(super) fn expect(&self, connection: &Watched, since: Moment, patience: Duration) {
         let patience = u32::try_from(patience.as_secs()).unwrap_or(NEVER);
         connection
             .deadline
-            .set(self.seconds().saturating_add(patience).saturating_add(1));
+            .set(seconds(since).saturating_add(patience).saturating_add(1));
     }
 
     /// Lets `connection` wait for somebody other than its client.
@@ -356,14 +399,19 @@ impl<H> Turn<H> {
         connection.deadline.set(NEVER);
     }
 
-    /// Of the loop's clock.
-    pub(super) fn seconds(&self) -> u32 {
-        self.now().elapsed.as_secs() as u32
-    }
-
     /// Now, on both clocks.
     pub(super) fn now(&self) -> Moment {
         self.clock.borrow_mut().read()
+    }
+
+    /// Now, in whole seconds of the loop's clock.
+    pub(super) fn seconds(&self) -> u32 {
+        seconds(self.now())
+    }
+
+    /// The last reading of the clock: now, for whoever has not waited since.
+    pub(super) fn moment(&self) -> Moment {
+        self.clock.borrow().moment
     }
 
     /// The `Date` of the last reading.
@@ -386,6 +434,7 @@ impl Clock {
                 elapsed: Duration::ZERO,
                 since_epoch: Duration::ZERO,
             },
+            compared: None,
             second: u64::MAX,
             date: [b' '; 29],
         };
@@ -394,12 +443,21 @@ impl Clock {
     }
 
     fn read(&mut self) -> Moment {
-        self.moment = Moment {
-            elapsed: self.begun.elapsed(),
+        let elapsed = self.begun.elapsed();
+        let recent = self
+            .compared
+            .filter(|compared| elapsed - compared.elapsed < COMPARE_EVERY);
+        let compared = recent.unwrap_or_else(|| Moment {
+            elapsed,
             // Before 1970 the clock is wrong, and the date with it.
             since_epoch: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default(),
+        });
+        self.compared = Some(compared);
+        self.moment = Moment {
+            elapsed,
+            since_epoch: compared.since_epoch + (elapsed - compared.elapsed),
         };
         let second = self.moment.since_epoch.as_secs();
         if second != self.second {
@@ -408,4 +466,9 @@ impl Clock {
         }
         self.moment
     }
+}
+
+/// Whole seconds of the loop's clock.
+fn seconds(moment: Moment) -> u32 {
+    moment.elapsed.as_secs() as u32
 }

@@ -69,6 +69,11 @@ impl Switch {
         let Self(talk) = extensions.remove()?;
         talk.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// Whether [`Switch::take`] could find one.
+    pub(super) fn is_in(extensions: &Extensions) -> bool {
+        extensions.get::<Self>().is_some()
+    }
 }
 
 impl fmt::Debug for Switch {
