@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
 use super::load::{self, Load};
 use super::servers::{Running, Server};
@@ -174,7 +174,9 @@ fn begin(kind: Kind, address: &str) -> io::Result<TcpStream> {
 /// A connection that never has room for much: its window is small from the start.
 fn connect_narrow(address: &str) -> io::Result<TcpStream> {
     let address: SocketAddr = address.parse().map_err(io::Error::other)?;
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    // wrk, which is started meanwhile, must not have it too.
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
     sockopt::set_socket_recv_buffer_size(&socket, ROOM)?;
     connect(&socket, &address)?;
     Ok(TcpStream::from(socket))
