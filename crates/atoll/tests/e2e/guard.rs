@@ -199,6 +199,8 @@ fn a_change_of_role_is_noticed_while_watching() {
         log_says(&log, &format!("skipped  {name}: "));
     }
     site.give_all(Some("editor"));
+    // A quiet reader asks no one: this begins the round that does.
+    fs::write(site.at("mirror/next"), "mine").unwrap();
     await_that("what the reader had changed", || {
         site.first.once(LIMIT).unwrap();
         site.first.path.join("mine").exists() && !site.first.path.join("deleted").exists()
