@@ -3,6 +3,7 @@
 
 #![no_main]
 
+use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use sync::wire::{Decoder, Frame};
 
@@ -11,7 +12,7 @@ fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, String) {
     let mut decoder = Decoder::new();
     let mut frames = Vec::new();
     for piece in pieces {
-        decoder.push(piece);
+        decoder.push(Bytes::copy_from_slice(piece));
         loop {
             match decoder.next_frame() {
                 Ok(Some(frame)) => frames.push(frame),

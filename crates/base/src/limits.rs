@@ -24,6 +24,11 @@ pub const TARGET_BYTES: usize = 4096;
 /// "internal versus external blobs"; twice that keeps 64 KiB pages together).
 pub const SMALL_FILE_BYTES: u64 = 128 * 1024;
 
+/// Files up to this size that resemble nothing the node has travel whole, without
+/// a block map: several share a request of 8 MiB, what a broken connection takes
+/// is little, and cutting one when a map is first needed takes milliseconds.
+pub const WHOLE_FILE_BYTES: u64 = 4 << 20;
+
 /// Largest file. Its block map is one flat list, held in memory while the file
 /// travels and sent in one request: 36 bytes for each chunk make 36 MiB of it
 /// where chunks are cut on average, 144 MiB where all are the smallest.

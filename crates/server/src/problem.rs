@@ -6,7 +6,7 @@
 
 use crate::throttle::TooOften;
 use axum::response::{IntoResponse, Response};
-use base::Hash;
+use base::{Hash, limits};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use state::{CommandError, Denial, StateError};
@@ -276,7 +276,10 @@ impl From<CommandError> for Problem {
 
 impl From<WireError> for Problem {
     fn from(error: WireError) -> Self {
-        Self::Frames(error.to_string())
+        match error {
+            WireError::FileTooLong(_) => Self::TooLong(limits::FILE_BYTES),
+            _ => Self::Frames(error.to_string()),
+        }
     }
 }
 

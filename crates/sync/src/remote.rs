@@ -6,6 +6,7 @@
 
 use crate::wire::{Decoder, Frame, MEDIA_TYPE, WireError};
 use base::{Cursor, DeviceId, Hash, ItemId, LogId, Slug, SpaceId, VersionId};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::time::Duration;
@@ -604,7 +605,8 @@ impl Frames {
                 self.decoder.end().map_err(|error| self.wire(&error))?;
                 return Ok(None);
             }
-            self.decoder.push(&self.buffer[..read]);
+            let piece = &self.buffer[..read];
+            self.decoder.push(Bytes::copy_from_slice(piece));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Giving the node what it lacks: content first, then the commit that names it.
 //!
-//! Small files travel whole, in the same request as their commit; of large ones
-//! the node is told the chunks, as runs against a base it has, and then gets
-//! those it asks for. A file is looked at before and after it is read: one that
+//! Small files travel whole, in the same request as their commit, and so do those
+//! of middle size that have no base to differ from; of large ones the node is told
+//! the chunks, as runs against a base it has, and then gets those it asks for. A file is looked at before and after it is read: one that
 //! changed meanwhile is not committed but left for the next look. A commit that
 //! got no answer is repeated under the same sequence number, which the node
 //! answers once (DESIGN.md, "Once"). Runs on worker threads ([`crate::pool`]);
@@ -14,7 +14,7 @@ use crate::folder::{
 };
 use crate::known::Known;
 use crate::remote::{Node, RemoteError};
-use crate::wire::{CHUNKS_PER_FRAME, Frame, Open, encode_blob, encode_chunk};
+use crate::wire::{CHUNKS_PER_FRAME, Frame, Open, encode_blob, encode_chunk, encode_whole};
 use base::{Hash, ItemId, Name, SpaceId, VersionId, limits};
 use meta::{Kind, Metadata};
 use state::{Base, Change, Commit, Outcome, Parent};
@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::blob::{BlockMap, Run};
 
-/// Chunk bytes sent in one request: large enough to amortise it, small enough
+/// Content sent in one request: large enough to amortise it, small enough
 /// that a broken connection costs little and eight streams hold 64 MiB.
 const REQUEST_BYTES: usize = 8 << 20;
 
@@ -109,8 +109,16 @@ pub struct Agreement {
     pub seen: Observation,
     /// Whether that look proves nothing.
     pub racy: bool,
-    /// The encoded block map, for large files.
+    /// The encoded block map, for large files that were cut.
     pub map: Option<Vec<u8>>,
+}
+
+impl Candidate {
+    /// Whether `size` bytes of it travel whole, without being cut.
+    fn travels_whole(&self, size: u64) -> bool {
+        let middle = limits::SMALL_FILE_BYTES + 1..=limits::WHOLE_FILE_BYTES;
+        self.seen.kind == ObservedKind::File && self.delta.is_none() && middle.contains(&size)
+    }
 }
 
 impl Outlet {
@@ -144,7 +152,7 @@ impl Outlet {
         Frame::Commit {
             stream: self.stream,
             sequence,
-            commit,
+            commit: commit.into(),
         }
         .encode(&mut content);
         let answers = persist(|| self.node.upload(self.space, &content))?;
@@ -197,8 +205,51 @@ enum Content {
     None,
     /// A small file.
     Small(Vec<u8>),
+    /// A file of middle size: what was read of it is in the [`Request`], unless the
+    /// space has such content.
+    Whole(File),
     /// A large file, cut.
     Large(Cut, File),
+}
+
+/// Files that travel whole, as the frames of a request, gathered while they are
+/// read: their bytes are in memory once.
+#[derive(Default)]
+struct Request {
+    frames: Vec<u8>,
+    /// Their bytes together.
+    content: u64,
+}
+
+impl Request {
+    /// Reads a file of `size` bytes into the request; returns its hash.
+    fn add(&mut self, file: &File, size: u64) -> io::Result<Hash> {
+        let read = |piece: &mut [u8], offset| file.read_exact_at(piece, offset);
+        let hash = encode_whole(&mut self.frames, size, read)?;
+        self.content += size;
+        Ok(hash)
+    }
+
+    /// How far it is gathered.
+    fn place(&self) -> (usize, u64) {
+        (self.frames.len(), self.content)
+    }
+
+    /// Takes back what was added since.
+    fn back_to(&mut self, (frames, content): (usize, u64)) {
+        self.frames.truncate(frames);
+        self.content = content;
+    }
+
+    /// Sends what is gathered if `size` bytes more are too many for one request.
+    fn make_room(&mut self, outlet: &Outlet, size: u64) -> Result<(), RemoteError> {
+        if self.content > 0 && self.content + size > REQUEST_BYTES as u64 {
+            persist(|| outlet.node.upload(outlet.space, &self.frames))?;
+            self.frames.clear();
+            self.content = 0;
+        }
+        Ok(())
+    }
 }
 
 /// Uploads `candidates` in one commit. Large files among them are sent first.
@@ -212,8 +263,12 @@ pub fn upload(
 ) -> Result<Vec<(Candidate, Uploaded)>, RemoteError> {
     let mut done = Vec::with_capacity(candidates.len());
     let mut ready = Vec::with_capacity(candidates.len());
+    let mut request = Request::default();
     for candidate in candidates {
-        match read(folder, &candidate, &outlet.known) {
+        if candidate.travels_whole(candidate.seen.size) {
+            request.make_room(outlet, candidate.seen.size)?;
+        }
+        match read(folder, &candidate, &outlet.known, &mut request) {
             Ok(read) => ready.push((candidate, read)),
             Err(outcome) => done.push((candidate, outcome)),
         }
@@ -226,7 +281,7 @@ pub fn upload(
         let outcome = Uploaded::Unchanged(agreement(version, ready));
         Some((candidate, outcome))
     }));
-    match commit_all(folder, outlet, &changed) {
+    match commit_all(folder, outlet, &changed, request) {
         Ok(outcomes) => {
             let pairs = changed.into_iter().zip(outcomes);
             done.extend(
@@ -242,18 +297,20 @@ fn commit_all(
     folder: &Folder,
     outlet: &Outlet,
     ready: &[(Candidate, Ready)],
+    request: Request,
 ) -> Result<Vec<Outcome>, RemoteError> {
     if ready.is_empty() {
         return Ok(Vec::new());
     }
     let changes = || ready.iter().map(change).collect();
-    let sent =
-        send_content(outlet, ready, false).and_then(|content| outlet.commit(content, changes()));
+    let sent = send_content(outlet, ready, false, request.frames)
+        .and_then(|content| outlet.commit(content, changes()));
     match sent {
         // The node does not have, or may not assume, bytes that we thought both
         // agree on: send everything.
         Err(error) if error.is_kind("upload-again") || error.is_kind("no-base") => {
-            let mut content = send_content(outlet, ready, true)?;
+            let request = read_again(outlet, ready)?;
+            let mut content = send_content(outlet, ready, true, request.frames)?;
             resend_agreed(folder, ready, &mut content);
             outlet.commit(content, changes())
         }
@@ -261,14 +318,29 @@ fn commit_all(
     }
 }
 
-/// Sends the content of large files and returns the frames of small ones, and
+/// Gathers anew the files that travel whole.
+fn read_again(outlet: &Outlet, ready: &[(Candidate, Ready)]) -> Result<Request, RemoteError> {
+    let mut request = Request::default();
+    for (_, ready) in ready {
+        if let (Content::Whole(file), Some((_, size))) = (&ready.content, ready.metadata.content())
+        {
+            request.make_room(outlet, size)?;
+            // Of one that changed since, the node has other bytes than the commit
+            // names, and refuses it; the next look finds it.
+            let _ = request.add(file, size);
+        }
+    }
+    Ok(request)
+}
+
+/// Sends the content of large files and adds to `frames` those of small ones, and
 /// of the last part of large ones, that shall precede the commit.
 fn send_content(
     outlet: &Outlet,
     ready: &[(Candidate, Ready)],
     whole: bool,
+    mut frames: Vec<u8>,
 ) -> Result<Vec<u8>, RemoteError> {
-    let mut frames = Vec::new();
     send_large(outlet, ready, whole, &mut frames)?;
     for (_, ready) in ready {
         if let (Content::Small(bytes), Some((hash, _))) = (&ready.content, ready.metadata.content())
@@ -316,7 +388,7 @@ fn send_large(
         .iter()
         .filter_map(|(candidate, ready)| match &ready.content {
             Content::Large(cut, file) => Some((candidate, cut, file)),
-            Content::None | Content::Small(_) => None,
+            Content::None | Content::Small(_) | Content::Whole(_) => None,
         })
         .collect();
     if large.is_empty() {
@@ -470,7 +542,7 @@ fn concluded(ready: Ready, outcome: Outcome) -> Uploaded {
 fn agreement(version: VersionId, ready: Ready) -> Box<Agreement> {
     let map = match &ready.content {
         Content::Large(cut, _) => Some(cut.map.encode()),
-        Content::None | Content::Small(_) => None,
+        Content::None | Content::Small(_) | Content::Whole(_) => None,
     };
     Box::new(Agreement {
         version,
@@ -482,9 +554,14 @@ fn agreement(version: VersionId, ready: Ready) -> Box<Agreement> {
 }
 
 /// Reads a candidate; `Err` is what came of it when it cannot be uploaded.
-fn read(folder: &Folder, candidate: &Candidate, known: &Known) -> Result<Ready, Uploaded> {
+fn read(
+    folder: &Folder,
+    candidate: &Candidate,
+    known: &Known,
+    request: &mut Request,
+) -> Result<Ready, Uploaded> {
     let directory = folder.directory(&candidate.directory).map_err(unreadable)?;
-    let (kind, seen, begun, content) = read_kind(&directory, candidate, known)?;
+    let (kind, seen, begun, content) = read_kind(&directory, candidate, known, request)?;
     let metadata = Metadata {
         kind,
         mode: seen.mode,
@@ -560,11 +637,12 @@ fn read_kind(
     directory: &Directory,
     candidate: &Candidate,
     known: &Known,
+    request: &mut Request,
 ) -> Result<Read4, Uploaded> {
     let begun = now();
     let name = candidate.name.as_str();
     match candidate.seen.kind {
-        ObservedKind::File => read_file(directory, candidate, known, begun),
+        ObservedKind::File => read_file(directory, candidate, known, begun, request),
         ObservedKind::Directory | ObservedKind::Symlink | ObservedKind::Other => {
             let seen = directory
                 .observe(name)
@@ -589,6 +667,7 @@ fn read_file(
     candidate: &Candidate,
     known: &Known,
     begun: meta::Timestamp,
+    request: &mut Request,
 ) -> Result<Read4, Uploaded> {
     let mut file = directory.open(candidate.name.as_str()).map_err(|error| {
         if is_link(&error) {
@@ -612,33 +691,51 @@ fn read_file(
             told,
         )));
     }
-    let (hash, content) = if seen.size <= limits::SMALL_FILE_BYTES {
-        let mut bytes = Vec::with_capacity(seen.size as usize + 1);
-        (&mut file)
-            .take(seen.size + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        (Hash::of(&bytes), Content::Small(bytes))
-    } else {
-        let cut = cut(&mut file).map_err(unreadable)?;
-        (
-            cut.hash,
-            Content::Large(cut, file.try_clone().map_err(unreadable)?),
-        )
-    };
-    let size = match &content {
-        Content::Small(bytes) => bytes.len() as u64,
-        Content::Large(cut, _) => cut.size(),
-        Content::None => 0,
-    };
-    if size != seen.size || observe_open(&file).map_err(unreadable)? != seen {
+    let before = request.place();
+    let read = read_content(&mut file, candidate, seen.size, request);
+    let (hash, size, content) = read.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Uploaded::Changing,
+        _ => unreadable(error),
+    })?;
+    let is_still = observe_open(&file).map(|now| now == seen && size == seen.size);
+    let agreed = candidate.synced.as_ref().and_then(Metadata::content) == Some((hash, size));
+    // Of a large file that was cut the node says itself whether it has it.
+    let is_known = known.has(&hash);
+    if agreed || is_known || !matches!(is_still, Ok(true)) {
+        request.back_to(before);
+    }
+    if !is_still.map_err(unreadable)? {
         return Err(Uploaded::Changing);
     }
-    let agreed = candidate.synced.as_ref().and_then(Metadata::content) == Some((hash, size));
-    // Of a large file the node says itself whether it has it.
-    let is_there = agreed || matches!(content, Content::Small(_)) && known.has(&hash);
-    let content = if is_there { Content::None } else { content };
+    let content = match content {
+        _ if agreed => Content::None,
+        Content::Small(_) if is_known => Content::None,
+        other => other,
+    };
     Ok((Kind::File { hash, size }, seen, begun, content))
+}
+
+/// Reads a file that looks as if it had `size` bytes; returns hash and length of
+/// what it has.
+fn read_content(
+    file: &mut File,
+    candidate: &Candidate,
+    size: u64,
+    request: &mut Request,
+) -> io::Result<(Hash, u64, Content)> {
+    if size <= limits::SMALL_FILE_BYTES {
+        let mut bytes = Vec::with_capacity(size as usize + 1);
+        file.take(size + 1).read_to_end(&mut bytes)?;
+        let length = bytes.len() as u64;
+        Ok((Hash::of(&bytes), length, Content::Small(bytes)))
+    } else if candidate.travels_whole(size) {
+        let hash = request.add(file, size)?;
+        Ok((hash, size, Content::Whole(file.try_clone()?)))
+    } else {
+        let cut = cut(file)?;
+        let (hash, length) = (cut.hash, cut.size());
+        Ok((hash, length, Content::Large(cut, file.try_clone()?)))
+    }
 }
 
 #[cfg(test)]

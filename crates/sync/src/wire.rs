@@ -5,15 +5,25 @@
 //! gives whole frames; nothing here knows what carries them. The endpoints that
 //! speak frames and their order are in `docs/protocol.md`.
 
-use base::{Cursor, Hash, VersionId, limits};
+mod decoder;
+
+use base::{Cursor, Hash, Hasher, VersionId, limits};
+use bytes::{Buf, Bytes};
 use meta::MetadataError;
+use std::io;
 use store::blob::{ChunkRef, Run};
+
+pub use decoder::Decoder;
 
 /// The media type of a stream of frames.
 pub const MEDIA_TYPE: &str = "application/x-atoll-frames";
 
 /// Bytes before a payload: length and kind.
 pub const HEADER_BYTES: usize = 5;
+
+/// Content in one [`Frame::Piece`] of ours: most of them then lie in one piece of
+/// what a socket gives, and need no copy.
+pub const PIECE_BYTES: usize = 64 * 1024;
 
 /// Byte ranges listed in one [`Frame::Need`]: a client asks again for the rest.
 const NEED_RANGES: usize = 65_536;
@@ -26,8 +36,20 @@ pub enum Frame {
         /// BLAKE3 of `bytes`.
         hash: Hash,
         /// The content.
-        bytes: Vec<u8>,
+        bytes: Bytes,
     },
+    /// A file of middle size, [`limits::SMALL_FILE_BYTES`] to
+    /// [`limits::WHOLE_FILE_BYTES`], whose content follows at once in
+    /// [`Frame::Piece`]s.
+    Whole {
+        /// BLAKE3 of its content.
+        hash: Hash,
+        /// Its length in bytes.
+        size: u64,
+    },
+    /// The next bytes of the [`Frame::Whole`] before, 1 to
+    /// [`limits::CHUNK_MAX_BYTES`].
+    Piece(Bytes),
     /// Begins or resumes the upload of a large file; answered by
     /// [`Frame::Have`] or [`Frame::Need`].
     Open(Open),
@@ -40,7 +62,7 @@ pub enum Frame {
         /// Where in the file.
         offset: u64,
         /// The content.
-        bytes: Vec<u8>,
+        bytes: Bytes,
     },
     /// All chunks of these files were sent; answered by one [`Frame::Have`]
     /// each, once they are verified and durable.
@@ -52,7 +74,7 @@ pub enum Frame {
         /// Its place in that stream, from 1.
         sequence: u64,
         /// An encoded `state::Commit`.
-        commit: Vec<u8>,
+        commit: Bytes,
     },
 
     /// The node holds this content, durably.
@@ -69,13 +91,13 @@ pub enum Frame {
         /// Which commit.
         sequence: u64,
         /// Encoded by `state::encode_outcomes`.
-        outcomes: Vec<u8>,
+        outcomes: Bytes,
         /// The feed's place after it.
         cursor: Cursor,
     },
 
     /// An encoded `state::Version`: one step of the feed.
-    Version(Vec<u8>),
+    Version(Bytes),
     /// Everything up to here has been sent.
     Cursor(Cursor),
     /// Nothing happened; the connection lives.
@@ -86,7 +108,7 @@ pub enum Frame {
         /// Which version.
         version: VersionId,
         /// Its bytes.
-        bytes: Vec<u8>,
+        bytes: Bytes,
     },
     /// A version that was asked for and cannot be sent: gone, not a small file,
     /// or not readable.
@@ -100,7 +122,7 @@ pub enum Frame {
         length: u64,
     },
     /// New bytes, in a delta download.
-    Insert(Vec<u8>),
+    Insert(Bytes),
     /// A piece of a file's block map.
     Map(Vec<ChunkRef>),
     /// The stream is complete; without it, it was cut.
@@ -128,6 +150,9 @@ pub enum WireError {
     /// A payload beyond [`limits::FRAME_BYTES`].
     #[error("frame of {0} bytes is beyond the limit of {limit}", limit = limits::FRAME_BYTES)]
     TooLong(u32),
+    /// A file beyond [`limits::FILE_BYTES`].
+    #[error("a file of {0} bytes is beyond the limit of {limit}", limit = limits::FILE_BYTES)]
+    FileTooLong(u64),
     /// A kind of frame that this version does not know.
     #[error("frame of unknown kind {0}")]
     Kind(u8),
@@ -152,6 +177,8 @@ mod kind {
     pub const CHUNK: u8 = 4;
     pub const FINISH: u8 = 5;
     pub const COMMIT: u8 = 6;
+    pub const WHOLE: u8 = 7;
+    pub const PIECE: u8 = 8;
     pub const HAVE: u8 = 16;
     pub const NEED: u8 = 17;
     pub const OUTCOMES: u8 = 18;
@@ -187,6 +214,15 @@ impl Frame {
                 out.extend_from_slice(hash.as_bytes());
                 out.extend_from_slice(bytes);
                 kind::BLOB
+            }
+            Self::Whole { hash, size } => {
+                out.extend_from_slice(hash.as_bytes());
+                put_u64(out, *size);
+                kind::WHOLE
+            }
+            Self::Piece(bytes) => {
+                out.extend_from_slice(bytes);
+                kind::PIECE
             }
             Self::Open(open) => {
                 out.extend_from_slice(open.file.as_bytes());
@@ -289,7 +325,7 @@ impl Frame {
     ///
     /// # Errors
     /// [`WireError::Kind`] and [`WireError::Malformed`].
-    pub fn decode(kind: u8, payload: &[u8]) -> Result<Self, WireError> {
+    pub fn decode(kind: u8, payload: Bytes) -> Result<Self, WireError> {
         let mut input = Input(payload);
         let frame = match kind {
             kind::BLOB => {
@@ -302,6 +338,16 @@ impl Frame {
                     bytes: input.rest(),
                 }
             }
+            kind::WHOLE => Self::Whole {
+                hash: input.hash("whole")?,
+                size: input.u64("whole")?,
+            },
+            kind::PIECE => {
+                if input.0.is_empty() || input.0.len() > limits::CHUNK_MAX_BYTES {
+                    return Err(WireError::Malformed("piece"));
+                }
+                Self::Piece(input.rest())
+            }
             kind::OPEN => {
                 let (file, size) = (input.hash("open")?, input.u64("open")?);
                 let continued = input.u32("open")?;
@@ -311,7 +357,7 @@ impl Frame {
                     _ => return Err(WireError::Malformed("open")),
                 };
                 if size > limits::FILE_BYTES {
-                    return Err(WireError::Malformed("open"));
+                    return Err(WireError::FileTooLong(size));
                 }
                 Self::Open(Open {
                     file,
@@ -414,80 +460,46 @@ pub fn encode_blob(out: &mut Vec<u8>, hash: &Hash, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Cuts a byte stream into frames, whatever pieces it arrives in.
+/// Appends a [`Frame::Whole`] of `size` bytes and its pieces, which `read` puts
+/// where they are sent from; returns their hash.
 ///
-/// Holds at most one frame beyond what it was given: a header that promises
-/// more than [`limits::FRAME_BYTES`] is refused before its payload is awaited.
-#[derive(Debug, Default)]
-pub struct Decoder {
-    buffer: Vec<u8>,
-    consumed: usize,
-}
-
-impl Decoder {
-    /// A decoder at the start of a stream.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes the next bytes of the stream.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if self.consumed > 0 {
-            self.buffer.drain(..self.consumed);
-            self.consumed = 0;
+/// # Errors
+/// Those of `read`; `out` is then as it was.
+pub fn encode_whole(
+    out: &mut Vec<u8>,
+    size: u64,
+    mut read: impl FnMut(&mut [u8], u64) -> io::Result<()>,
+) -> io::Result<Hash> {
+    let start = out.len();
+    let hash = Hash::from_bytes([0; Hash::BYTES]);
+    Frame::Whole { hash, size }.encode(out);
+    let (mut hasher, mut offset) = (Hasher::new(), 0);
+    while offset < size {
+        let length = (size - offset).min(PIECE_BYTES as u64) as usize;
+        out.extend_from_slice(&(length as u32).to_le_bytes());
+        out.push(kind::PIECE);
+        let piece = out.len();
+        out.resize(piece + length, 0);
+        if let Err(error) = read(&mut out[piece..], offset) {
+            out.truncate(start);
+            return Err(error);
         }
-        self.buffer.extend_from_slice(bytes);
+        hasher.update(&out[piece..]);
+        offset += length as u64;
     }
-
-    /// Bytes held that are not yet a frame given out.
-    pub fn buffered(&self) -> usize {
-        self.buffer.len() - self.consumed
-    }
-
-    /// The next whole frame, or `None` until more bytes come.
-    ///
-    /// # Errors
-    /// [`WireError`]; the stream cannot be read further.
-    pub fn next_frame(&mut self) -> Result<Option<Frame>, WireError> {
-        let input = &self.buffer[self.consumed..];
-        let Some((header, rest)) = input.split_first_chunk::<HEADER_BYTES>() else {
-            return Ok(None);
-        };
-        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]);
-        if length as usize > limits::FRAME_BYTES {
-            return Err(WireError::TooLong(length));
-        }
-        let Some(payload) = rest.get(..length as usize) else {
-            return Ok(None);
-        };
-        let frame = Frame::decode(header[4], payload)?;
-        self.consumed += HEADER_BYTES + length as usize;
-        Ok(Some(frame))
-    }
-
-    /// Checks that the stream ended between two frames.
-    ///
-    /// # Errors
-    /// [`WireError::Cut`].
-    pub fn end(&self) -> Result<(), WireError> {
-        match self.buffered() {
-            0 => Ok(()),
-            left => Err(WireError::Cut(left)),
-        }
-    }
+    let hash = hasher.finish();
+    out[start + HEADER_BYTES..][..Hash::BYTES].copy_from_slice(hash.as_bytes());
+    Ok(hash)
 }
 
 /// What is left of a payload.
-struct Input<'a>(&'a [u8]);
+struct Input(Bytes);
 
-impl Input<'_> {
+impl Input {
     fn take<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], WireError> {
-        let (head, tail) = self
-            .0
-            .split_first_chunk::<N>()
-            .ok_or(WireError::Malformed(what))?;
-        self.0 = tail;
-        Ok(*head)
+        let head = *self.0.first_chunk().ok_or(WireError::Malformed(what))?;
+        self.0.advance(N);
+        Ok(head)
     }
 
     fn u8(&mut self, what: &'static str) -> Result<u8, WireError> {
@@ -510,8 +522,8 @@ impl Input<'_> {
         self.take(what).map(Hash::from_bytes)
     }
 
-    fn rest(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.0).to_vec()
+    fn rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.0)
     }
 
     fn version(&mut self, what: &'static str) -> Result<VersionId, WireError> {
@@ -612,156 +624,4 @@ fn put_runs(out: &mut Vec<u8>, runs: &[Run]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use base::{ItemId, LogId};
-    use proptest::prelude::*;
-
-    fn every_frame() -> Vec<Frame> {
-        let hash = Hash::of(b"x");
-        let version = VersionId {
-            item: ItemId::new(3, 4),
-            counter: 5,
-        };
-        let cursor = Cursor {
-            log: LogId::from_u64(9),
-            index: 8,
-            ordinal: 7,
-        };
-        let chunk = ChunkRef { hash, len: 1 };
-        let runs = vec![
-            Run::Copy {
-                first_chunk: 1,
-                count: 2,
-            },
-            Run::Insert(vec![chunk; 2]),
-        ];
-        vec![
-            Frame::Blob {
-                hash,
-                bytes: b"x".to_vec(),
-            },
-            Frame::Open(Open {
-                file: hash,
-                size: 9,
-                base: None,
-                runs: runs.clone(),
-                continued: 0,
-            }),
-            Frame::Open(Open {
-                file: hash,
-                size: 9,
-                base: Some(hash),
-                runs: vec![],
-                continued: 1,
-            }),
-            Frame::Runs(runs),
-            Frame::Chunk {
-                file: hash,
-                offset: 7,
-                bytes: b"x".to_vec(),
-            },
-            Frame::Finish(vec![hash, hash]),
-            Frame::Commit {
-                stream: 1,
-                sequence: 2,
-                commit: b"c".to_vec(),
-            },
-            Frame::Have(hash),
-            Frame::Need {
-                file: hash,
-                ranges: vec![(0, 1), (5, 9)],
-            },
-            Frame::Outcomes {
-                sequence: 2,
-                outcomes: b"o".to_vec(),
-                cursor,
-            },
-            Frame::Version(b"v".to_vec()),
-            Frame::Cursor(cursor),
-            Frame::KeepAlive,
-            Frame::Content {
-                version,
-                bytes: b"x".to_vec(),
-            },
-            Frame::Missing(version),
-            Frame::Copy {
-                offset: 1,
-                length: 2,
-            },
-            Frame::Insert(b"i".to_vec()),
-            Frame::Map(vec![chunk]),
-            Frame::End,
-        ]
-    }
-
-    #[test]
-    fn every_frame_round_trips_in_any_pieces() {
-        let frames = every_frame();
-        let mut stream = Vec::new();
-        frames.iter().for_each(|frame| frame.encode(&mut stream));
-        for piece in [1, 2, 7, stream.len()] {
-            let mut decoder = Decoder::new();
-            let mut seen = Vec::new();
-            for bytes in stream.chunks(piece) {
-                decoder.push(bytes);
-                while let Some(frame) = decoder.next_frame().unwrap() {
-                    seen.push(frame);
-                }
-            }
-            decoder.end().unwrap();
-            assert_eq!(seen, frames);
-        }
-    }
-
-    #[test]
-    fn borrowed_encodings_equal_owned_ones() {
-        let hash = Hash::of(b"x");
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        encode_chunk(&mut a, &hash, 3, b"x");
-        encode_blob(&mut a, &hash, b"x");
-        Frame::Chunk {
-            file: hash,
-            offset: 3,
-            bytes: b"x".to_vec(),
-        }
-        .encode(&mut b);
-        Frame::Blob {
-            hash,
-            bytes: b"x".to_vec(),
-        }
-        .encode(&mut b);
-        assert_eq!(a, b);
-    }
-
-    #[test]
-    fn malformed_streams_are_refused() {
-        let check = |bytes: &[u8], expected: WireError| {
-            let mut decoder = Decoder::new();
-            decoder.push(bytes);
-            assert_eq!(decoder.next_frame(), Err(expected), "{bytes:?}");
-        };
-        check(&[255, 255, 255, 255, 1], WireError::TooLong(u32::MAX));
-        check(&[0, 0, 0, 0, 99], WireError::Kind(99));
-        check(&[1, 0, 0, 0, kind::HAVE, 0], WireError::Malformed("have"));
-        check(
-            &[1, 0, 0, 0, kind::END, 0],
-            WireError::Malformed("frame with a tail"),
-        );
-        let mut cut = Decoder::new();
-        cut.push(&[1, 0, 0]);
-        assert_eq!(cut.next_frame(), Ok(None));
-        assert_eq!(cut.end(), Err(WireError::Cut(3)));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic(kind in any::<u8>(), payload in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(frame) = Frame::decode(kind, &payload) {
-                let mut out = Vec::new();
-                frame.encode(&mut out);
-                prop_assert_eq!(&out[HEADER_BYTES..], &payload[..]);
-            }
-        }
-    }
-}
+mod tests;

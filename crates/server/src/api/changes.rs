@@ -221,7 +221,7 @@ impl Feed {
         match self.form {
             Form::Frames => {
                 for version in &page.versions {
-                    Frame::Version(version.encode()).encode(&mut bytes);
+                    Frame::Version(version.encode().into()).encode(&mut bytes);
                 }
                 Frame::Cursor(cursor).encode(&mut bytes);
             }

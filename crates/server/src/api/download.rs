@@ -11,7 +11,7 @@ use super::delta::{self, Step};
 use super::input::{Query, parse};
 use super::lazy;
 use super::lookup;
-use super::maps::Share;
+use super::maps::{self, Share};
 use super::range::{self, Asked};
 use crate::problem::Problem;
 use crate::sessions::Traffic;
@@ -27,14 +27,11 @@ use state::{Reader, Role, Version};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::blob::{BlobReader, BlockMap, ChunkRef};
+use store::blob::{BlobReader, ChunkRef};
 use sync::wire::{CHUNKS_PER_FRAME, Frame, MEDIA_TYPE};
 
 /// Versions that one request may ask for as frames: some 64 MiB at most.
 pub const ITEMS: usize = 512;
-
-/// What one chunk costs while its file is sent as a map or a delta.
-const MAP_CHUNK_BYTES: usize = 64;
 
 #[derive(Deserialize)]
 pub struct Which {
@@ -284,11 +281,8 @@ fn disposition(name: Option<&str>) -> String {
 }
 
 async fn send_map(service: Arc<Service>, hash: Hash) -> Result<Response, Problem> {
-    let map = block_map(&service, hash).await?;
     let mut share = Share::default();
-    service
-        .maps
-        .hold(&mut share, map.chunks().len() * MAP_CHUNK_BYTES)?;
+    let map = maps::load(&service, hash, &mut share).await?;
     let (outgoing, body) = body::stream(None);
     service.stream(async move {
         let _share = share;
@@ -306,11 +300,9 @@ async fn send_delta(
     found: Found,
     base: Hash,
 ) -> Result<Response, Problem> {
-    let base = block_map(&service, base).await?;
-    let target = block_map(&service, found.hash).await?;
     let mut share = Share::default();
-    let chunks = base.chunks().len() + target.chunks().len();
-    service.maps.hold(&mut share, chunks * MAP_CHUNK_BYTES)?;
+    let base = maps::load(&service, base, &mut share).await?;
+    let target = maps::load(&service, found.hash, &mut share).await?;
     let reader = open(&service, found.hash).await?;
     let compare = move || Ok(delta::between(&base, &target));
     let steps = service.node.fetch(compare).await?;
@@ -327,7 +319,7 @@ async fn send_delta(
                     sent += length;
                     let bytes = read_piece(service, &reader, offset, length).await?;
                     check_chunk(service, found.hash, chunk, &bytes)?;
-                    Frame::Insert(bytes)
+                    Frame::Insert(bytes.into())
                 }
             };
             send_frames(&outgoing, &[frame]).await?;
@@ -347,14 +339,6 @@ fn check_chunk(service: &Service, file: Hash, chunk: ChunkRef, bytes: &[u8]) -> 
     let chunk = chunk.hash;
     tracing::error!("content {file} is damaged on this node, in its chunk {chunk}: scrub it");
     Err(Gone)
-}
-
-async fn block_map(service: &Arc<Service>, hash: Hash) -> Result<BlockMap, Problem> {
-    let node = Arc::clone(&service.node);
-    service
-        .node
-        .fetch(move || node.blobs().block_map(&hash)?.ok_or(Problem::NoBase(hash)))
-        .await
 }
 
 async fn many(service: Arc<Service>, caller: Caller, which: Which) -> Result<Response, Problem> {
@@ -429,7 +413,7 @@ fn gather(
         match content {
             Some(content) => Frame::Content {
                 version,
-                bytes: content,
+                bytes: content.into(),
             }
             .encode(&mut bytes),
             None => Frame::Missing(version).encode(&mut bytes),

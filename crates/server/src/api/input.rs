@@ -134,13 +134,13 @@ pub fn flag(what: &str, text: Option<&str>) -> Result<bool, Problem> {
     }
 }
 
-/// Refuses a path of what a synced folder keeps for itself: no folder could hold
+/// Refuses the name of what a synced folder keeps for itself: no folder could hold
 /// such an item.
 ///
 /// # Errors
 /// [`Problem::Path`].
-pub fn check_not_reserved(names: &[Name]) -> Result<(), Problem> {
-    if names.iter().any(|name| name.as_str() == CORNER) {
+pub fn check_not_reserved<'a>(names: impl IntoIterator<Item = &'a Name>) -> Result<(), Problem> {
+    if names.into_iter().any(|name| name.as_str() == CORNER) {
         return Err(Problem::Path(format!(
             "`{CORNER}` is what a folder keeps for itself: choose another name"
         )));

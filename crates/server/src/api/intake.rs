@@ -4,7 +4,8 @@
 use super::Service;
 use crate::problem::Problem;
 use base::{DeviceId, Hash};
-use store::blob::{Begun, BlobStore};
+use bytes::Bytes;
+use store::blob::{Base, Begun, BlobStore};
 use sync::wire::{Frame, Open};
 
 /// What a worker did.
@@ -23,11 +24,11 @@ pub struct Worked {
 pub fn put_blobs(
     service: &Service,
     device: DeviceId,
-    blobs: &[(Hash, Vec<u8>)],
+    blobs: &[(Hash, Bytes)],
 ) -> Result<Worked, Problem> {
     let borrowed: Vec<(Hash, &[u8])> = blobs
         .iter()
-        .map(|(hash, bytes)| (*hash, bytes.as_slice()))
+        .map(|(hash, bytes)| (*hash, &bytes[..]))
         .collect();
     let (node, now) = (&service.node, service.node.now());
     node.change_blobs(|blobs| blobs.put_small(device, now, &borrowed))?;
@@ -43,6 +44,7 @@ pub fn put_blobs(
 
 /// Begins the upload of a large file, or finds that none is needed. A device
 /// that may not know that the node has it (`may_have`) is asked for all of it.
+/// `base` is what it is opened with.
 ///
 /// # Errors
 /// What the blob store says.
@@ -50,6 +52,7 @@ pub fn begin(
     service: &Service,
     device: DeviceId,
     open: &Open,
+    base: Option<Base>,
     may_have: bool,
 ) -> Result<Worked, Problem> {
     let (blobs, now) = (service.node.blobs(), service.node.now());
@@ -66,7 +69,7 @@ pub fn begin(
         return Ok(worked);
     }
     let begin =
-        |blobs: &BlobStore| blobs.begin(device, now, open.file, open.size, open.base, &open.runs);
+        |blobs: &BlobStore| blobs.begin(device, now, open.file, open.size, base, &open.runs);
     match service.node.change_blobs(begin)? {
         Begun::Have => {
             worked.stored.push((open.file, open.size));
@@ -94,7 +97,7 @@ pub fn begin(
 pub fn write_chunks(
     service: &Service,
     device: DeviceId,
-    chunks: &[(Hash, u64, Vec<u8>)],
+    chunks: &[(Hash, u64, Bytes)],
 ) -> Result<Worked, Problem> {
     for (file, offset, bytes) in chunks {
         if !service.proofs.take(device, *file, *offset, bytes)? {

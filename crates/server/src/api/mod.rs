@@ -5,6 +5,7 @@
 //! `docs/protocol.md`. Start reading at [`router`].
 
 mod access;
+mod arriving;
 mod body;
 mod changes;
 mod conflicts;

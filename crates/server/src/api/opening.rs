@@ -3,7 +3,7 @@
 //!
 //! What the runs mean is `store::blob`'s business.
 
-use super::maps::{MapMemory, Share};
+use super::maps::{MapMemory, Share, memory_for, most_chunks};
 use crate::problem::Problem;
 use store::blob::{CHUNK_ENCODED_BYTES, Run};
 use sync::wire::Open;
@@ -21,8 +21,6 @@ pub struct Opening {
     open: Open,
     /// Frames of runs to come.
     left: u32,
-    /// Bytes its runs take.
-    bytes: usize,
     /// Its share of the memory for maps, held until the store has made one.
     share: Share,
 }
@@ -44,7 +42,6 @@ impl Opening {
         let mut opening = Self {
             left: continued,
             open,
-            bytes: 0,
             share: Share::default(),
         };
         opening.add(runs, maps)?;
@@ -65,9 +62,16 @@ impl Opening {
         self.left == 0
     }
 
-    /// The whole, and the memory it holds until a map was made of it.
-    pub fn into_parts(self) -> (Open, Share) {
-        (self.open, self.share)
+    /// The whole, and the memory it holds until a map was made of it; that of the
+    /// map is taken now.
+    ///
+    /// # Errors
+    /// [`Problem::Busy`] when there is none.
+    pub fn into_parts(mut self, maps: &MapMemory) -> Result<(Open, Share), Problem> {
+        let named = self.open.runs.iter().map(run_chunks).sum();
+        let chunks = most_chunks(self.open.size).min(named);
+        maps.add(&mut self.share, memory_for(chunks))?;
+        Ok((self.open, self.share))
     }
 
     fn add(&mut self, runs: Vec<Run>, maps: &MapMemory) -> Result<(), Problem> {
@@ -76,8 +80,7 @@ impl Opening {
                 "more than {RUNS} runs for one file: send it whole"
             )));
         }
-        self.bytes += runs.iter().map(run_bytes).sum::<usize>();
-        maps.hold(&mut self.share, self.bytes)?;
+        maps.add(&mut self.share, runs.iter().map(run_bytes).sum())?;
         self.open.runs.extend(runs);
         Ok(())
     }
@@ -89,4 +92,12 @@ fn run_bytes(run: &Run) -> usize {
         Run::Copy { .. } => 0,
     };
     size_of::<Run>() + chunks * CHUNK_ENCODED_BYTES
+}
+
+/// Chunks that a run describes.
+fn run_chunks(run: &Run) -> usize {
+    match run {
+        Run::Insert(chunks) => chunks.len(),
+        Run::Copy { count, .. } => *count as usize,
+    }
 }

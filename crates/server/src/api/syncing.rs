@@ -61,6 +61,7 @@ pub async fn start(
         "expires_in_ms": SYNC_MILLIS,
         "limits": {
             "small_file_bytes": limits::SMALL_FILE_BYTES,
+            "whole_file_bytes": limits::WHOLE_FILE_BYTES,
             "file_bytes": limits::FILE_BYTES,
             "frame_bytes": limits::FRAME_BYTES,
             "stream_bytes": STREAM_BYTES,

@@ -10,9 +10,11 @@
 
 use super::Service;
 use super::access::Caller;
+use super::arriving::Arriving;
 use super::body::Incoming;
-use super::input::Query;
+use super::input::{self, Query};
 use super::intake::{self, Worked};
+use super::maps;
 use super::opening::Opening;
 use super::plain;
 use crate::node::Submitted;
@@ -21,14 +23,15 @@ use crate::problem::Problem;
 use crate::sessions::Traffic;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use base::{Cursor, DeviceId, Hash, SpaceId};
+use base::{Cursor, DeviceId, Hash, Name, SpaceId};
+use bytes::Bytes;
 use http::header;
 use meta::Metadata;
 use serde::Deserialize;
 use state::{Body, Change, Commit, Reply, Role, encode_outcomes};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use store::blob::{CHUNK_ENCODED_BYTES, MAP_CHUNKS};
+use store::blob::{Base, CHUNK_ENCODED_BYTES, MAP_CHUNKS};
 use sync::wire::{Decoder, Frame, MEDIA_TYPE};
 
 /// Longest stream of frames in one request: the opening of the largest file is
@@ -121,9 +124,13 @@ struct Stream {
     device: DeviceId,
     space: SpaceId,
     /// Small files gathered for the next worker.
-    blobs: Vec<(Hash, Vec<u8>)>,
+    blobs: Vec<(Hash, Bytes)>,
     /// Chunks gathered for the next worker.
-    chunks: Vec<(Hash, u64, Vec<u8>)>,
+    chunks: Vec<(Hash, u64, Bytes)>,
+    /// Files that come whole.
+    arriving: Arriving,
+    /// Bytes of the stream since a worker got what was gathered: content keeps
+    /// what it came in from being given back.
     gathered: usize,
     /// The upload whose runs are still arriving.
     opening: Option<Opening>,
@@ -160,6 +167,7 @@ impl Stream {
             space,
             blobs: Vec::new(),
             chunks: Vec::new(),
+            arriving: Arriving::default(),
             gathered: 0,
             opening: None,
             brought: HashMap::new(),
@@ -178,7 +186,8 @@ impl Stream {
         let mut decoder = Decoder::new();
         while let Some(bytes) = incoming.next().await? {
             self.traffic.up += bytes.len() as u64;
-            decoder.push(&bytes);
+            self.gathered += bytes.len();
+            decoder.push(bytes);
             while let Some(frame) = decoder.next_frame()? {
                 self.take(frame).await?;
             }
@@ -189,7 +198,13 @@ impl Stream {
                 "the stream ended before all runs of a file came".to_owned(),
             ));
         }
+        if self.arriving.awaits_bytes() {
+            return Err(Problem::Frames(
+                "the stream ended before all bytes of a file came".to_owned(),
+            ));
+        }
         self.hand_over().await?;
+        self.place_arrived().await?;
         let answer = self.answer().await?;
         self.note_traffic();
         Ok(answer)
@@ -201,8 +216,18 @@ impl Stream {
                 "runs were announced but something else came".to_owned(),
             ));
         }
+        if self.arriving.awaits_bytes() && !matches!(frame, Frame::Piece(_)) {
+            return Err(Problem::Frames(
+                "bytes of a file were announced but something else came".to_owned(),
+            ));
+        }
         match frame {
             Frame::Blob { hash, bytes } => self.take_blob(hash, bytes).await,
+            Frame::Whole { hash, size } => self.take_whole(hash, size).await,
+            Frame::Piece(bytes) => {
+                self.arriving.go_on(bytes)?;
+                self.hand_over_when_full().await
+            }
             Frame::Open(open) => {
                 self.opening = Some(Opening::begin(open, &self.service.maps)?);
                 self.open_when_complete().await
@@ -234,28 +259,35 @@ impl Stream {
         }
     }
 
-    async fn take_blob(&mut self, hash: Hash, bytes: Vec<u8>) -> Result<(), Problem> {
-        if !self.chunks.is_empty() {
+    async fn take_blob(&mut self, hash: Hash, bytes: Bytes) -> Result<(), Problem> {
+        if !self.chunks.is_empty() || !self.arriving.is_empty() {
             self.hand_over().await?;
         }
-        self.gathered += bytes.len();
         self.blobs.push((hash, bytes));
         self.hand_over_when_full().await
     }
 
-    async fn take_chunk(&mut self, file: Hash, offset: u64, bytes: Vec<u8>) -> Result<(), Problem> {
-        if !self.blobs.is_empty() {
+    async fn take_chunk(&mut self, file: Hash, offset: u64, bytes: Bytes) -> Result<(), Problem> {
+        if !self.blobs.is_empty() || !self.arriving.is_empty() {
             self.hand_over().await?;
         }
-        self.gathered += bytes.len();
         self.chunks.push((file, offset, bytes));
         self.hand_over_when_full().await
     }
 
+    async fn take_whole(&mut self, hash: Hash, size: u64) -> Result<(), Problem> {
+        if !self.blobs.is_empty() || !self.chunks.is_empty() {
+            self.hand_over().await?;
+        }
+        if self.arriving.is_full() {
+            self.hand_over().await?;
+            self.place_arrived().await?;
+        }
+        self.arriving.begin(hash, size)
+    }
+
     async fn hand_over_when_full(&mut self) -> Result<(), Problem> {
-        // A frame costs memory beyond its bytes: many empty files count too.
-        let held = self.gathered + (self.blobs.len() + self.chunks.len()) * 64;
-        if held >= GATHER_BYTES {
+        if self.gathered >= GATHER_BYTES {
             self.hand_over().await
         } else {
             Ok(())
@@ -277,7 +309,26 @@ impl Stream {
             self.make_room().await?;
             self.start(move || intake::write_chunks(&service, device, &chunks))?;
             self.ordered = self.steps.len();
+        } else if !self.arriving.is_empty() {
+            self.settle(self.ordered).await?;
+            self.make_room().await?;
+            let (parts, desk) = self.arriving.take_parts();
+            self.start(move || desk.take(&service, device, parts))?;
+            self.ordered = self.steps.len();
         }
+        Ok(())
+    }
+
+    /// Has the files that came whole put in their places, together.
+    async fn place_arrived(&mut self) -> Result<(), Problem> {
+        let Some(desk) = self.arriving.take_waiting() else {
+            return Ok(());
+        };
+        let (service, device) = (Arc::clone(&self.service), self.device);
+        self.settle(self.ordered).await?;
+        self.make_room().await?;
+        self.start(move || desk.place(&service, device))?;
+        self.ordered = self.steps.len();
         Ok(())
     }
 
@@ -285,19 +336,22 @@ impl Stream {
         let Some(opening) = self.opening.take_if(|opening| opening.is_complete()) else {
             return Ok(());
         };
-        let (open, share) = opening.into_parts();
+        let (open, mut share) = opening.into_parts(&self.service.maps)?;
         self.hand_over().await?;
         let may_have = self.may_read(open.file).await?;
-        if let Some(base) = open.base
-            && !self.may_read(base).await?
-        {
-            return Err(Problem::NoBase(base));
-        }
+        let base = match open.base {
+            Some(hash) if !self.may_read(hash).await? => return Err(Problem::NoBase(hash)),
+            Some(hash) => {
+                let map = maps::load(&self.service, hash, &mut share).await?;
+                Some(Base { hash, map })
+            }
+            None => None,
+        };
         let (service, device) = (Arc::clone(&self.service), self.device);
         self.settle(self.ordered).await?;
         self.make_room().await?;
         self.start(move || {
-            let begun = intake::begin(&service, device, &open, may_have);
+            let begun = intake::begin(&service, device, &open, base, may_have);
             drop(share);
             begun
         })?;
@@ -337,7 +391,9 @@ impl Stream {
                 commit.space, self.space
             )));
         }
+        input::check_not_reserved(commit.changes.iter().filter_map(new_name))?;
         self.hand_over().await?;
+        self.place_arrived().await?;
         // Bytes first: what the commit names is durable before it is proposed.
         self.settle(self.steps.len()).await?;
         self.check_content(&commit).await?;
@@ -515,7 +571,7 @@ impl Stream {
                 let cursor: Cursor = self.service.node.cursor();
                 Ok(Frame::Outcomes {
                     sequence,
-                    outcomes: encode_outcomes(&outcomes),
+                    outcomes: encode_outcomes(&outcomes).into(),
                     cursor,
                 })
             }
@@ -538,10 +594,28 @@ impl Stream {
     }
 }
 
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.arriving.leave(&self.service.node);
+    }
+}
+
 fn content_of(change: &Change) -> Option<(Hash, u64)> {
     match change {
         Change::Put { metadata, .. } => Metadata::content(metadata),
         Change::Move { .. } | Change::Delete { .. } => None,
+    }
+}
+
+/// The name that a change gives.
+fn new_name(change: &Change) -> Option<&Name> {
+    match change {
+        Change::Put {
+            base: state::Base::Absent { name, .. },
+            ..
+        }
+        | Change::Move { name, .. } => Some(name),
+        Change::Put { .. } | Change::Delete { .. } => None,
     }
 }
 

@@ -83,7 +83,10 @@ async fn many_at_once_in_the_order_asked_for() {
     let path = format!("/api/file/download?space=s&items={}", asked.join(","));
     let mut expected: Vec<Frame> = versions
         .into_iter()
-        .map(|(version, bytes)| Frame::Content { version, bytes })
+        .map(|(version, bytes)| Frame::Content {
+            version,
+            bytes: bytes.into(),
+        })
         .collect();
     expected.extend([Frame::Missing(unknown), Frame::Missing(root), Frame::End]);
     assert!(site.get(&token, &path).await.frames() == expected);
@@ -125,7 +128,7 @@ async fn what_cannot_be_read_is_counted_and_the_rest_goes_through() {
         Frame::Missing(versions[1]),
         Frame::Content {
             version: versions[0],
-            bytes: noise(0, 50_000),
+            bytes: noise(0, 50_000).into(),
         },
         Frame::End,
     ];
@@ -166,7 +169,7 @@ async fn bytes_that_rotted_are_not_sent() {
         Frame::Missing(versions[1]),
         Frame::Content {
             version: versions[0],
-            bytes: contents[0].clone(),
+            bytes: contents[0].clone().into(),
         },
         Frame::End,
     ];

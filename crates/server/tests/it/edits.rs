@@ -181,7 +181,7 @@ async fn conflicts_are_listed_and_closed() {
         };
         let blob = Frame::Blob {
             hash: Hash::of(bytes),
-            bytes: bytes.to_vec(),
+            bytes: bytes.to_vec().into(),
         };
         let commit = site.commit(space, vec![change]);
         site.upload(token, space, &[blob, commit])

@@ -22,7 +22,7 @@ impl Frames {
                 return Some(frame);
             }
             let frame = self.body.frame().await?.unwrap();
-            self.decoder.push(frame.data_ref().unwrap());
+            self.decoder.push(frame.into_data().unwrap());
         }
     }
 

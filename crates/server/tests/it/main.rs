@@ -9,6 +9,7 @@ mod edits;
 mod feed;
 mod folders;
 mod limits;
+mod middle;
 mod page;
 mod problems;
 mod recovery;

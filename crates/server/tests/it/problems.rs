@@ -2,6 +2,7 @@
 
 use crate::site::{Site, file, new_file, noise, request};
 use axum::body::Body;
+use axum::body::Bytes;
 use base::{Hash, limits};
 use http::Method;
 use serde_json::json;
@@ -148,7 +149,7 @@ async fn streams_that_are_no_frames() {
     let frames = [
         vec![Frame::Blob {
             hash,
-            bytes: b"wrong".to_vec(),
+            bytes: Bytes::from_static(b"wrong"),
         }],
         vec![Frame::End],
         vec![Frame::Runs(vec![])],
@@ -219,7 +220,7 @@ async fn commits_that_cannot_be() {
 
     let blob = Frame::Blob {
         hash: Hash::of(&content),
-        bytes: content.clone(),
+        bytes: content.clone().into(),
     };
     let foreign = site.commit(other, vec![new_file(other, "a", &content)]);
     let answer = site.upload(&token, space, &[blob.clone(), foreign]).await;
@@ -246,7 +247,7 @@ async fn commits_that_cannot_be() {
     let garbage = Frame::Commit {
         stream: 1,
         sequence: 1,
-        commit: b"garbage".to_vec(),
+        commit: Bytes::from_static(b"garbage"),
     };
     site.upload(&token, space, &[garbage])
         .await
@@ -254,7 +255,7 @@ async fn commits_that_cannot_be() {
     let unnumbered = Frame::Commit {
         stream: 0,
         sequence: 1,
-        commit: vec![],
+        commit: Bytes::new(),
     };
     site.upload(&token, space, &[unnumbered])
         .await
@@ -267,7 +268,8 @@ async fn commits_that_cannot_be() {
             space,
             changes: vec![new_file(space, name, &content)],
         }
-        .encode(),
+        .encode()
+        .into(),
     };
     let first = site
         .upload(&token, space, &[blob.clone(), number("a")])

@@ -81,7 +81,7 @@ async fn a_repeated_commit_is_known_after_a_restart() {
         let token = site.device("s", "editor").await;
         let blob = sync::wire::Frame::Blob {
             hash: Hash::of(b"1"),
-            bytes: b"1".to_vec(),
+            bytes: b"1".to_vec().into(),
         };
         let commit = site.commit(space, vec![crate::site::new_file(space, "a", b"1")]);
         let frames = [blob, commit];

@@ -185,7 +185,7 @@ async fn more_than_one_commit_holds_comes_back() {
     let (names, bytes): (Vec<String>, _) = ((0..1200).map(|n| format!("f{n}")).collect(), b"x");
     let blob = sync::wire::Frame::Blob {
         hash: base::Hash::of(bytes),
-        bytes: bytes.to_vec(),
+        bytes: bytes.to_vec().into(),
     };
     let changes = names
         .iter()

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::body::Bytes;
 use base::{Clock, DeviceId, Hash, ItemId, ManualClock, Name, SeededRandom, SpaceId, SystemRandom};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -164,7 +165,7 @@ impl Site {
         Frame::Commit {
             stream: self.stream,
             sequence,
-            commit: Commit { space, changes }.encode(),
+            commit: Commit { space, changes }.encode().into(),
         }
     }
 
@@ -179,7 +180,7 @@ impl Site {
         let hash = Hash::of(bytes);
         let blob = Frame::Blob {
             hash,
-            bytes: bytes.to_vec(),
+            bytes: bytes.to_vec().into(),
         };
         let commit = self.commit(space, vec![new_file(space, name, bytes)]);
         let answer = self.upload(token, space, &[blob, commit]).await;
@@ -208,7 +209,7 @@ impl Answer {
 
     pub fn frames(&self) -> Vec<Frame> {
         let mut decoder = Decoder::new();
-        decoder.push(&self.bytes);
+        decoder.push(Bytes::copy_from_slice(&self.bytes));
         let mut frames = Vec::new();
         while let Some(frame) = decoder.next_frame().unwrap() {
             frames.push(frame);

@@ -39,7 +39,7 @@ fn chunks(cut: &Cut, bytes: &[u8], ranges: &[(u64, u64)]) -> Vec<Frame> {
             Frame::Chunk {
                 file: cut.hash,
                 offset,
-                bytes: bytes[offset as usize..end].to_vec(),
+                bytes: bytes[offset as usize..end].to_vec().into(),
             }
         })
         .collect()
@@ -74,7 +74,7 @@ async fn small_files_travel_with_their_commit() {
         .iter()
         .map(|bytes| Frame::Blob {
             hash: Hash::of(bytes),
-            bytes: bytes.clone(),
+            bytes: bytes.clone().into(),
         })
         .collect();
     let puts = contents.iter().enumerate();
@@ -266,7 +266,7 @@ async fn what_one_request_asks_for_is_bounded() {
     let blobs = (0..65_537_u32).map(|number| number.to_le_bytes());
     let blobs = blobs.map(|bytes| Frame::Blob {
         hash: Hash::of(&bytes),
-        bytes: bytes.to_vec(),
+        bytes: bytes.to_vec().into(),
     });
     let many: Vec<Frame> = blobs.collect();
     check(&many, "more than 65536 files").await;
@@ -282,7 +282,7 @@ async fn many_commits_of_one_request_are_answered_in_order() {
         let bytes = number.to_le_bytes();
         let blob = Frame::Blob {
             hash: Hash::of(&bytes),
-            bytes: bytes.to_vec(),
+            bytes: bytes.to_vec().into(),
         };
         let new = new_file(space, &number.to_string(), &bytes);
         [blob, site.commit(space, vec![new])]

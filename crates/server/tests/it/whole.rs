@@ -1,5 +1,6 @@
 //! A whole server on a port of its own: its folders, its lock, its end.
 
+use axum::body::Bytes;
 use base::{SystemClock, SystemRandom};
 use serde_json::{Value, json};
 use server::Server;
@@ -56,7 +57,7 @@ fn await_name(server: &Server, space: &str, name: &str) {
         }
         let read = std::io::Read::read(&mut reader, &mut buffer).unwrap();
         assert_ne!(read, 0, "the feed ended before `{name}` came");
-        decoder.push(&buffer[..read]);
+        decoder.push(Bytes::copy_from_slice(&buffer[..read]));
     }
 }
 

@@ -1,6 +1,6 @@
-//! Large blobs: one file each, the blob's bytes first, then its block map and a
-//! trailer. So one sync makes both durable, a file range is the whole blob, and
-//! an unfinished upload carries all that is needed to resume it.
+//! Large blobs: one file each, the blob's bytes first, then its block map, if it
+//! has one, and a trailer. So one sync makes all durable, a file range is the
+//! whole blob, and an unfinished upload carries all that is needed to resume it.
 //!
 //! This is the layout and naming; how uploads fill such files is in `upload`.
 
@@ -11,7 +11,13 @@ use base::{Hash, Millis, limits};
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 8] = *b"ATOLLBIG";
-const VERSION: u32 = 1;
+
+/// The version of a trailer that stands behind a block map.
+const WITH_MAP: u32 = 1;
+
+/// The version of one that stands alone: its blob came whole ([`super::whole`]).
+const WITHOUT_MAP: u32 = 2;
+
 pub(super) const TRAILER_BYTES: usize = 80;
 
 /// What stands at the end of the file of a large blob.
@@ -31,27 +37,60 @@ impl Footer {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = self.map.encode();
-        let mut trailer = [0; TRAILER_BYTES];
-        trailer[0..8].copy_from_slice(&MAGIC);
-        trailer[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        trailer[12..16].copy_from_slice(&(self.map.chunks().len() as u32).to_le_bytes());
-        trailer[16..24].copy_from_slice(&self.map.total_len().to_le_bytes());
-        trailer[24..32].copy_from_slice(&self.begun.to_le_bytes());
-        trailer[32..64].copy_from_slice(self.hash.as_bytes());
-        trailer[72..76].copy_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
-        let crc = crc32c::crc32c(&trailer[..76]);
-        trailer[76..80].copy_from_slice(&crc.to_le_bytes());
-        bytes.extend_from_slice(&trailer);
+        let trailer = Trailer {
+            chunks: self.map.chunks().len(),
+            size: self.map.total_len(),
+            begun: self.begun,
+            hash: self.hash,
+            map_crc: crc32c::crc32c(&bytes),
+        };
+        bytes.extend_from_slice(&trailer.encode());
         bytes
     }
 
-    /// Reads the footer of the file at `path`, which is to hold `hash`.
+    /// Reads the footer of the file at `path`, an upload of `hash`.
     pub(super) fn read(file: &dyn File, path: &Path, hash: Hash) -> Result<Self, BlobError> {
+        let (trailer, map) = Trailer::read(file, path, hash)?;
+        let map = map.ok_or_else(|| damaged(path, "it has no block map"))?;
+        let begun = trailer.begun;
+        Ok(Self { hash, begun, map })
+    }
+}
+
+/// What stands behind a stored large blob: its length, and its block map unless
+/// it came whole.
+pub(super) struct Stored {
+    pub(super) size: u64,
+    pub(super) map: Option<BlockMap>,
+}
+
+impl Stored {
+    /// Reads it from the file at `path`, which is to hold `hash`.
+    pub(super) fn read(file: &dyn File, path: &Path, hash: Hash) -> Result<Self, BlobError> {
+        let (trailer, map) = Trailer::read(file, path, hash)?;
+        let size = trailer.size;
+        Ok(Self { size, map })
+    }
+}
+
+struct Trailer {
+    /// 0: there is no block map, as no large blob has none.
+    chunks: usize,
+    size: u64,
+    begun: Millis,
+    hash: Hash,
+    map_crc: u32,
+}
+
+impl Trailer {
+    /// Reads the trailer and the map of the file at `path`, which is to hold `hash`.
+    fn read(
+        file: &dyn File,
+        path: &Path,
+        hash: Hash,
+    ) -> Result<(Self, Option<BlockMap>), BlobError> {
         let failed = |error| BlobError::io("read", path, error);
-        let damaged = |what: &str| BlobError::Damaged {
-            path: path.to_owned(),
-            what: what.to_owned(),
-        };
+        let damaged = |what: &str| damaged(path, what);
         let length = file.length().map_err(failed)?;
         let trailer_at = length
             .checked_sub(TRAILER_BYTES as u64)
@@ -59,10 +98,13 @@ impl Footer {
         let mut trailer = [0; TRAILER_BYTES];
         file.read_exact_at(&mut trailer, trailer_at)
             .map_err(failed)?;
-        let trailer = Trailer::decode(&trailer).ok_or_else(|| damaged("its trailer is wrong"))?;
+        let trailer = Self::decode(&trailer).ok_or_else(|| damaged("its trailer is wrong"))?;
         let map_bytes = trailer.chunks as u64 * CHUNK_ENCODED_BYTES as u64;
         if trailer.hash != hash || trailer.size + map_bytes != trailer_at {
             return Err(damaged("its trailer belongs to another file"));
+        }
+        if trailer.chunks == 0 {
+            return Ok((trailer, None));
         }
         let mut map = vec![0; map_bytes as usize];
         file.read_exact_at(&mut map, trailer.size).map_err(failed)?;
@@ -73,23 +115,28 @@ impl Footer {
         if map.total_len() != trailer.size {
             return Err(damaged("its block map has another length than the blob"));
         }
-        Ok(Self {
-            hash,
-            begun: trailer.begun,
-            map,
-        })
+        Ok((trailer, Some(map)))
     }
-}
 
-struct Trailer {
-    chunks: usize,
-    size: u64,
-    begun: Millis,
-    hash: Hash,
-    map_crc: u32,
-}
+    fn encode(&self) -> [u8; TRAILER_BYTES] {
+        let version = if self.chunks == 0 {
+            WITHOUT_MAP
+        } else {
+            WITH_MAP
+        };
+        let mut bytes = [0; TRAILER_BYTES];
+        bytes[0..8].copy_from_slice(&MAGIC);
+        bytes[8..12].copy_from_slice(&version.to_le_bytes());
+        bytes[12..16].copy_from_slice(&(self.chunks as u32).to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.size.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.begun.to_le_bytes());
+        bytes[32..64].copy_from_slice(self.hash.as_bytes());
+        bytes[72..76].copy_from_slice(&self.map_crc.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[..76]);
+        bytes[76..80].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
 
-impl Trailer {
     fn decode(bytes: &[u8; TRAILER_BYTES]) -> Option<Self> {
         let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
         let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
@@ -100,8 +147,13 @@ impl Trailer {
             hash: Hash::from_slice(&bytes[32..64])?,
             map_crc: u32_at(72),
         };
+        let is_version = match u32_at(8) {
+            WITH_MAP => trailer.chunks > 0,
+            WITHOUT_MAP => trailer.chunks == 0,
+            _ => false,
+        };
         let valid = bytes[0..8] == MAGIC
-            && u32_at(8) == VERSION
+            && is_version
             && crc32c::crc32c(&bytes[..76]) == u32_at(76)
             && trailer.chunks <= MAP_CHUNKS
             && trailer.size <= limits::FILE_BYTES;
@@ -109,7 +161,26 @@ impl Trailer {
     }
 }
 
-/// Length of the blob in a large file of `file_bytes`, from its trailer alone.
+fn damaged(path: &Path, what: &str) -> BlobError {
+    BlobError::Damaged {
+        path: path.to_owned(),
+        what: what.to_owned(),
+    }
+}
+
+/// The trailer of a blob that came whole, of `size` bytes, begun at `begun`.
+pub(super) fn trailer_without_map(hash: Hash, size: u64, begun: Millis) -> [u8; TRAILER_BYTES] {
+    let trailer = Trailer {
+        chunks: 0,
+        size,
+        begun,
+        hash,
+        map_crc: 0,
+    };
+    trailer.encode()
+}
+
+/// Length of the blob in a large file, from its trailer alone.
 pub(super) fn blob_length(file: &dyn File) -> std::io::Result<Option<u64>> {
     let Some(trailer_at) = file.length()?.checked_sub(TRAILER_BYTES as u64) else {
         return Ok(None);

@@ -18,6 +18,8 @@ mod small;
 mod store;
 mod upload;
 mod uploads;
+mod whole;
+mod workers;
 
 use crate::fs::File;
 use base::{Hash, limits};
@@ -29,6 +31,7 @@ use std::sync::Arc;
 pub use error::BlobError;
 pub use map::{BlockMap, CHUNK_ENCODED_BYTES, ChunkRef, MAP_CHUNKS, MapError, Run};
 pub use store::BlobStore;
+pub use whole::Whole;
 
 /// Where the index from hash to place is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +87,24 @@ pub enum Begun {
     /// These byte ranges are missing: rising, apart, cut at chunks' ends. Empty
     /// when only [`BlobStore::finish`] is missing.
     Need(Vec<Range<u64>>),
+}
+
+/// The older blob whose chunks a new one takes over.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// Which.
+    pub hash: Hash,
+    /// Its block map.
+    pub map: BlockMap,
+}
+
+/// What [`BlobStore::block_map`] finds.
+pub enum Mapped {
+    /// The block map.
+    Map(BlockMap),
+    /// The blob came whole and no map was made of it: whoever needs one cuts it
+    /// from these bytes.
+    Uncut(BlobReader),
 }
 
 /// How far [`BlobStore::scrub`] is.
@@ -160,10 +181,32 @@ impl BlobReader {
         Ok(bytes)
     }
 
+    /// Its bytes from the first to the last.
+    pub fn bytes(&self) -> impl io::Read + '_ {
+        Bytes {
+            blob: self,
+            offset: 0,
+        }
+    }
+
     /// The range (file, offset, length) that holds the blob, for `sendfile`;
     /// `None` on a simulated disk.
     pub fn file_range(&self) -> Option<(Arc<std::fs::File>, u64, u64)> {
         let file = self.file.as_std()?;
         Some((Arc::clone(file), self.offset, self.length))
+    }
+}
+
+/// Reads a blob in order.
+struct Bytes<'a> {
+    blob: &'a BlobReader,
+    offset: u64,
+}
+
+impl io::Read for Bytes<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.blob.read_at(buffer, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
     }
 }

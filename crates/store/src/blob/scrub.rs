@@ -4,7 +4,7 @@
 //! It reports and never repairs: what is damaged here may be whole on another
 //! node, or in a backup.
 
-use super::large::{self, Footer};
+use super::large::{self, Stored};
 use super::parts::Parts;
 use super::segment::{Content, Found, Scan};
 use super::{BlobError, Damage, ScrubProgress, ScrubReport};
@@ -147,8 +147,8 @@ impl Scrub<'_> {
             .fs
             .open(&path, Open::Read)
             .map_err(|error| BlobError::io("open", &path, error))?;
-        let length = match Footer::read(&*file, &path, hash) {
-            Ok(footer) => footer.map.total_len(),
+        let length = match Stored::read(&*file, &path, hash) {
+            Ok(stored) => stored.size,
             Err(BlobError::Damaged { what, .. }) => {
                 self.damaged(Some(hash), &path, 0, &what);
                 0

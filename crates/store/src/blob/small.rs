@@ -473,4 +473,25 @@ mod tests {
         small.noted(&first);
         assert_eq!(small.noted_through(), second.end);
     }
+
+    /// A failed sync is told once for a file: when another thread's sync succeeds
+    /// after it, the bytes look durable, and are not.
+    #[test]
+    fn what_a_failed_sync_lost_is_durable_for_nobody() {
+        let directory = Path::new("segments");
+        let nothing = |_| Ok(Position::default());
+        let (fs, health) = (Arc::new(SimulatedFileSystem::new()), Health::default());
+        let random = SeededRandom::new(1);
+        let small =
+            SmallBlobs::open(fs, directory, 1 << 20, &random, health.clone(), nothing).unwrap();
+        let bytes = b"lost";
+        let appended = small.append(&[(Hash::of(bytes), &bytes[..])]).unwrap();
+        lock(&small.state).durable = appended.end;
+        small.wait_durable(&appended).unwrap();
+        let failed = io::Error::other("the disk failed");
+        let _ = health.fail(Path::new("other"), failed);
+        let waited = small.wait_durable(&appended);
+        let is_told = matches!(waited, Err(BlobError::Poisoned { .. }));
+        assert!(is_told, "{waited:?}");
+    }
 }

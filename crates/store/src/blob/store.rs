@@ -10,10 +10,10 @@ use super::large::{self, Footer};
 use super::parts::Parts;
 use super::scrub;
 use super::small::{Appended, SmallBlobs};
-use super::uploads::{Base, Uploads};
+use super::uploads::{Source, Uploads};
 use super::{
-    Begun, BlobError, BlobReader, BlockMap, ChunkRef, IndexPlace, Options, Run, ScrubProgress,
-    ScrubReport,
+    Base, Begun, BlobError, BlobReader, BlockMap, ChunkRef, IndexPlace, Mapped, Options, Run,
+    ScrubProgress, ScrubReport, Whole,
 };
 use crate::fs::{FileSystem, Open};
 use base::{DeviceId, Hash, Millis, Random, limits};
@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 /// The blobs of one node.
 pub struct BlobStore {
     parts: Arc<Parts>,
-    uploads: Uploads,
+    uploads: Arc<Uploads>,
     health: Health,
     indexer: Option<JoinHandle<()>>,
 }
@@ -80,7 +80,7 @@ impl BlobStore {
             .map_err(|error| BlobError::io("start a thread for", directory, error))?;
         Ok(Self {
             parts,
-            uploads,
+            uploads: Arc::new(uploads),
             health,
             indexer: Some(indexer),
         })
@@ -132,8 +132,8 @@ impl BlobStore {
     }
 
     /// Begins or resumes the upload of a large blob. `runs` describe all of it,
-    /// in pieces of `base`'s block map (which the caller let `owner` read) and
-    /// new chunks; what `base` gives is copied at once.
+    /// in pieces of `base` (which the caller let `owner` read) and new chunks;
+    /// what `base` gives is copied at once.
     ///
     /// # Errors
     /// [`BlobError::Invalid`], [`BlobError::Map`], [`BlobError::NoBase`],
@@ -144,7 +144,7 @@ impl BlobStore {
         now: Millis,
         hash: Hash,
         size: u64,
-        base: Option<Hash>,
+        base: Option<Base>,
         runs: &[Run],
     ) -> Result<Begun, BlobError> {
         if self.lease(owner, now, &hash)? {
@@ -171,13 +171,13 @@ impl BlobStore {
         Ok(Begun::Need(upload.missing()))
     }
 
-    fn base(&self, base: Hash) -> Result<Base, BlobError> {
-        let map = self.block_map(&base)?;
-        let reader = self.open_blob(&base)?;
-        match (map, reader) {
-            (Some(map), Some(reader)) => Ok(Base { map, reader }),
-            _ => Err(BlobError::NoBase { base }),
-        }
+    fn base(&self, base: Base) -> Result<Source, BlobError> {
+        let Base { hash, map } = base;
+        let reader = self.open_blob(&hash)?;
+        // Its map is the caller's word: nothing is copied from beyond its end.
+        let reader = reader.filter(|reader| reader.len() == map.total_len());
+        let reader = reader.ok_or(BlobError::NoBase { base: hash })?;
+        Ok(Source { reader, map })
     }
 
     /// Takes one whole chunk of an upload, at its place. May be repeated.
@@ -219,6 +219,18 @@ impl BlobStore {
                 }
             }
         }
+        self.note_large(owner, now, stored)?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Makes the places of large blobs durable, indexes them and leases them to
+    /// `owner`.
+    fn note_large(
+        &self,
+        owner: DeviceId,
+        now: Millis,
+        stored: BTreeMap<Hash, Stored>,
+    ) -> Result<(), BlobError> {
         let shelves: BTreeSet<_> = stored
             .keys()
             .map(|hash| large::shelf(&self.parts.large, hash))
@@ -229,10 +241,7 @@ impl BlobStore {
                 .sync_dir(&shelf)
                 .map_err(|error| self.health.fail(&shelf, error))?;
         }
-        self.parts
-            .index
-            .add(stored.into_iter(), Some((owner, now)))?;
-        failure.map_or(Ok(()), Err)
+        self.parts.index.add(stored.into_iter(), Some((owner, now)))
     }
 
     /// Moves a finished upload to its place and returns its length; `None` when
@@ -251,6 +260,58 @@ impl BlobStore {
             None if self.has_lease(owner, now, hash)? && self.lease(owner, now, hash)? => Ok(None),
             None => Err(BlobError::NotBegun { hash: *hash, owner }),
         }
+    }
+
+    /// Begins a blob of middle size whose bytes come in order, all of them, and
+    /// without a block map. One that is stored already is only compared.
+    ///
+    /// # Errors
+    /// [`BlobError::Invalid`], [`BlobError::Busy`], [`BlobError::Crowded`],
+    /// [`BlobError::Full`] or [`BlobError::Reserved`], or what the disk says.
+    pub fn begin_whole(
+        &self,
+        owner: DeviceId,
+        now: Millis,
+        hash: Hash,
+        size: u64,
+    ) -> Result<Whole, BlobError> {
+        check_middle(hash, size)?;
+        let is_stored = self.contains(&hash)?;
+        self.uploads
+            .begin_whole((owner, hash), size, now, is_stored)
+    }
+
+    /// Ends blobs that came whole from `owner`. On return they are durable and
+    /// leased to it.
+    ///
+    /// # Errors
+    /// The first of [`BlobError::Incomplete`] or what the disk says. The other
+    /// blobs are stored all the same.
+    pub fn finish_whole(
+        &self,
+        owner: DeviceId,
+        now: Millis,
+        wholes: Vec<Whole>,
+    ) -> Result<(), BlobError> {
+        let mut stored = BTreeMap::new();
+        let mut failure = None;
+        for whole in wholes {
+            let (hash, length) = (whole.hash(), whole.size());
+            match whole.put_in_place(&large::path(&self.parts.large, &hash)) {
+                Ok(true) => {
+                    let place = Place::Large;
+                    stored.insert(hash, Stored { place, length });
+                }
+                Ok(false) => {
+                    self.lease(owner, now, &hash)?;
+                }
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        self.note_large(owner, now, stored)?;
+        failure.map_or(Ok(()), Err)
     }
 
     /// Closes the files of `owner`'s unfinished uploads, for when it has gone.
@@ -324,13 +385,14 @@ impl BlobStore {
     ///
     /// # Errors
     /// [`BlobError::Index`], [`BlobError::Damaged`], or what the disk says.
-    pub fn block_map(&self, hash: &Hash) -> Result<Option<BlockMap>, BlobError> {
+    pub fn block_map(&self, hash: &Hash) -> Result<Option<Mapped>, BlobError> {
         let Some(reader) = self.open_blob(hash)? else {
             return Ok(None);
         };
         if reader.len() > limits::SMALL_FILE_BYTES {
             let path = large::path(&self.parts.large, hash);
-            return Footer::read(&*reader.file, &path, *hash).map(|footer| Some(footer.map));
+            let map = large::Stored::read(&*reader.file, &path, *hash)?.map;
+            return Ok(Some(map.map_or(Mapped::Uncut(reader), Mapped::Map)));
         }
         let chunk = ChunkRef {
             hash: *hash,
@@ -341,12 +403,11 @@ impl BlobStore {
         } else {
             vec![chunk]
         };
-        BlockMap::new(chunks)
-            .map(Some)
-            .map_err(|source| BlobError::Map {
-                hash: *hash,
-                source,
-            })
+        let map = BlockMap::new(chunks).map_err(|source| BlobError::Map {
+            hash: *hash,
+            source,
+        })?;
+        Ok(Some(Mapped::Map(map)))
     }
 
     /// Gives `owner` the right to commit the blob for the next 24 hours, if it
@@ -418,6 +479,15 @@ fn check_large(hash: Hash, size: u64) -> Result<(), BlobError> {
     let (small, limit) = (limits::SMALL_FILE_BYTES, limits::FILE_BYTES);
     if size <= small || size > limit {
         let what = format!("{size} bytes are no large blob; expected {small} to {limit}");
+        return Err(BlobError::Invalid { hash, what });
+    }
+    Ok(())
+}
+
+fn check_middle(hash: Hash, size: u64) -> Result<(), BlobError> {
+    let (small, limit) = (limits::SMALL_FILE_BYTES, limits::WHOLE_FILE_BYTES);
+    if size <= small || size > limit {
+        let what = format!("{size} bytes do not come whole; expected {small} to {limit}");
         return Err(BlobError::Invalid { hash, what });
     }
     Ok(())

@@ -14,7 +14,8 @@
 
 use super::health::Health;
 use super::large::Footer;
-use super::uploads::Base;
+use super::uploads::Source;
+use super::workers;
 use super::{BlobError, BlockMap};
 use crate::fs::File;
 use crate::lock::{lock, wait};
@@ -195,7 +196,7 @@ impl Upload {
     pub(super) fn copy_from_base(
         &self,
         first: usize,
-        base: &Base,
+        base: &Source,
         base_first: usize,
         count: usize,
     ) -> Result<(), BlobError> {
@@ -326,16 +327,10 @@ impl Upload {
     }
 
     fn sync(&self, health: &Health) -> Stage {
-        let Err(error) = self.file().sync_data() else {
-            return Stage::Ready;
-        };
-        // The page cache may go on showing what never reached the disk: without
-        // its footer nobody takes up this file again, not even after a restart.
-        let _ = self.file().set_len(0);
-        Stage::Failed(match BlobError::io("sync", &self.path, error) {
-            BlobError::Io { source, .. } => health.fail(&self.path, source),
-            full => full,
-        })
+        match workers::sync(self.file(), &self.path, health) {
+            Ok(()) => Stage::Ready,
+            Err(error) => Stage::Failed(error),
+        }
     }
 
     /// Waits until verification, if it has begun, has ended.

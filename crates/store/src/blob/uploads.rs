@@ -1,5 +1,5 @@
 //! All unfinished uploads: who may begin how many, which are left from before a
-//! restart, and the workers that verify and sync those whose bytes have all come.
+//! restart, and handing those whose bytes have all come to the workers.
 //!
 //! An upload is *open* while its file is, and *dormant* when only the file is
 //! left: after a restart, or when its client has gone. A dormant one is resumed
@@ -8,6 +8,8 @@
 use super::health::Health;
 use super::large::Footer;
 use super::upload::{Settled, Upload};
+use super::whole::Whole;
+use super::workers::{Task, Workers};
 use super::{BlobError, BlobReader, BlockMap, Options, Run};
 use crate::fs::{File, FileSystem, Open, make_durable_dir};
 use crate::lock::{lock, wait};
@@ -15,9 +17,7 @@ use base::{DeviceId, Hash, Millis, limits};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex};
 
 /// The most of a disk that stays free for the log and the database: 5 %, which
 /// the reserve passes on a disk smaller than 5 GiB.
@@ -26,8 +26,8 @@ const RESERVE_PART: u64 = 20;
 /// Who uploads what.
 pub(super) type Key = (DeviceId, Hash);
 
-/// The older blob whose chunks a new one takes over.
-pub(super) struct Base {
+/// An open [`super::Base`].
+pub(super) struct Source {
     pub(super) reader: BlobReader,
     pub(super) map: BlockMap,
 }
@@ -53,6 +53,10 @@ struct Table {
     dormant: BTreeMap<Key, Dormant>,
     /// Being begun by some thread just now.
     beginning: BTreeMap<Key, Beginning>,
+    /// Who sends how many bytes whole, by the number of each.
+    whole: BTreeMap<u64, (DeviceId, u64)>,
+    /// The number of the next one.
+    next_whole: u64,
 }
 
 /// An upload of which only the file is left.
@@ -76,15 +80,17 @@ impl Table {
         open + beginning.map(|upload| upload.chunks).sum::<usize>()
     }
 
-    /// Uploads of `owner` that are open or being begun, and the bytes of all its
-    /// uploads, the dormant ones included.
+    /// Uploads of `owner` that are open, being begun or coming whole, and the bytes
+    /// of all its uploads, the dormant ones included.
     fn of(&self, owner: DeviceId) -> (usize, u64) {
         let own = |key: &Key| key.0 == owner;
         let open = self.open.iter().filter(|(key, _)| own(key));
         let open = open.map(|(_, upload)| upload.footer.map.total_len());
         let beginning = self.beginning.iter().filter(|(key, _)| own(key));
+        let whole = self.whole.values().filter(|(of, _)| *of == owner);
         let held: Vec<u64> = open
             .chain(beginning.map(|(_, upload)| upload.bytes))
+            .chain(whole.map(|(_, bytes)| *bytes))
             .collect();
         let dormant = self.dormant.iter().filter(|(key, _)| own(key));
         let dormant: u64 = dormant.map(|(_, upload)| upload.bytes).sum();
@@ -112,12 +118,6 @@ impl Table {
             !leaves
         });
     }
-}
-
-/// Threads that verify and sync uploads.
-struct Workers {
-    queue: Option<Sender<Arc<Upload>>>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl Uploads {
@@ -194,7 +194,7 @@ impl Uploads {
         &self,
         key: Key,
         footer: Footer,
-        base: Option<&Base>,
+        base: Option<&Source>,
         runs: &[Run],
     ) -> Result<Arc<Upload>, BlobError> {
         self.health.check()?;
@@ -237,7 +237,7 @@ impl Uploads {
         self.begun.notify_all();
         let upload = upload?;
         if upload.is_complete() {
-            self.workers.verify(Arc::clone(&upload));
+            self.workers.hand(Task::Chunks(Arc::clone(&upload)));
         }
         Ok(upload)
     }
@@ -259,7 +259,7 @@ impl Uploads {
                 limit,
             });
         }
-        let open = table.open.len() + table.beginning.len();
+        let open = table.open.len() + table.beginning.len() + table.whole.len();
         if open >= self.total {
             let limit = self.total;
             return Err(BlobError::Crowded {
@@ -293,7 +293,7 @@ impl Uploads {
         key: Key,
         footer: Footer,
         was_dormant: bool,
-        base: Option<&Base>,
+        base: Option<&Source>,
         runs: &[Run],
     ) -> Result<Arc<Upload>, BlobError> {
         let path = self.path(key);
@@ -408,7 +408,7 @@ impl Uploads {
             upload.reserve()?;
         }
         if upload.write(number, offset, bytes)? {
-            self.workers.verify(upload);
+            self.workers.hand(Task::Chunks(upload));
         }
         Ok(())
     }
@@ -464,26 +464,17 @@ impl Uploads {
 
     /// Throws an upload away.
     pub(super) fn discard(&self, key: Key) -> Result<(), BlobError> {
-        let mut table = lock(&self.table);
-        let open = table.open.remove(&key).is_some();
-        let dormant = table.dormant.remove(&key).is_some();
-        self.remove_in(table, key, open || dormant)
+        self.discard_in(&mut lock(&self.table), key)
     }
 
-    fn remove_in(
-        &self,
-        table: MutexGuard<'_, Table>,
-        key: Key,
-        existed: bool,
-    ) -> Result<(), BlobError> {
-        // Under the lock, so that a new beginning cannot lose its file.
-        let result = if existed && !table.beginning.contains_key(&key) {
-            self.remove_file(&self.path(key))
-        } else {
-            Ok(())
-        };
-        drop(table);
-        result
+    /// Under the lock, so that a new beginning cannot lose its file.
+    fn discard_in(&self, table: &mut Table, key: Key) -> Result<(), BlobError> {
+        let open = table.open.remove(&key).is_some();
+        let dormant = table.dormant.remove(&key).is_some();
+        if (open || dormant) && !table.beginning.contains_key(&key) {
+            self.remove_file(&self.path(key))?;
+        }
+        Ok(())
     }
 
     /// Closes the files of `owner`'s uploads; they can be resumed.
@@ -501,7 +492,7 @@ impl Uploads {
     /// Removes uploads that were begun longer than a lease before `now`.
     pub(super) fn expire(&self, now: Millis) -> Result<(), BlobError> {
         let is_old = |begun: Millis| begun.saturating_add(limits::LEASE_MILLIS) <= now;
-        let table = lock(&self.table);
+        let mut table = lock(&self.table);
         let open = table.open.iter();
         let old_open = open
             .filter(|(_, upload)| is_old(upload.begun()) && !upload.is_verifying())
@@ -511,12 +502,73 @@ impl Uploads {
             .filter(|(_, upload)| is_old(upload.begun))
             .map(|(key, _)| *key);
         let old: Vec<Key> = old_open.chain(old_dormant).collect();
+        old.into_iter()
+            .try_for_each(|key| self.discard_in(&mut table, key))
+    }
+
+    /// Begins a blob that comes whole; of one that `is_stored` nothing is written.
+    pub(super) fn begin_whole(
+        self: &Arc<Self>,
+        key: Key,
+        size: u64,
+        begun: Millis,
+        is_stored: bool,
+    ) -> Result<Whole, BlobError> {
+        self.health.check()?;
+        if !is_stored {
+            self.check_space(size)?;
+        }
+        let mut table = lock(&self.table);
+        let beginning = Beginning {
+            chunks: 0,
+            bytes: size,
+        };
+        self.make_room(&mut table, key.0, &beginning)?;
+        let number = table.next_whole;
+        table.next_whole += 1;
+        table.whole.insert(number, (key.0, size));
         drop(table);
-        old.into_iter().try_for_each(|key| self.discard(key))
+        let mut whole = Whole::new(Arc::clone(self), key, number, size, begun);
+        if !is_stored {
+            let path = self.whole_path(key, number);
+            let file = self.fs.open(&path, Open::CreateNew);
+            let file = file.map_err(|error| BlobError::io("create", &path, error))?;
+            whole.set_file(path, file);
+        }
+        Ok(whole)
+    }
+
+    /// No key of an upload that can be resumed: opening removes such files.
+    fn whole_path(&self, key: Key, number: u64) -> PathBuf {
+        let mut path = self.path(key).into_os_string();
+        path.push(format!("-{number}"));
+        PathBuf::from(path)
+    }
+
+    /// Moves the synced file of a blob that came whole to `target`.
+    pub(super) fn put_whole_in_place(&self, path: &Path, target: &Path) -> Result<(), BlobError> {
+        self.health.check()?;
+        self.fs
+            .rename(path, target)
+            .map_err(|error| BlobError::io("put in place", path, error))
+    }
+
+    /// Forgets a blob that came whole, and removes its file if it still has one.
+    pub(super) fn leave_whole(&self, number: u64, path: Option<&Path>) {
+        if let Some(path) = path {
+            // What cannot be removed now goes at the next start.
+            let _ = self.remove_file(path);
+        }
+        lock(&self.table).whole.remove(&number);
+    }
+
+    /// Has `task` done by a worker.
+    pub(super) fn hand(&self, task: Task) {
+        self.workers.hand(task);
     }
 }
 
-fn copy_runs(upload: &Upload, base: &Base, runs: &[Run]) -> Result<(), BlobError> {
+fn copy_runs(upload: &Upload, base: &Source, runs: &[Run]) -> Result<(), BlobError> {
     let mut at = 0;
     for run in runs {
         match run {
@@ -534,53 +586,4 @@ fn copy_runs(upload: &Upload, base: &Base, runs: &[Run]) -> Result<(), BlobError
 fn parse_name(name: &str) -> Option<Key> {
     let (owner, hash) = name.split_once('-')?;
     Some((owner.parse().ok()?, hash.parse().ok()?))
-}
-
-impl Workers {
-    fn start(count: usize, health: &Health) -> io::Result<Self> {
-        let (sender, receiver) = channel();
-        let receiver = Arc::new(Mutex::new(receiver));
-        let threads = (0..count.max(1))
-            .map(|number| {
-                let (receiver, health) = (Arc::clone(&receiver), health.clone());
-                std::thread::Builder::new()
-                    .name(format!("blob-sync-{number}"))
-                    .spawn(move || Self::work(&receiver, &health))
-            })
-            .collect::<io::Result<_>>()?;
-        Ok(Self {
-            queue: Some(sender),
-            threads,
-        })
-    }
-
-    fn work(queue: &Mutex<Receiver<Arc<Upload>>>, health: &Health) {
-        loop {
-            let next = lock(queue).recv();
-            match next {
-                Ok(upload) => upload.verify_and_sync(health),
-                Err(_) => return,
-            }
-        }
-    }
-
-    fn verify(&self, upload: Arc<Upload>) {
-        let queue = self
-            .queue
-            .as_ref()
-            .expect("the queue ends with the workers");
-        queue
-            .send(upload)
-            .expect("workers live as long as the queue");
-    }
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        drop(self.queue.take());
-        for thread in self.threads.drain(..) {
-            // A panic was reported by the panic hook already.
-            let _ = thread.join();
-        }
-    }
 }

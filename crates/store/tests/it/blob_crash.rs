@@ -2,7 +2,8 @@
 //! What was acknowledged is there and whole; nothing else is pretended.
 
 use crate::blob_uploads::Large;
-use crate::blobs::{bytes, open_simulated, put, read, scrub};
+use crate::blob_whole;
+use crate::blobs::{OWNER, bytes, open_simulated, put, read, scrub};
 use base::Hash;
 use std::io;
 use std::path::Path;
@@ -30,6 +31,11 @@ fn work(disk: &SimulatedFileSystem) -> Vec<Vec<u8>> {
                 break;
             }
             acknowledged.push(large.bytes);
+            let whole = bytes(round + 100, 150_000);
+            if blob_whole::send(&store, OWNER, &whole).is_err() {
+                break;
+            }
+            acknowledged.push(whole);
         }
     }
     acknowledged
@@ -49,7 +55,7 @@ fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
     let empty = SimulatedFileSystem::new();
     drop(open_simulated(&empty).unwrap());
     let disk = empty.after_crash(0);
-    assert_eq!(work(&disk).len(), 26);
+    assert_eq!(work(&disk).len(), 28);
     let operations = disk.operations();
     assert!(operations > 40, "{operations}");
     for cut in 1..=operations {
@@ -82,7 +88,7 @@ fn a_power_cut_while_the_store_is_made_leaves_nothing_in_the_way() {
         drop(open_simulated(&disk));
         let disk = disk.after_crash(cut);
         let acknowledged = work(&disk);
-        assert_eq!(acknowledged.len(), 26, "cut at {cut}");
+        assert_eq!(acknowledged.len(), 28, "cut at {cut}");
         let store = open_simulated(&disk.after_crash(cut + 1)).unwrap();
         check_all(&store, &acknowledged, &format!("cut at {cut}"));
     }
@@ -107,6 +113,12 @@ fn a_full_disk_refuses_and_recovers() {
             let large = Large::numbered(round + 10);
             match large.upload(&store) {
                 Ok(()) => acknowledged.push(large.bytes),
+                Err(BlobError::Full { .. } | BlobError::Reserved { .. }) => refused += 1,
+                Err(error) => panic!("{context}: {error}"),
+            }
+            let whole = bytes(round + 20, 140_000);
+            match blob_whole::send(&store, OWNER, &whole) {
+                Ok(()) => acknowledged.push(whole),
                 Err(BlobError::Full { .. } | BlobError::Reserved { .. }) => refused += 1,
                 Err(error) => panic!("{context}: {error}"),
             }
@@ -176,6 +188,37 @@ fn after_a_failed_sync_of_a_large_blob_nothing_is_taken() {
         drop(store);
         let store = open_simulated(&disk.after_crash(1)).unwrap();
         check_all(&store, &[safe.bytes, large.bytes], "after restart");
+    }
+}
+
+/// What a blob does that comes whole in three pieces: it is created, gets them and
+/// its trailer, is synced, renamed, and its shelf is synced.
+const WHOLE_SYNC: u64 = 6;
+const WHOLE_SHELF_SYNC: u64 = 8;
+
+#[test]
+fn after_a_failed_sync_of_a_whole_blob_nothing_is_taken() {
+    for failing in [WHOLE_SYNC, WHOLE_SHELF_SYNC] {
+        let disk = SimulatedFileSystem::new();
+        let store = open_simulated(&disk).unwrap();
+        let (safe, lost) = (bytes(1, 200_000), bytes(2, 200_000));
+        let send = |content: &[u8]| blob_whole::send(&store, OWNER, content);
+        send(&safe).unwrap();
+        disk.fail_at(disk.operations() + failing, io::ErrorKind::Other);
+        for _ in 0..2 {
+            let error = send(&lost).unwrap_err();
+            assert!(matches!(error, BlobError::Poisoned { .. }), "{error}");
+        }
+        let error = put(&store, &[bytes(4, 100)]).unwrap_err();
+        assert!(matches!(error, BlobError::Poisoned { .. }), "{error}");
+        assert!(!store.contains(&Hash::of(&lost)).unwrap());
+        check_all(&store, std::slice::from_ref(&safe), "before restart");
+        drop(store);
+        let store = open_simulated(&disk).unwrap();
+        blob_whole::send(&store, OWNER, &lost).unwrap();
+        drop(store);
+        let store = open_simulated(&disk.after_crash(1)).unwrap();
+        check_all(&store, &[safe, lost], "after restart");
     }
 }
 

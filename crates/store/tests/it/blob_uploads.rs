@@ -1,14 +1,16 @@
 //! Large blobs: uploaded in any order, resumed, copied from a base, bounded.
 
 use crate::blobs::{
-    NOW, OWNER, bytes, open_at, open_simulated, options, put, read, scrub, try_open,
+    NOW, OWNER, block_map, bytes, open_at, open_simulated, options, put, read, scrub, try_open,
 };
 use base::{DeviceId, Hash, SeededRandom, limits};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use store::blob::{Begun, BlobError, BlobStore, ChunkRef, IndexPlace, Options, Run};
+use store::blob::{
+    Base, Begun, BlobError, BlobStore, BlockMap, ChunkRef, IndexPlace, Options, Run,
+};
 use store::fs::{File, FileSystem, Listed, Open, RealFileSystem, SimulatedFileSystem};
 
 /// A large blob with its chunks.
@@ -61,7 +63,7 @@ impl Large {
 
     fn check_stored(&self, store: &BlobStore) {
         assert_eq!(read(store, &self.hash).as_ref(), Some(&self.bytes));
-        let map = store.block_map(&self.hash).unwrap().unwrap();
+        let map = block_map(store, &self.hash);
         assert_eq!(map.chunks(), self.chunks);
         assert!(store.has_lease(OWNER, NOW, &self.hash).unwrap());
     }
@@ -132,12 +134,12 @@ fn two_devices_may_send_the_same_blob() {
     large.check_stored(&store);
 }
 
-/// The real file system, slow to rename: what others do between a decision and
-/// its rename, they have time to do.
+/// The real file system, slow to rename and to remove: what others do between a
+/// decision and what comes of it, they have time to do.
 #[derive(Debug)]
-struct SlowRename;
+pub struct SlowDisk;
 
-impl FileSystem for SlowRename {
+impl FileSystem for SlowDisk {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         RealFileSystem.create_dir_all(path)
     }
@@ -151,6 +153,9 @@ impl FileSystem for SlowRename {
         RealFileSystem.rename(from, to)
     }
     fn remove_file(&self, path: &Path) -> io::Result<()> {
+        for _ in 0..200 {
+            std::thread::yield_now();
+        }
         RealFileSystem.remove_file(path)
     }
     fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
@@ -176,7 +181,7 @@ impl FileSystem for SlowRename {
 fn a_device_may_send_the_same_blob_twice_at_once() {
     const ROUNDS: u64 = 60;
     let top = tempfile::tempdir().unwrap();
-    let store = open_at(Arc::new(SlowRename), top.path(), IndexPlace::Memory);
+    let store = open_at(Arc::new(SlowDisk), top.path(), IndexPlace::Memory);
     for seed in 0..ROUNDS {
         let large = Large::numbered(seed);
         std::thread::scope(|scope| {
@@ -268,7 +273,9 @@ fn edited(base: &Large) -> (Large, Vec<Run>) {
 fn upload_edited(store: &BlobStore, base: &Large) -> Result<Begun, BlobError> {
     let (new, runs) = edited(base);
     let size = new.bytes.len() as u64;
-    store.begin(OWNER, NOW, new.hash, size, Some(base.hash), &runs)
+    let map = BlockMap::new(base.chunks.clone()).unwrap();
+    let hash = base.hash;
+    store.begin(OWNER, NOW, new.hash, size, Some(Base { hash, map }), &runs)
 }
 
 #[test]

@@ -4,7 +4,7 @@ use base::{DeviceId, Hash, Millis, SeededRandom};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::blob::{BlobError, BlobStore, IndexPlace, Options, ScrubReport};
+use store::blob::{BlobError, BlobStore, BlockMap, IndexPlace, Mapped, Options, ScrubReport};
 use store::fs::{FileSystem, RealFileSystem, SimulatedFileSystem};
 
 pub const OWNER: DeviceId = DeviceId::new(5, 1);
@@ -54,6 +54,14 @@ pub fn read(store: &BlobStore, hash: &Hash) -> Option<Vec<u8>> {
     Some(reader.read_all().unwrap())
 }
 
+pub fn block_map(store: &BlobStore, hash: &Hash) -> BlockMap {
+    match store.block_map(hash).unwrap() {
+        Some(Mapped::Map(map)) => map,
+        Some(Mapped::Uncut(_)) => panic!("{hash} has no map"),
+        None => panic!("{hash} is not stored"),
+    }
+}
+
 pub fn scrub(store: &BlobStore) -> ScrubReport {
     store.scrub(&mut |_| ()).unwrap()
 }
@@ -72,7 +80,7 @@ fn small_blobs_come_back_also_after_reopening() {
             let hash = Hash::of(blob);
             assert_eq!(read(store, &hash).as_ref(), Some(blob));
             assert_eq!(store.length(&hash).unwrap(), Some(blob.len() as u64));
-            let map = store.block_map(&hash).unwrap().unwrap();
+            let map = block_map(store, &hash);
             assert_eq!(map.total_len(), blob.len() as u64);
         }
         assert!(!store.contains(&Hash::of(b"never stored")).unwrap());

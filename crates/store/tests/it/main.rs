@@ -5,6 +5,7 @@
 
 mod blob_crash;
 mod blob_uploads;
+mod blob_whole;
 mod blobs;
 mod file_system;
 mod log_crash;
