@@ -222,7 +222,8 @@ fn what_came_whole_serves_as_a_base() {
     let beyond = BlockMap::new(new.chunks.clone()).unwrap();
     assert!(matches!(begin(beyond), Err(BlobError::NoBase { .. })));
     let end = base.bytes.len() as u64;
-    assert_eq!(begin(map).unwrap(), Begun::Need(vec![end..size]));
+    let missing = end..size;
+    assert_eq!(begin(map).unwrap(), Begun::Need(vec![missing]));
     store.write(OWNER, new.hash, end, &added).unwrap();
     store.finish(OWNER, NOW, &[new.hash]).unwrap();
     assert_eq!(read(&store, &new.hash), Some(new.bytes));

@@ -76,7 +76,12 @@ fn answer(connection: &mut TcpStream, said: Said) {
         Said::Internal => {
             let problem = br#"{"type":"urn:atoll:problem:internal","detail":"damaged"}"#;
             let status = "500 Internal Server Error";
-            (status, "application/problem+json", problem.len(), problem.to_vec())
+            (
+                status,
+                "application/problem+json",
+                problem.len(),
+                problem.to_vec(),
+            )
         }
     };
     let head = format!(

@@ -97,7 +97,10 @@ fn a_delta_that_goes_wrong_gives_way_to_the_whole_file() {
         };
         let wants = vec![(want, Some(standing))];
         let (landed, _) = fetch_large(&folder, &inlet(&node), wants).unwrap();
-        assert!(matches!(landed[..], [(_, Landed::Placed(_))]), "{number}: {landed:?}");
+        assert!(
+            matches!(landed[..], [(_, Landed::Placed(_))]),
+            "{number}: {landed:?}"
+        );
         assert!(std::fs::read(directory.path().join("f1")).unwrap() == new);
         assert_eq!(node.asked().len(), 2, "{number}: {:?}", node.asked());
         assert_eq!(folder.temporaries().unwrap().len(), 0, "{number}");
@@ -123,8 +126,16 @@ fn what_the_node_cannot_read_stops_no_other_file() {
     let (landed, _) = fetch_large(&folder, &inlet(&node), wants.collect()).unwrap();
     for (want, landed) in landed {
         let is_damaged = want.version == version(2);
-        assert_eq!(matches!(landed, Landed::Failed(_)), is_damaged, "{landed:?}");
-        assert_eq!(matches!(landed, Landed::Placed(_)), !is_damaged, "{landed:?}");
+        assert_eq!(
+            matches!(landed, Landed::Failed(_)),
+            is_damaged,
+            "{landed:?}"
+        );
+        assert_eq!(
+            matches!(landed, Landed::Placed(_)),
+            !is_damaged,
+            "{landed:?}"
+        );
     }
 }
 
@@ -216,14 +227,19 @@ fn give(
     let outlet = Outlet::new(Node::new(&node.address, "token"), SPACE, 1);
     let uploaded = upload(&folder, &outlet, candidates.collect()).unwrap();
     let shapes = shapes.lock().unwrap().clone();
-    (shapes, uploaded.into_iter().map(|(_, outcome)| outcome).collect())
+    (
+        shapes,
+        uploaded.into_iter().map(|(_, outcome)| outcome).collect(),
+    )
 }
 
 #[test]
 fn files_of_middle_size_travel_whole_with_their_commit() {
     let contents: Vec<_> = (0..3).map(|seed| noise(seed, 200_000)).collect();
     let (shapes, uploaded) = give(&contents, |_, _| ());
-    let expected = ["whole", "piece", "whole", "piece", "whole", "piece", "commit"];
+    let expected = [
+        "whole", "piece", "whole", "piece", "whole", "piece", "commit",
+    ];
     assert_eq!(shapes, [expected]);
     for uploaded in uploaded {
         let Uploaded::Committed(agreement) = uploaded else {
