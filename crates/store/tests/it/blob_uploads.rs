@@ -136,8 +136,12 @@ fn two_devices_may_send_the_same_blob() {
 
 /// The real file system, slow to rename and to remove: what others do between a
 /// decision and what comes of it, they have time to do.
-#[derive(Debug)]
-pub struct SlowDisk;
+#[derive(Debug, Default)]
+pub struct SlowDisk {
+    /// How often others go first before a rename, and before a removal.
+    pub rename: u32,
+    pub remove: u32,
+}
 
 impl FileSystem for SlowDisk {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -147,13 +151,13 @@ impl FileSystem for SlowDisk {
         RealFileSystem.open(path, how)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        for _ in 0..1000 {
+        for _ in 0..self.rename {
             std::thread::yield_now();
         }
         RealFileSystem.rename(from, to)
     }
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        for _ in 0..200 {
+        for _ in 0..self.remove {
             std::thread::yield_now();
         }
         RealFileSystem.remove_file(path)
@@ -181,7 +185,14 @@ impl FileSystem for SlowDisk {
 fn a_device_may_send_the_same_blob_twice_at_once() {
     const ROUNDS: u64 = 60;
     let top = tempfile::tempdir().unwrap();
-    let store = open_at(Arc::new(SlowDisk), top.path(), IndexPlace::Memory);
+    let store = open_at(
+        Arc::new(SlowDisk {
+            rename: 1000,
+            remove: 0,
+        }),
+        top.path(),
+        IndexPlace::Memory,
+    );
     for seed in 0..ROUNDS {
         let large = Large::numbered(seed);
         std::thread::scope(|scope| {

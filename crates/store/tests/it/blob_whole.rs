@@ -255,7 +255,10 @@ fn scrub_finds_a_flipped_bit() {
 #[test]
 fn an_upload_begun_again_while_old_ones_expire_stays() {
     let directory = tempfile::tempdir().unwrap();
-    let fs = Arc::new(SlowDisk);
+    let fs = Arc::new(SlowDisk {
+        rename: 0,
+        remove: 200,
+    });
     let store = open_at(fs, directory.path(), IndexPlace::Memory);
     let later = NOW + limits::LEASE_MILLIS;
     let uploads: Vec<_> = (0..4).map(Large::numbered).collect();
