@@ -302,7 +302,7 @@ impl World {
             "/api/changes" => {
                 let since: Cursor = value("since").unwrap().parse().unwrap();
                 let news = self.versions.iter().filter(|v| v.place() > since.place());
-                let news = news.map(|version| Frame::Version(version.encode()));
+                let news = news.map(|version| Frame::Version(version.encode().into()));
                 encode(news.chain([Frame::Cursor(self.cursor())]))
             }
             "/api/file/download" => encode(value("items").unwrap().split(',').map(|version| {
@@ -310,7 +310,7 @@ impl World {
                 match self.contents.get(&version) {
                     Some(bytes) => Frame::Content {
                         version,
-                        bytes: bytes.clone(),
+                        bytes: bytes.clone().into(),
                     },
                     None => Frame::Missing(version),
                 }
@@ -335,7 +335,7 @@ impl World {
 
     fn upload(&mut self, body: &[u8]) -> Vec<u8> {
         let mut decoder = Decoder::new();
-        decoder.push(body);
+        decoder.push(body.to_vec().into());
         let mut answers = Vec::new();
         while let Some(frame) = decoder.next_frame().unwrap() {
             match frame {
@@ -347,7 +347,7 @@ impl World {
                     let outcomes: Vec<_> = changes.iter().map(|c| self.commit(c)).collect();
                     answers.push(Frame::Outcomes {
                         sequence,
-                        outcomes: state::encode_outcomes(&outcomes),
+                        outcomes: state::encode_outcomes(&outcomes).into(),
                         cursor: self.cursor(),
                     });
                 }
