@@ -212,16 +212,13 @@ impl<H: Handler> Driver<H> {
         watched.is_idle.set(waiting == Waiting::Idle);
         // The turn that has just ended read the clock.
         let now = self.turn.moment();
-        match waiting {
-            Waiting::Idle => self.turn.expect(watched, now, timeouts.idle),
-            // The clock for a head runs from its first byte: it is not set again.
-            Waiting::Head if watched.awaits_head.replace(true) => {}
-            Waiting::Head => self.turn.expect(watched, now, timeouts.head),
-            Waiting::Body | Waiting::Nothing => self.turn.expect(watched, now, timeouts.body),
-        }
-        if waiting != Waiting::Head {
-            watched.awaits_head.set(false);
-        }
+        let patience = match waiting {
+            Waiting::Idle => timeouts.idle,
+            Waiting::Head => timeouts.head,
+            // What a service wants is received elsewhere: this nobody does.
+            Waiting::Body | Waiting::Nothing => timeouts.body,
+        };
+        self.turn.expect_whole(watched, waiting, now, patience);
         self.wire.readable().await?;
         watched.is_idle.set(false);
         Ok(())
@@ -264,6 +261,7 @@ impl<H: Handler> Driver<H> {
                         }
                     };
                     at += head.consumed();
+                    self.wire.watched.has_come();
                     turn.count_request();
                     let peer = self.wire.watched.peer;
                     let screened = turn.handler.screen(peer, &head, now);
@@ -334,8 +332,7 @@ impl<H: Handler> Driver<H> {
 
     /// A head that took too long is answered (RFC 9110 15.5.9).
     fn expired_head(&self) -> Option<Reject> {
-        let is_late = self.wire.watched.is_expired.get() && self.wire.watched.awaits_head.get();
-        is_late.then_some(Reject {
+        self.wire.watched.is_head_late().then_some(Reject {
             status: StatusCode::REQUEST_TIMEOUT,
             reason: "the request took too long to arrive",
         })

@@ -11,7 +11,7 @@ use super::sealed::Sealed;
 use super::socket::Socket;
 use crate::date::response_date;
 use crate::files::Moment;
-use crate::h1::Limits;
+use crate::h1::{Limits, Waiting};
 use crate::models::{Counts, Phase};
 use crate::tls::Acceptor;
 use http::StatusCode;
@@ -57,7 +57,7 @@ pub struct Timeouts {
     pub idle: Duration,
     /// From the first byte of a head to its last, however it trickles.
     pub head: Duration,
-    /// For any byte of content.
+    /// For any byte of content; for all of one that nobody wants.
     pub body: Duration,
     /// Until the client takes any byte of a response.
     pub write: Duration,
@@ -121,12 +121,13 @@ pub(super) struct Watched {
     place: usize,
     /// Seconds of the loop's clock; [`NEVER`] while it waits for nobody.
     deadline: Cell<u32>,
+    /// What it waits for as a whole, and until when. It stays while other things are
+    /// waited for in between, so that nothing can set this clock again.
+    awaited: Cell<Option<(Waiting, u32)>>,
     /// The watch has shut the socket down.
     pub(super) is_expired: Cell<bool>,
     /// It is between two requests.
     pub(super) is_idle: Cell<bool>,
-    /// It waits for the rest of a head, whose clock is running.
-    pub(super) awaits_head: Cell<bool>,
     /// Its handshake has not ended.
     pub(super) is_shaking: Cell<bool>,
     /// It waits until its client takes what is written.
@@ -134,6 +135,18 @@ pub(super) struct Watched {
 }
 
 impl Watched {
+    /// What it waited for has come.
+    #[inline]
+    pub(super) fn has_come(&self) {
+        self.awaited.set(None);
+    }
+
+    /// The rest of a head did not come in time.
+    pub(super) fn is_head_late(&self) -> bool {
+        let awaits_head = matches!(self.awaited.get(), Some((Waiting::Head, _)));
+        awaits_head && self.is_expired.get()
+    }
+
     /// Ends what it waits for.
     fn expire(&self) {
         self.deadline.set(NEVER);
@@ -350,9 +363,9 @@ impl<H> Turn<H> {
             peer,
             place,
             deadline: Cell::new(NEVER),
+            awaited: Cell::new(None),
             is_expired: Cell::new(false),
             is_idle: Cell::new(true),
-            awaits_head: Cell::new(false),
             is_shaking: Cell::new(self.acceptor.is_some()),
             awaits_room: Cell::new(false),
         });
@@ -388,10 +401,24 @@ impl<H> Turn<H> {
 
     /// Lets `connection` wait for `patience`, from `since`.
     pub(super) fn expect(&self, connection: &Watched, since: Moment, patience: Duration) {
-        let patience = u32::try_from(patience.as_secs()).unwrap_or(NEVER);
-        connection
-            .deadline
-            .set(seconds(since).saturating_add(patience).saturating_add(1));
+        connection.deadline.set(deadline(since, patience));
+    }
+
+    /// Lets `connection` wait for all of what it waits for, for `patience` from the
+    /// first wait; a wait that goes on has the end that it had.
+    pub(super) fn expect_whole(
+        &self,
+        connection: &Watched,
+        waiting: Waiting,
+        since: Moment,
+        patience: Duration,
+    ) {
+        let until = match connection.awaited.get() {
+            Some((awaited, until)) if awaited == waiting => until,
+            _ => deadline(since, patience),
+        };
+        connection.awaited.set(Some((waiting, until)));
+        connection.deadline.set(until);
     }
 
     /// Lets `connection` wait for somebody other than its client.
@@ -468,7 +495,17 @@ impl Clock {
     }
 }
 
+/// The second in which `patience` has surely passed since `since`.
+fn deadline(since: Moment, patience: Duration) -> u32 {
+    let patience = u32::try_from(patience.as_secs()).unwrap_or(NEVER);
+    seconds(since).saturating_add(patience).saturating_add(1)
+}
+
 /// Whole seconds of the loop's clock.
 fn seconds(moment: Moment) -> u32 {
     moment.elapsed.as_secs() as u32
 }
+
+#[cfg(test)]
+#[path = "turn_tests.rs"]
+mod tests;

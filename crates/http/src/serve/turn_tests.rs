@@ -1,0 +1,128 @@
+//! How long connections of a loop wait, as its watch sees it: no time passes here.
+
+use super::{NEVER, Settings, Turn, Watched};
+use crate::files::{Answer, Moment};
+use crate::h1::{RequestHead, Waiting};
+use crate::serve::connection;
+use crate::serve::handler::{Answering, Handler, plain};
+use crate::serve::incoming::Incoming;
+use http::{Request, StatusCode};
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::{LocalSet, spawn_local, yield_now};
+
+/// An end that no clock of these tests gives.
+const MARK: u32 = 7;
+
+/// Answers, but not at once.
+struct Later;
+
+impl Handler for Later {
+    fn file(&self, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
+        None
+    }
+
+    fn call(&self, _: SocketAddr, _: Request<Incoming>) -> Answering {
+        Box::pin(async {
+            yield_now().await;
+            plain(StatusCode::OK)
+        })
+    }
+}
+
+/// The client of the only connection of a loop.
+struct Client {
+    turn: Rc<Turn<Later>>,
+    stream: TcpStream,
+}
+
+impl Client {
+    async fn connect() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap());
+        let stream = stream.await.unwrap();
+        let (accepted, peer) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        let turn = Turn::new(Later, Settings::default());
+        spawn_local(connection::serve(Rc::clone(&turn), accepted, peer));
+        Self { turn, stream }
+    }
+
+    fn watched(&self) -> Rc<Watched> {
+        self.turn.watched.borrow().open().next().unwrap()
+    }
+
+    fn deadline(&self) -> u32 {
+        self.watched().deadline.get()
+    }
+
+    /// What is waited for now is to have come by [`MARK`].
+    fn mark(&self, waiting: Waiting) {
+        self.watched().awaited.set(Some((waiting, MARK)));
+    }
+
+    /// Sends what is not answered; gives the end of the wait for more.
+    async fn send(&mut self, bytes: &str) -> u32 {
+        self.watched().deadline.set(0);
+        self.stream.write_all(bytes.as_bytes()).await.unwrap();
+        while self.deadline() == 0 {
+            yield_now().await;
+        }
+        self.deadline()
+    }
+
+    /// Sends what is answered; gives the end of the wait behind the answer.
+    async fn ask(&mut self, bytes: &str) -> u32 {
+        self.stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nOK\n") {
+            answer.push(self.stream.read_u8().await.unwrap());
+        }
+        // The connection did not stop between its answer and its next wait.
+        self.deadline()
+    }
+}
+
+fn run<F: Future<Output = ()>>(test: impl FnOnce(Client) -> F) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, async { test(Client::connect().await).await });
+}
+
+#[track_caller]
+fn is_new(deadline: u32) {
+    assert!(deadline != MARK && deadline != NEVER, "{deadline}");
+}
+
+#[test]
+fn a_head_has_one_time_and_each_head_its_own() {
+    run(|mut client| async move {
+        is_new(client.send("GET / HTTP/1.1\r\nHo").await);
+        client.mark(Waiting::Head);
+        assert_eq!(client.send("s").await, MARK);
+        // Behind an answer that took its time, the start of the next one.
+        is_new(client.ask("t: a\r\n\r\nG").await);
+        client.mark(Waiting::Head);
+        assert_eq!(client.send("ET / HTTP/1.1\r\n").await, MARK);
+        is_new(client.ask("Host: a\r\n\r\n").await);
+        is_new(client.send("G").await);
+    });
+}
+
+#[test]
+fn content_that_nobody_wants_has_one_time() {
+    run(|mut client| async move {
+        let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
+        for _ in 0..2 {
+            is_new(client.ask(post).await);
+            client.mark(Waiting::Body);
+            assert_eq!(client.send("x").await, MARK);
+            assert_eq!(client.send(&"x".repeat(98)).await, MARK);
+            is_new(client.send("xG").await);
+            is_new(client.ask("ET / HTTP/1.1\r\nHost: a\r\n\r\n").await);
+        }
+    });
+}
