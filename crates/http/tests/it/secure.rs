@@ -6,9 +6,10 @@ use axum::body::Bytes;
 use axum::routing::{get, post};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
-use httpd::files::{Links, Options, Root, Site};
+use httpd::files::{Answer, Body, Fields, Links, Moment, Options, Root, Site};
+use httpd::h1::RequestHead;
 use httpd::models::events;
-use httpd::serve::{Files, Layered, Settings, Timeouts, Turn};
+use httpd::serve::{Answering, Files, Handler, Incoming, Layered, Settings, Timeouts, Turn};
 use httpd::tls::{Acceptor, Certificates, Identity};
 use httpd::websocket::{self, Refusal};
 use hyper::client::conn::http2::SendRequest;
@@ -64,7 +65,7 @@ impl Server {
         let (path, secure) = (folder.path().to_owned(), acceptor.clone());
         let thread = std::thread::spawn(move || {
             let stop = async move { drop(stopped.await) };
-            let make = move |_| -> std::io::Result<Rc<Turn<Layered<Router>>>> {
+            let make = move |_| -> std::io::Result<Rc<Turn<Guarded>>> {
                 Ok(Turn::secured(handler(&path), settings, secure.clone()))
             };
             let shape = events::Settings::default();
@@ -131,8 +132,32 @@ impl Drop for Server {
     }
 }
 
+/// Says that one path is asked for too often.
+struct Guarded(Layered<Router>);
+
+impl Handler for Guarded {
+    fn screen(&self, _: SocketAddr, head: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
+        let is_refused = head.target().path() == "/busy";
+        is_refused.then(|| Answer {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            fields: Fields::default(),
+            length: 5,
+            body: Body::Bytes(Bytes::from("later")),
+            fault: None,
+        })
+    }
+
+    fn file(&self, head: &RequestHead<'_, '_>, now: Moment) -> Option<Answer> {
+        self.0.file(head, now)
+    }
+
+    fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Answering {
+        self.0.call(peer, request)
+    }
+}
+
 /// Files beneath `/s/`, a router for the rest.
-fn handler(folder: &Path) -> Layered<Router> {
+fn handler(folder: &Path) -> Guarded {
     let root = Arc::new(Root::open(folder, Links::default()).unwrap());
     let options = Options {
         prefix: "/s".to_owned(),
@@ -152,7 +177,7 @@ fn handler(folder: &Path) -> Layered<Router> {
         .route("/count", post(count))
         .route("/host", get(host))
         .route("/socket", get(socket));
-    Layered::new("/s/", files, router)
+    Guarded(Layered::new("/s/", files, router))
 }
 
 /// A handler that opens a WebSocket, as a router's handlers do.
@@ -378,6 +403,36 @@ fn http_2_has_the_same_handlers() {
     let other = http::HeaderValue::from_static("other");
     double.headers_mut().insert("host", other);
     assert_eq!(client.send(double).status(), StatusCode::BAD_REQUEST);
+}
+
+/// Whoever answers: files, the guard, a service, or the rules of HTTP.
+#[test]
+fn head_has_no_content_over_http_2_either() {
+    let server = Server::start();
+    let client = Http2::connect(&server);
+    for (path, host) in [
+        ("/s/small.txt", None),
+        ("/s/none", None),
+        ("/busy", None),
+        ("/host", None),
+        ("/s/small.txt", Some("other")),
+    ] {
+        let ask = |method| {
+            let mut request = request(method, path, "");
+            if let Some(host) = host {
+                let host = http::HeaderValue::from_static(host);
+                request.headers_mut().insert("host", host);
+            }
+            client.send(request)
+        };
+        let (get, head) = (ask(Method::GET), ask(Method::HEAD));
+        assert!(!get.body().is_empty(), "{path}");
+        assert_eq!(head.body(), "", "{path}");
+        assert_eq!(head.status(), get.status(), "{path}");
+        for name in ["content-length", "content-type"] {
+            assert_eq!(head.headers().get(name), get.headers().get(name), "{path}");
+        }
+    }
 }
 
 #[test]

@@ -51,8 +51,8 @@ impl<H: Handler> Requests<H> {
         let is_head = request.method() == Method::HEAD;
         let answered = self.decide(&request, &mut story);
         let response = match answered {
-            Answered::File(answer) => from_file(answer),
-            Answered::Refused(reject) => from_reject(&reject),
+            Answered::File(answer) => from_file(answer, is_head),
+            Answered::Refused(reject) => from_reject(&reject, is_head),
             Answered::Call(parts) => {
                 let timeouts = &turn.settings.timeouts;
                 let most = turn.settings.limits.body_bytes;
@@ -106,7 +106,7 @@ fn to_parts(head: &RequestHead<'_, '_>) -> Result<http::request::Parts, Reject> 
     Ok(parts)
 }
 
-fn from_file(answer: Answer) -> Response<Source> {
+fn from_file(answer: Answer, is_head: bool) -> Response<Source> {
     if let Some(fault) = &answer.fault {
         tracing::warn!("{fault}");
     }
@@ -127,6 +127,7 @@ fn from_file(answer: Answer) -> Response<Source> {
         fields.insert(CONTENT_LENGTH, answer.length.into());
     }
     let parts = match answer.body {
+        _ if is_head => VecDeque::new(),
         FileBody::Empty => VecDeque::new(),
         FileBody::Bytes(bytes) => [Part::Bytes(bytes)].into(),
         FileBody::File(range) => [Part::File(range)].into(),
@@ -135,15 +136,20 @@ fn from_file(answer: Answer) -> Response<Source> {
     response(answer.status, fields, Source::Parts(parts))
 }
 
-fn from_reject(reject: &Reject) -> Response<Source> {
+fn from_reject(reject: &Reject, is_head: bool) -> Response<Source> {
     let text = format!("{}\n", reject.reason);
     let mut fields = HeaderMap::new();
     fields.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    let part = Part::Bytes(text.into());
-    response(reject.status, fields, Source::Parts([part].into()))
+    fields.insert(CONTENT_LENGTH, text.len().into());
+    let part = (!is_head).then(|| Part::Bytes(text.into()));
+    response(
+        reject.status,
+        fields,
+        Source::Parts(part.into_iter().collect()),
+    )
 }
 
 fn from_service(answered: Response<BoxBody>, is_head: bool) -> Response<Source> {
