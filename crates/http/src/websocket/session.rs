@@ -12,7 +12,7 @@ use futures_util::{SinkExt, StreamExt};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -25,6 +25,10 @@ const READ_BYTES: usize = 4 * 1024;
 /// Small messages gather up to this much before they are sent.
 const WRITE_BYTES: usize = 4 * 1024;
 
+/// Control frames that may lie beside a message that is being sent: each has 125 bytes
+/// and a head at most (RFC 6455 5.2, 5.5), and so has the head of the message.
+const CONTROL_BYTES: usize = 4 * 128;
+
 /// What a client may still have been sending when it was told that it is over, and
 /// that is read so that it sees the answer and no reset.
 const LAST_BYTES: usize = 256 * 1024;
@@ -32,8 +36,8 @@ const LAST_BYTES: usize = 256 * 1024;
 /// What a WebSocket may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The longest message that is received, in all its frames; a longer one is
-    /// answered with 1009.
+    /// The longest message, in all its frames. A longer one that comes is answered with
+    /// 1009, and none that is longer can be sent.
     pub message_bytes: usize,
     /// A client that has said nothing for so long is pinged, and is gone when it
     /// says nothing for as long again.
@@ -62,12 +66,30 @@ pub enum Message {
     Binary(Bytes),
 }
 
+impl Message {
+    /// Its bytes.
+    fn length(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// Why a WebSocket ended without a goodbye.
 #[derive(Debug, thiserror::Error)]
 pub enum WebSocketError {
     /// The client has broken the protocol, or sent more than it may; it was told.
     #[error("the client was refused: {0}")]
     Refused(Error),
+    /// A message is longer than [`Settings::message_bytes`]; nothing of it was sent.
+    #[error("a message of {length} bytes is too long to be sent: {most} may be")]
+    TooLong {
+        /// Its bytes.
+        length: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The connection is no more.
     #[error("the connection broke: {0}")]
     Broken(Error),
@@ -83,6 +105,8 @@ pub struct WebSocket {
     closing: Closing,
     settings: Settings,
     state: State,
+    /// A ping was answered, and the client has not taken that yet; it must until then.
+    answering: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +133,9 @@ impl WebSocket {
         let limits = WebSocketConfig::default()
             .read_buffer_size(READ_BYTES)
             .write_buffer_size(WRITE_BYTES)
-            // One message, with its head, is taken at a time.
-            .max_write_buffer_size(usize::MAX)
+            // One message is taken at a time. Without a bound, a client that takes
+            // nothing could have its pings answered in our memory.
+            .max_write_buffer_size(settings.message_bytes + WRITE_BYTES + CONTROL_BYTES)
             .max_message_size(Some(settings.message_bytes))
             .max_frame_size(Some(settings.message_bytes));
         Self {
@@ -118,6 +143,7 @@ impl WebSocket {
             closing,
             settings,
             state: listening(settings),
+            answering: None,
         }
     }
 
@@ -128,6 +154,8 @@ impl WebSocket {
     /// The WebSocket ended without a goodbye; it is of no use any more.
     pub async fn receive(&mut self) -> Result<Option<Message>, WebSocketError> {
         loop {
+            // First, so that nobody is heard who does not listen.
+            self.answer().await?;
             match self.hear().await {
                 Heard::Frame(None | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed))) => {
                     self.part().await;
@@ -143,7 +171,11 @@ impl WebSocket {
                     match frame {
                         Frame::Text(text) => return Ok(Some(Message::Text(text))),
                         Frame::Binary(bytes) => return Ok(Some(Message::Binary(bytes))),
-                        Frame::Ping(_) | Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_) => {}
+                        Frame::Ping(_) => {
+                            let until = Instant::now() + self.settings.farewell;
+                            self.answering = Some(until);
+                        }
+                        Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_) => {}
                     }
                 }
                 Heard::ServerEnds => self.leave(CloseCode::Away, "the server ends").await?,
@@ -159,6 +191,18 @@ impl WebSocket {
                 },
             }
         }
+    }
+
+    /// Sends the answer to a ping, which lies ready.
+    async fn answer(&mut self) -> Result<(), WebSocketError> {
+        if let Some(until) = self.answering {
+            match timeout_at(until, self.stream.flush()).await {
+                Ok(Ok(())) => self.answering = None,
+                Ok(Err(error)) => return Err(WebSocketError::Broken(error)),
+                Err(_) => return Err(WebSocketError::Silent),
+            }
+        }
+        Ok(())
     }
 
     async fn hear(&mut self) -> Heard {
@@ -178,9 +222,13 @@ impl WebSocket {
     /// Sends a message; ends when the kernel has it.
     ///
     /// # Errors
-    /// The connection broke, or the client takes nothing; also when the WebSocket
-    /// has ended.
+    /// The message is too long; the connection broke, or the client takes nothing; also
+    /// when the WebSocket has ended.
     pub async fn send(&mut self, message: Message) -> Result<(), WebSocketError> {
+        let (length, most) = (message.length(), self.settings.message_bytes);
+        if length > most {
+            return Err(WebSocketError::TooLong { length, most });
+        }
         self.send_frame(match message {
             Message::Text(text) => Frame::Text(text),
             Message::Binary(bytes) => Frame::Binary(bytes),

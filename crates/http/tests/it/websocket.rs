@@ -3,10 +3,13 @@
 
 use crate::serve::{Client, Server, field};
 use httpd::echo::websocket::Messages;
-use httpd::serve::{Settings, Tower};
+use httpd::serve::{Closer, Closing, Settings, Tower, Upgraded};
+use httpd::websocket::{self, WebSocketError};
+use std::future::Future;
 use std::io::Read;
 use std::net::TcpStream;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
@@ -274,12 +277,12 @@ fn a_request_that_opens_nothing_is_told_why() {
 /// Sockets that are impatient with a client which says nothing.
 async fn impatient(request: axum::extract::Request) -> axum::response::Response {
     let (request, _) = request.into_parts();
-    let settings = httpd::websocket::Settings {
+    let settings = websocket::Settings {
         patience: Duration::from_millis(20),
-        ..httpd::websocket::Settings::default()
+        ..websocket::Settings::default()
     };
-    let handshake = httpd::websocket::handshake(&request, &[], |_, _| true).unwrap();
-    httpd::websocket::accept(&request, handshake, settings, httpd::websocket::echo).unwrap()
+    let handshake = websocket::handshake(&request, &[], |_, _| true).unwrap();
+    websocket::accept(&request, handshake, settings, websocket::echo).unwrap()
 }
 
 #[test]
@@ -289,6 +292,86 @@ fn a_silent_client_is_asked_and_then_let_go() {
     let mut client = open(&server);
     assert_eq!(receive(&mut client), Some((PING, Vec::new())));
     assert_eq!(client.rest(), b"");
+}
+
+/// A WebSocket with a client so near that hardly anything is on its way.
+async fn near(settings: websocket::Settings) -> (Closer, websocket::WebSocket, DuplexStream) {
+    let (client, server) = tokio::io::duplex(1024);
+    let (closer, closing) = Closing::pair();
+    let server = Upgraded::new(server, closing);
+    let socket = websocket::WebSocket::new(server, settings).await;
+    (closer, socket, client)
+}
+
+fn run<F: Future>(test: F) -> F::Output {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap().block_on(test)
+}
+
+#[test]
+fn a_client_that_takes_no_pongs_is_not_heard_and_let_go() {
+    run(async {
+        let settings = websocket::Settings {
+            farewell: Duration::from_millis(20),
+            ..websocket::Settings::default()
+        };
+        let (_closer, mut socket, mut client) = near(settings).await;
+        let pings = frame(PING, &[7; 125]).repeat(1000);
+        let server = async move { socket.receive().await };
+        let (sent, ended) = tokio::join!(client.write_all(&pings), server);
+        assert!(matches!(ended, Err(WebSocketError::Silent)), "{ended:?}");
+        assert!(sent.is_err(), "the server took all of it");
+    });
+}
+
+/// Also by a service that waits for something else too, and drops its waits.
+#[test]
+fn every_ping_is_answered_to_a_client_that_listens() {
+    run(async {
+        let (_closer, mut socket, client) = near(websocket::Settings::default()).await;
+        let (mut reader, mut writer) = tokio::io::split(client);
+        let server = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    heard = socket.receive() => return heard,
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+        };
+        let talk = async {
+            let pings = frame(PING, &[7; 125]).repeat(50);
+            writer.write_all(&pings).await.unwrap();
+            writer.write_all(&frame(TEXT, b"end")).await.unwrap();
+        };
+        let listen = async {
+            let mut pongs = vec![0; 50 * 127];
+            reader.read_exact(&mut pongs).await.unwrap();
+            pongs
+        };
+        let (heard, (), pongs) = tokio::join!(server, talk, listen);
+        assert_eq!(heard.unwrap(), Some(websocket::Message::Text("end".into())));
+        assert_eq!(pongs, [&[PONG, 125][..], &[7; 125]].concat().repeat(50));
+    });
+}
+
+#[test]
+fn a_message_that_is_too_long_is_not_sent() {
+    run(async {
+        let settings = websocket::Settings {
+            message_bytes: 10,
+            ..websocket::Settings::default()
+        };
+        let (_closer, mut socket, mut client) = near(settings).await;
+        let message = |length| websocket::Message::Binary(vec![0; length].into());
+        let refused = socket.send(message(11)).await.unwrap_err();
+        let expected = "a message of 11 bytes is too long to be sent: 10 may be";
+        assert_eq!(refused.to_string(), expected);
+        socket.send(message(10)).await.unwrap();
+        let mut frame = [1; 12];
+        client.read_exact(&mut frame).await.unwrap();
+        assert_eq!(frame, [BINARY, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    });
 }
 
 fn tungstenite(server: &Server) -> WebSocket<TcpStream> {
