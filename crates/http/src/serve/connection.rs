@@ -460,7 +460,7 @@ impl Wire {
     /// Whether anything was received that nobody has read.
     pub(super) fn has_unread(&self) -> bool {
         let sealed = self.sealed.as_ref();
-        sealed.is_some_and(|sealed| sealed.has_opened()) || self.watched.socket.has_unread()
+        sealed.is_some_and(|sealed| sealed.has_unread()) || self.watched.socket.has_unread()
     }
 
     async fn readable(&self) -> io::Result<()> {

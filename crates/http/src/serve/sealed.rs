@@ -9,7 +9,7 @@ use super::connection::Wire;
 use super::socket::Socket;
 use super::turn::Turn;
 use crate::files::FileRange;
-use crate::tls::HTTP_2;
+use crate::tls::{HTTP_2, RecordPlace};
 use rustls::ServerConnection;
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
@@ -22,6 +22,8 @@ pub(super) struct Sealed {
     connection: ServerConnection,
     /// Bytes that were opened and not read.
     opened: usize,
+    /// How far the client's records have come.
+    received: RecordPlace,
     has_ended: bool,
 }
 
@@ -53,6 +55,7 @@ impl Sealed {
         Self {
             connection,
             opened: 0,
+            received: RecordPlace::default(),
             has_ended: false,
         }
     }
@@ -152,6 +155,12 @@ impl Sealed {
         self.opened > 0
     }
 
+    /// Whether anything was taken from the socket that nobody has read, be it only the
+    /// start of a record, which cannot be opened yet.
+    pub(super) fn has_unread(&self) -> bool {
+        self.has_opened() || self.received.is_within()
+    }
+
     /// Whether something waits for the socket to take it.
     pub(super) fn has_sealed(&self) -> bool {
         self.connection.wants_write()
@@ -159,7 +168,11 @@ impl Sealed {
 
     /// Takes what the socket has, and opens it.
     fn receive(&mut self, socket: &Socket) -> io::Result<()> {
-        if self.connection.read_tls(&mut Records(socket))? == 0 {
+        let mut inflow = Inflow {
+            socket,
+            received: &mut self.received,
+        };
+        if self.connection.read_tls(&mut inflow)? == 0 {
             self.has_ended = true;
             return Ok(());
         }
@@ -247,14 +260,22 @@ impl AsyncWrite for SealedStream {
     }
 }
 
-/// The socket as `rustls` reads and writes it.
-struct Records<'a>(&'a Socket);
+/// The socket as `rustls` reads it.
+struct Inflow<'a> {
+    socket: &'a Socket,
+    received: &'a mut RecordPlace,
+}
 
-impl Read for Records<'_> {
+impl Read for Inflow<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.receive(buffer)
+        let read = self.socket.receive(buffer)?;
+        self.received.pass(&buffer[..read]);
+        Ok(read)
     }
 }
+
+/// The socket as `rustls` writes it.
+struct Records<'a>(&'a Socket);
 
 impl Write for Records<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

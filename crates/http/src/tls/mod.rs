@@ -10,9 +10,11 @@ mod error;
 mod fingerprint;
 mod identity;
 mod kept;
+mod record;
 
 pub(crate) use acceptor::HTTP_2;
 pub use acceptor::{Acceptor, Certificates};
 pub use error::TlsError;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use identity::Identity;
+pub(crate) use record::RecordPlace;

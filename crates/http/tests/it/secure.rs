@@ -522,3 +522,37 @@ fn a_websocket_is_opened_over_tls_and_http_1_1_only() {
     drop(socket);
     server.join();
 }
+
+/// The records of the client's next words.
+fn sealed(client: &mut ClientConnection, words: &str) -> Vec<u8> {
+    client.writer().write_all(words.as_bytes()).unwrap();
+    let mut records = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut records).unwrap();
+    }
+    records
+}
+
+/// What comes before the 101 is refused, also when it cannot be opened yet.
+#[test]
+fn the_start_of_a_record_comes_too_early_as_well() {
+    let server = Server::start();
+    let request = "GET /socket HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n";
+    let status = |early: usize| {
+        let mut stream = server.connect();
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+        let mut sent = sealed(&mut stream.conn, request);
+        let next = sealed(&mut stream.conn, "early");
+        sent.extend(&next[..early.min(next.len())]);
+        stream.sock.write_all(&sent).unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        String::from_utf8_lossy(&status).into_owned()
+    };
+    assert_eq!(status(0), "HTTP/1.1 101");
+    for early in [1, 4, 5, 6, 20, usize::MAX] {
+        assert_eq!(status(early), "HTTP/1.1 400", "{early} bytes");
+    }
+}
