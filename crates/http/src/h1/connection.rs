@@ -340,11 +340,12 @@ impl Connection {
     }
 
     /// Answers a request that was refused and ends the connection. Writes nothing
-    /// when a response has begun already: then the close itself tells the client.
-    pub fn reject(&mut self, out: &mut Vec<u8>, reject: &Reject, date: &[u8; 29]) {
+    /// when a response has begun already: then the close itself tells the client. Gives
+    /// the length of the content that was written.
+    pub fn reject(&mut self, out: &mut Vec<u8>, reject: &Reject, date: &[u8; 29]) -> u64 {
         if matches!(self.writing, Writing::Body(_) | Writing::Finished) {
             self.phase = Phase::Closed { linger: false };
-            return;
+            return 0;
         }
         self.phase = Phase::Open;
         self.writing = Writing::Due;
@@ -354,6 +355,7 @@ impl Connection {
             .static_field("content-type", "text/plain; charset=utf-8")
             .finish_with(reject.reason.as_bytes());
         debug_assert!(written.is_ok(), "a short text is a valid response");
+        written.unwrap_or_default()
     }
 
     /// Sends an interim response, such as 103 Early Hints, before the response.

@@ -45,7 +45,9 @@
 //!                 match connection.receive_head(&input[at..], &mut slots) {
 //!                     Ok(Some(head)) => at += head.consumed(),
 //!                     Ok(None) => {} // here a driver sends, then reads
-//!                     Err(reject) => connection.reject(&mut out, &reject, &date),
+//!                     Err(reject) => {
+//!                         connection.reject(&mut out, &reject, &date);
+//!                     }
 //!                 }
 //!             }
 //!             Next::Respond => {
@@ -70,7 +72,7 @@
 //!                         .expect("a response is due")
 //!                         .finish_with(format!("{size} bytes").as_bytes())
 //!                         .expect("the size is that of the content"),
-//!                 }
+//!                 };
 //!             }
 //!             Next::Drain => unreachable!("the content is always read"),
 //!             Next::Upgraded => unreachable!("no switch is ever accepted"),

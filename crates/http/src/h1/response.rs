@@ -177,19 +177,19 @@ impl<'c> ResponseHead<'c> {
         })
     }
 
-    /// Ends the head and writes all of the content behind it.
+    /// Ends the head and writes all of the content behind it, if the response has one:
+    /// those to HEAD have none, nor those with 204 and 304. Gives how much was written.
     ///
     /// # Errors
     /// As [`ResponseHead::finish`].
     #[inline]
-    pub fn finish_with(mut self, content: &[u8]) -> Result<(), RespondError> {
+    pub fn finish_with(mut self, content: &[u8]) -> Result<u64, RespondError> {
         let (body, keep_alive) = self.end_head(BodySize::Known(content.len() as u64))?;
-        if body.is_some() {
-            self.out.extend_from_slice(content);
-        }
+        let sent = if body.is_some() { content } else { &[] };
+        self.out.extend_from_slice(sent);
         self.start = self.out.len();
         self.connection.response_begun(None, keep_alive);
-        Ok(())
+        Ok(sent.len() as u64)
     }
 
     /// Writes the last fields and the empty line; gives what content follows, and

@@ -268,11 +268,7 @@ impl<H: Handler> Driver<H> {
                     match screened.or_else(|| turn.handler.file(&head, now)) {
                         Some(answer) => {
                             let status = answer.status;
-                            let bytes = match head.method() {
-                                "HEAD" => 0,
-                                _ => answer.body.length(),
-                            };
-                            self.write_answer(&mut output, answer, &date);
+                            let bytes = self.write_answer(&mut output, answer, &date);
                             if turn.handler.records() {
                                 self.tell_answer(Asked::of(&head), status, bytes, now);
                             }
@@ -339,10 +335,9 @@ impl<H: Handler> Driver<H> {
     }
 
     fn reject(&mut self, output: &mut Vec<u8>, reject: &Reject, date: &[u8; 29], begun: Moment) {
-        self.protocol.reject(output, reject, date);
+        let bytes = self.protocol.reject(output, reject, date);
         if self.turn.handler.records() {
             let peer = self.wire.watched.peer;
-            let bytes = reject.reason.len() as u64;
             self.turn.tell(peer, None, reject.status, bytes, begun);
         }
     }
@@ -372,13 +367,16 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn write_answer(&mut self, output: &mut Vec<u8>, answer: Answer, date: &[u8; 29]) {
+    /// Writes an answer, or sets its content aside; gives the length of that content.
+    fn write_answer(&mut self, output: &mut Vec<u8>, answer: Answer, date: &[u8; 29]) -> u64 {
         if let Some(fault) = &answer.fault {
             tracing::warn!("{fault}");
         }
-        if self.try_write_answer(output, answer, date).is_err() {
+        let written = self.try_write_answer(output, answer, date);
+        written.unwrap_or_else(|_| {
             self.protocol.abort();
-        }
+            0
+        })
     }
 
     fn try_write_answer(
@@ -386,7 +384,7 @@ impl<H: Handler> Driver<H> {
         output: &mut Vec<u8>,
         answer: Answer,
         date: &[u8; 29],
-    ) -> Result<(), RespondError> {
+    ) -> Result<u64, RespondError> {
         let head = self.protocol.respond(output, answer.status, date)?;
         let head = head.lines(answer.fields.as_bytes());
         if let Body::Bytes(content) = &answer.body {
@@ -394,7 +392,7 @@ impl<H: Handler> Driver<H> {
         }
         let plan = head.finish(BodySize::Known(answer.length))?;
         match answer.body {
-            Body::Bytes(_) | Body::Empty => Ok(()),
+            Body::Bytes(_) | Body::Empty => Ok(0),
             Body::File(range) => self.queue(plan, output, [Part::File(range)]),
             Body::Parts(parts) => self.queue(plan, output, parts),
         }
@@ -406,15 +404,18 @@ impl<H: Handler> Driver<H> {
         plan: BodyPlan,
         output: &mut Vec<u8>,
         parts: impl IntoIterator<Item = Part>,
-    ) -> Result<(), RespondError> {
+    ) -> Result<u64, RespondError> {
         if plan == BodyPlan::Nothing {
-            return Ok(());
+            return Ok(0);
         }
+        let mut length = 0;
         for part in parts {
+            length += part.length();
             self.protocol.announce_body(output, part.length())?;
             self.wire.unsent.push_back(part);
         }
-        self.protocol.end_body(output, None)
+        self.protocol.end_body(output, None)?;
+        Ok(length)
     }
 
     async fn close(&mut self, linger: bool) -> io::Result<()> {

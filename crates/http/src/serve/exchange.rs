@@ -69,9 +69,8 @@ pub(super) fn begin<H: Handler>(
         Poll::Pending => Answer::Awaited(answering),
         Poll::Ready(mut response) => match whole(&mut response, context) {
             Ok(content) if slot.is_none() && wire.unsent.is_empty() => {
-                respond_at_once(turn, protocol, wire, &response, &content)?;
+                let given = respond_at_once(turn, protocol, wire, &response, &content)?;
                 if let Some(kept) = kept {
-                    let given = content.len() as u64;
                     let bytes = given.saturating_sub(wire.unsent_length());
                     let asked = Some(kept.asked());
                     turn.tell(
@@ -118,24 +117,27 @@ fn whole(response: &mut Response<BoxBody>, context: &mut Context<'_>) -> Result<
     }
 }
 
-/// Sends a response whose content is whole, all of it at once.
+/// Sends a response whose content is whole, all of it at once; gives the length of what
+/// was sent of the content.
 fn respond_at_once<H>(
     turn: &Turn<H>,
     protocol: &mut Connection,
     wire: &mut Wire,
     response: &Response<BoxBody>,
     content: &[u8],
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let mut output = turn.output.borrow_mut();
     output.clear();
     let written = protocol
         .respond(&mut output, response.status(), &turn.date())
         .and_then(|begun| begun.fields(response.headers()).finish_with(content));
-    if let Err(error) = written {
+    let given = written.unwrap_or_else(|error| {
         tracing::warn!("a response could not be sent: {error}");
         protocol.abort();
-    }
-    wire.send_now(&output)
+        0
+    });
+    wire.send_now(&output)?;
+    Ok(given)
 }
 
 /// Waits for what is still to come of an exchange, and sends it. If that ends HTTP,
@@ -155,6 +157,7 @@ pub(super) async fn run<H: Handler>(
         protocol,
         wire,
         slot,
+        refused: None,
         content_bytes: 0,
     };
     let (mut response, taken) = match answer {
@@ -163,9 +166,14 @@ pub(super) async fn run<H: Handler>(
     };
     let mut status = response.status();
     let talk = Switch::take(response.extensions_mut());
-    let sent = match talk {
-        Some(talk) => exchange.switch(response.headers(), talk, &mut status).await,
-        None => exchange.respond(response, taken).await.map(|()| None),
+    let sent = match (exchange.refused.take(), talk) {
+        // The client hears what is wrong with its content from whoever saw that.
+        (Some(reject), _) => {
+            status = reject.status;
+            exchange.refuse(&reject).await.map(|()| None)
+        }
+        (None, Some(talk)) => exchange.switch(response.headers(), talk, &mut status).await,
+        (None, None) => exchange.respond(response, taken).await.map(|()| None),
     };
     if let Some(kept) = kept {
         let given = exchange.content_bytes;
@@ -182,6 +190,8 @@ struct Exchange<'a, H> {
     wire: &'a mut Wire,
     /// Where the content goes, as long as some is left and wanted.
     slot: Option<Arc<Slot>>,
+    /// Why some of the content was refused.
+    refused: Option<Reject>,
     /// How much content the response has had up to now.
     content_bytes: u64,
 }
@@ -252,11 +262,23 @@ impl<H: Handler> Exchange<'_, H> {
         if let Err(error) = switched {
             let refusal = refusal(error);
             *status = refusal.status;
-            self.protocol.reject(&mut out, &refusal, &self.turn.date());
+            self.refuse(&refusal).await?;
+            return Ok(None);
         }
         self.wire.send_now(&out)?;
         self.wire.send_all(self.turn).await?;
-        Ok(switched.is_ok().then_some(talk))
+        Ok(Some(talk))
+    }
+
+    /// Sends the answer to what is refused; nothing follows it.
+    async fn refuse(&mut self, reject: &Reject) -> io::Result<()> {
+        self.wire.send_all(self.turn).await?;
+        self.turn.now();
+        let mut out = Vec::with_capacity(256);
+        let date = self.turn.date();
+        self.content_bytes = self.protocol.reject(&mut out, reject, &date);
+        self.wire.send_now(&out)?;
+        self.wire.send_all(self.turn).await
     }
 
     /// Instead of the equivalent body, the file itself.
@@ -368,6 +390,7 @@ impl<H: Handler> Exchange<'_, H> {
             Err(Refused::Request(reject)) => {
                 slot.fail(BodyError::Refused(reject.reason));
                 self.slot = None;
+                self.refused = Some(reject);
             }
             Err(Refused::Connection(error)) => {
                 slot.fail(BodyError::CutOff);

@@ -1,13 +1,17 @@
 //! Connections over real sockets: what a client sends, and every byte it gets.
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
+use http::{Request, StatusCode};
 use http_body::Frame;
-use httpd::files::{Links, Options, Root, Site};
-use httpd::h1::Limits;
+use http_body_util::BodyExt;
+use httpd::files::{Answer, Links, Moment, Options, Root, Site};
+use httpd::h1::{Limits, RequestHead};
 use httpd::models::events;
-use httpd::serve::{Files, Handler, Layered, Settings, Timeouts, Tower};
+use httpd::serve::{
+    Answering, Files, Handler, Incoming, Layered, Record, Settings, Timeouts, Tower,
+};
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -236,7 +240,7 @@ async fn count(content: Bytes) -> String {
 
 fn router() -> Server {
     Server::start(Settings::default(), || {
-        let stream = || async { axum::body::Body::new(Pieces(["three", "two ", "one "].into())) };
+        let stream = || async { Body::new(Pieces(["three", "two ", "one "].into())) };
         let router = Router::new()
             .route("/count", post(count))
             .route("/hello", get(|| async { "hello" }))
@@ -263,6 +267,130 @@ fn a_router_reads_content_however_it_is_framed() {
     assert_eq!(client.receive().2, b"1000000 bytes");
     client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.receive().2, b"hello");
+}
+
+/// Counts what comes, and minds no end.
+async fn count_pieces(mut content: Body) -> String {
+    let mut pieces = 0;
+    while let Some(Ok(_)) = content.frame().await {
+        pieces += 1;
+    }
+    format!("{pieces} pieces")
+}
+
+/// Whether the service takes it for a mistake of the client, or does not care.
+#[test]
+fn content_that_is_refused_is_answered_by_those_who_refuse_it() {
+    let settings = Settings {
+        limits: Limits {
+            body_bytes: 10,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    };
+    let server = Server::start(settings, || {
+        let router = Router::new()
+            .route("/count", post(count))
+            .route("/pieces", post(count_pieces));
+        Tower::new(router)
+    });
+    for path in ["/count", "/pieces"] {
+        for (content, status) in [
+            ("3\r\nabc\r\nz\r\n", "HTTP/1.1 400 Bad Request"),
+            ("3\r\nabcd\r\n0\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+            (
+                "3\r\nabc\r\n8\r\nabcdefgh\r\n0\r\n\r\n",
+                "HTTP/1.1 413 Payload Too Large",
+            ),
+        ] {
+            let mut client = server.connect();
+            let chunked = "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked";
+            client.send(format!("POST {path} {chunked}\r\n\r\n{content}"));
+            // It goes on, and sees the answer and no reset.
+            client.send("more of it");
+            let (found, fields, reason) = client.receive();
+            assert_eq!(found, status, "{path} {content:?}");
+            assert_eq!(field(&fields, "connection"), Some("close"));
+            assert!(!reason.is_empty());
+            assert_eq!(client.rest(), b"");
+        }
+    }
+}
+
+/// Tells of the status and the bytes of each response.
+struct Told<H>(H, std::sync::mpsc::Sender<(u16, u64)>);
+
+impl<H: Handler> Handler for Told<H> {
+    fn file(&self, head: &RequestHead<'_, '_>, now: Moment) -> Option<Answer> {
+        self.0.file(head, now)
+    }
+
+    fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Answering {
+        self.0.call(peer, request)
+    }
+
+    fn records(&self) -> bool {
+        true
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        self.1.send((record.status.as_u16(), record.bytes)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_told_is_what_was_sent() {
+    let (folder, _) = folder();
+    let path = folder.path().to_owned();
+    let (sender, told) = std::sync::mpsc::channel();
+    let server = Server::start(Settings::default(), move || {
+        let root = Arc::new(Root::open(&path, Links::default()).unwrap());
+        let options = Options {
+            prefix: "/s".to_owned(),
+            ..Options::default()
+        };
+        let files = Files::new(Site::new(root, Arc::new(options), 7).unwrap());
+        let later = || async {
+            tokio::task::yield_now().await;
+            "later"
+        };
+        let router = Router::new()
+            .route("/hello", get(|| async { "hello" }))
+            .route("/later", get(later))
+            .route("/none", get(|| async { StatusCode::NO_CONTENT }))
+            .route(
+                "/wrong",
+                get(|| async { ([("content-length", "9")], "five!") }),
+            )
+            .route("/count", post(count));
+        Told(Layered::new("/s/", files, router), sender)
+    });
+    let chunked = "Transfer-Encoding: chunked\r\n\r\nz\r\n";
+    for (request, expected) in [
+        ("GET /s/small.txt", (200, 5)),
+        ("HEAD /s/small.txt", (200, 0)),
+        ("GET /s/large.bin", (200, 3_000_001)),
+        ("HEAD /s/large.bin", (200, 0)),
+        ("GET /hello", (200, 5)),
+        ("HEAD /hello", (200, 0)),
+        ("GET /later", (200, 5)),
+        ("HEAD /later", (200, 0)),
+        ("GET /none", (204, 0)),
+        ("GET /wrong", (200, 0)),
+    ] {
+        let mut client = server.connect();
+        client.send(format!("{request} HTTP/1.1\r\nHost: a\r\n"));
+        client.send("Connection: close\r\n\r\n");
+        let received = client.rest();
+        let head = received.windows(4).position(|four| four == b"\r\n\r\n");
+        let content = head.map_or(0, |head| received.len() - head - 4);
+        assert_eq!(content as u64, expected.1, "{request}");
+        assert_eq!(told.recv().unwrap(), expected, "{request}");
+    }
+    let mut client = server.connect();
+    client.send(format!("POST /count HTTP/1.1\r\nHost: a\r\n{chunked}"));
+    let (_, _, reason) = client.receive();
+    assert_eq!(told.recv().unwrap(), (400, reason.len() as u64));
 }
 
 #[test]
@@ -367,7 +495,7 @@ fn a_client_that_does_not_read_is_let_go() {
     let (sender, dropped) = std::sync::mpsc::channel();
     let server = Server::start(settings, move || {
         let endless = move || {
-            let body = axum::body::Body::new(Endless(sender.clone()));
+            let body = Body::new(Endless(sender.clone()));
             std::future::ready(body)
         };
         Tower::new(Router::new().route("/endless", get(endless)))

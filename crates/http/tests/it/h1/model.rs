@@ -186,7 +186,10 @@ impl Driver<'_> {
             .respond(out, StatusCode::OK, &date)
             .expect("a response is due");
         let size = match exchange.answer {
-            Answer::Whole => return head.finish_with(content).expect("lengths agree"),
+            Answer::Whole => {
+                head.finish_with(content).expect("lengths agree");
+                return;
+            }
             Answer::Known => BodySize::Known(content.len() as u64),
             Answer::Streaming => BodySize::Streaming,
         };
