@@ -158,6 +158,7 @@ pub(super) async fn run<H: Handler>(
         wire,
         slot,
         refused: None,
+        wants_more: false,
         content_bytes: 0,
     };
     let (mut response, taken) = match answer {
@@ -192,6 +193,8 @@ struct Exchange<'a, H> {
     slot: Option<Arc<Slot>>,
     /// Why some of the content was refused.
     refused: Option<Reject>,
+    /// What lies unread is the beginning of something whose rest has to come first.
+    wants_more: bool,
     /// How much content the response has had up to now.
     content_bytes: u64,
 }
@@ -365,7 +368,8 @@ impl<H: Handler> Exchange<'_, H> {
         };
         std::task::ready!(slot.poll_wanted(context));
         // Whoever waits for a word of ours sends nothing before it.
-        if !self.wire.held.is_empty() || self.protocol.continue_due() {
+        let lies_here = !self.wire.held.is_empty() && !self.wants_more;
+        if lies_here || self.protocol.continue_due() {
             return Poll::Ready(());
         }
         let patience = self.turn.settings.timeouts.body;
@@ -402,6 +406,7 @@ impl<H: Handler> Exchange<'_, H> {
 
     fn take_piece(&mut self, slot: &Slot, reply: &mut Vec<u8>) -> Result<Fed, Refused> {
         let mut input = self.turn.input.borrow_mut();
+        self.wants_more = false;
         let held = self.wire.held.len();
         input[..held].copy_from_slice(&self.wire.held);
         let mut length = held;
@@ -438,6 +443,7 @@ impl<H: Handler> Exchange<'_, H> {
                         Ok(read) => length += read,
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             self.keep(&input[..length]);
+                            self.wants_more = true;
                             return Ok(Fed::More);
                         }
                         Err(error) => return Err(Refused::Connection(error)),

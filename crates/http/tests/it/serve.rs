@@ -405,6 +405,26 @@ fn a_client_that_asks_first_is_told_to_go_on() {
     assert_eq!(client.receive().2, b"4 bytes");
 }
 
+/// What came of a trailer section is kept until the rest of it comes, and nobody
+/// waits for that but the service which reads it.
+#[test]
+fn half_a_trailer_section_holds_nobody_up() {
+    let server = router();
+    let mut slow = server.connect();
+    slow.send(
+        "POST /count HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+         3\r\nabc\r\n0\r\nX",
+    );
+    let mut other = server.connect();
+    other.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(other.receive().2, b"hello");
+    slow.send("-A: b\r");
+    other.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(other.receive().2, b"hello");
+    slow.send("\n\r\n");
+    assert_eq!(slow.receive().2, b"3 bytes");
+}
+
 #[test]
 fn a_stream_without_length_comes_in_chunks() {
     let server = router();
