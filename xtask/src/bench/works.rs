@@ -104,25 +104,12 @@ pub fn small(bench: &Bench) -> anyhow::Result<Vec<Row>> {
         None,
         0.5,
     );
-    let unchanged = |of: fn(&Push) -> Duration| {
-        median(
-            &rival
-                .iter()
-                .map(|round| of(&round.unchanged))
-                .collect::<Vec<_>>(),
-        )
-    };
-    let again = median(
-        &atoll
-            .iter()
-            .map(|first| first.unchanged)
-            .collect::<Vec<_>>(),
-    );
-    let work = format!("nothing changed, {files} files");
+    let unchanged: Vec<_> = rival.iter().map(|round| round.unchanged.wall).collect();
+    let again: Vec<_> = atoll.iter().map(|first| first.unchanged).collect();
     rows.push(Row::ratio(
-        &work,
-        again,
-        ("rsync", unchanged(|push| push.wall)),
+        &format!("nothing changed, {files} files"),
+        &again,
+        ("rsync", &unchanged),
         Some(1.0),
     ));
     for (who, of) in [
@@ -397,42 +384,43 @@ fn first_rows(
     node_bar: Option<f64>,
     second_bar: f64,
 ) -> Vec<Row> {
-    let ours = |of: fn(&First) -> Duration| median(&atoll.iter().map(of).collect::<Vec<_>>());
-    let theirs = |of: fn(&Rival) -> Duration| median(&rival.iter().map(of).collect::<Vec<_>>());
-    let durable = ("rsync --fsync", theirs(|rival| rival.durable.wall));
-    let plain = ("rsync", theirs(|rival| rival.plain.wall));
-    let (node, second) = (
-        ours(|first| first.until_node),
-        ours(|first| first.until_second),
+    let ours = |of: fn(&First) -> Duration| atoll.iter().map(of).collect::<Vec<_>>();
+    let theirs = |of: fn(&Rival) -> Duration| rival.iter().map(of).collect::<Vec<_>>();
+    let (durable, plain) = (
+        theirs(|rival| rival.durable.wall),
+        theirs(|rival| rival.plain.wall),
     );
+    let (durable, plain) = (("rsync --fsync", &durable[..]), ("rsync", &plain[..]));
+    let alone = ours(|first| first.alone);
+    let second = ours(|first| first.until_second);
     vec![
         Row::ratio(
             &format!("{work}, until the node has it, no second folder yet"),
-            ours(|first| first.alone),
+            &alone,
             durable,
             node_bar,
         ),
         Row::ratio(
             &format!("{work}, until the node has it, the second folder following meanwhile"),
-            node,
+            &ours(|first| first.until_node),
             durable,
             node_bar,
         ),
         Row::ratio(
             &format!("{work}, until the second folder has it"),
-            second,
+            &second,
             durable,
             Some(second_bar),
         ),
         Row::ratio(
             &format!("{work}, until the node has it, no second folder yet"),
-            ours(|first| first.alone),
+            &alone,
             plain,
             None,
         ),
         Row::ratio(
             &format!("{work}, until the second folder has it"),
-            second,
+            &second,
             plain,
             None,
         ),
@@ -440,12 +428,12 @@ fn first_rows(
             &format!("{work}, CPU of all processes"),
             format!(
                 "{} (one copy), {} (two copies)",
-                seconds(ours(|first| first.alone_cpu)),
-                seconds(ours(|first| first.cpu))
+                seconds(median(&ours(|first| first.alone_cpu))),
+                seconds(median(&ours(|first| first.cpu)))
             ),
             format!(
                 "rsync --fsync {} (one copy)",
-                seconds(theirs(|rival| rival.durable.cpu))
+                seconds(median(&theirs(|rival| rival.durable.cpu)))
             ),
         ),
     ]
