@@ -8,6 +8,7 @@ use rustix::net::sockopt::set_socket_reuseport;
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, acceptfrom_with, bind, listen, socket_with, sockopt,
 };
+use socket2::SockRef;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
@@ -21,6 +22,19 @@ use tokio::net::TcpStream as AsyncStream;
 /// Connections that wait in the kernel for each listener; it takes the smaller one
 /// of this and `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// Connections that are accepted before those that are there get their turn: a crowd
+/// that comes at once must not push everybody else behind itself. It is less than the
+/// tasks that the loop runs before it looks at its sockets again (61), so that a crowd
+/// is served as fast as it is let in.
+const ACCEPTED_AT_ONCE: u32 = 32;
+
+/// Bytes that a connection has in the kernel and that its client has no room for. What
+/// is written to a client that reads fast is on its way at once, and is not counted.
+/// One that reads slowly would otherwise hold megabytes, thousands of which use up the
+/// memory that all connections share (`net.ipv4.tcp_mem`), and would wake its loop for
+/// every few kilobytes that it takes; with this the loop hears of it when half is gone.
+const UNSENT_BYTES: u32 = 128 * 1024;
 
 /// How long nothing is accepted when descriptors or memory are short: that passes
 /// when a connection ends, and must not spin until then.
@@ -96,7 +110,11 @@ fn open(address: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
 /// they accept is registered with the loop already. To its streams, as to the
 /// kernel, a listener is a socket like others.
 #[derive(Debug)]
-pub(super) struct Waiting(AsyncStream);
+pub(super) struct Waiting {
+    socket: AsyncStream,
+    /// How many were accepted since others had a turn.
+    in_a_row: Cell<u32>,
+}
 
 /// For the loop that runs now.
 pub(super) fn register(listener: TcpListener) -> io::Result<Waiting> {
@@ -104,16 +122,29 @@ pub(super) fn register(listener: TcpListener) -> io::Result<Waiting> {
     // Answers are written whole; waiting for more would only delay them. What is
     // accepted has this from its listener.
     sockopt::set_tcp_nodelay(&listener, true)?;
-    AsyncStream::from_std(TcpStream::from(OwnedFd::from(listener))).map(Waiting)
+    SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    Ok(Waiting {
+        socket: AsyncStream::from_std(TcpStream::from(OwnedFd::from(listener)))?,
+        in_a_row: Cell::new(0),
+    })
 }
 
 impl Waiting {
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        if self.in_a_row.get() == ACCEPTED_AT_ONCE {
+            self.in_a_row.set(0);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
-            ready!(self.0.poll_read_ready(context))?;
-            match self.0.try_io(Interest::READABLE, || accept_now(&self.0)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                accepted => return Poll::Ready(accepted),
+            ready!(self.socket.poll_read_ready(context))?;
+            let attempt = || accept_now(&self.socket);
+            match self.socket.try_io(Interest::READABLE, attempt) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.in_a_row.set(0),
+                accepted => {
+                    self.in_a_row.set(self.in_a_row.get() + 1);
+                    return Poll::Ready(accepted);
+                }
             }
         }
     }
@@ -164,7 +195,7 @@ impl Acceptor {
     /// As [`accept_waiting`], from all of them.
     pub(super) fn accept_waiting(&self, mut take: impl FnMut(TcpStream, SocketAddr)) {
         for listener in &self.listeners {
-            accept_waiting(&listener.0, &mut take);
+            accept_waiting(&listener.socket, &mut take);
         }
     }
 }

@@ -32,6 +32,10 @@ use std::task::{Context, Poll};
 /// pile up faster than the client takes them.
 const OUTPUT_BYTES: usize = 256 * 1024;
 
+/// What a connection sends before others have their turn: one that takes a large file
+/// as fast as it comes must not make them wait for the end of it.
+const TURN_BYTES: u64 = 256 * 1024;
+
 /// Serves `stream` to its end. It never fails: a connection that breaks is over.
 ///
 /// Every byte of the future is held by every connection: it keeps one driver in
@@ -500,9 +504,14 @@ impl Wire {
 
     /// Sends everything that is kept.
     pub(super) async fn send_all<H>(&mut self, turn: &Turn<H>) -> io::Result<()> {
+        let mut sent = 0;
         while self.has_unsent() {
+            if sent >= TURN_BYTES {
+                sent = 0;
+                tokio::task::yield_now().await;
+            }
             match self.send_some(turn) {
-                Ok(()) => {}
+                Ok(bytes) => sent += bytes,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.wait_to_write(turn).await?;
                 }
@@ -515,31 +524,39 @@ impl Wire {
         Ok(())
     }
 
-    /// Sends what the socket takes of the first part, and keeps the rest.
-    fn send_some<H>(&mut self, turn: &Turn<H>) -> io::Result<()> {
+    /// Sends what the socket takes of the first part, says how much that is, and keeps
+    /// the rest.
+    fn send_some<H>(&mut self, turn: &Turn<H>) -> io::Result<u64> {
         let has_more = self.unsent.len() > 1;
         let (socket, sealed) = (&self.watched.socket, &mut self.sealed);
-        match (self.unsent.front_mut(), sealed) {
-            (None, None) => {}
-            (None, Some(sealed)) => sealed.flush(socket)?,
+        let sent = match (self.unsent.front_mut(), sealed) {
+            (None, None) => 0,
+            (None, Some(sealed)) => {
+                sealed.flush(socket)?;
+                0
+            }
             (Some(Part::Bytes(bytes)), sealed) => {
-                bytes.advance(try_send(socket, sealed, bytes, has_more)?);
+                let sent = try_send(socket, sealed, bytes, has_more)?;
+                bytes.advance(sent);
+                sent as u64
             }
             (Some(Part::File(range)), None) => {
                 let sent = socket.send_file(&range.file, range.span.offset, range.span.length)?;
                 advance(range, sent)?;
+                sent
             }
             (Some(Part::File(range)), Some(sealed)) => {
                 // Between two turns nothing lies there.
                 let mut buffer = turn.input.borrow_mut();
                 let sent = sealed.send_file(socket, range, &mut buffer, has_more)?;
                 advance(range, sent)?;
+                sent
             }
-        }
+        };
         if self.unsent.front().is_some_and(|part| part.length() == 0) {
             self.unsent.pop_front();
         }
-        Ok(())
+        Ok(sent)
     }
 
     /// Whether something waits for the client to take it.

@@ -17,8 +17,9 @@ use std::task::{Context, Poll};
 use tokio::io::Interest;
 use tokio::net::TcpStream as AsyncStream;
 
-/// Bytes of a file sent in one call: a fast client must not hold the loop.
-const SEND_FILE_BYTES: u64 = 1 << 20;
+/// Bytes of a file sent in one call, which holds the loop for the time it takes to
+/// copy as much.
+const SEND_FILE_BYTES: u64 = 256 * 1024;
 
 /// See the module. Nothing of it blocks: what cannot be done now is
 /// [`io::ErrorKind::WouldBlock`].
