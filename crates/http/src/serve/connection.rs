@@ -36,6 +36,13 @@ const OUTPUT_BYTES: usize = 256 * 1024;
 /// as fast as it comes must not make them wait for the end of it.
 const TURN_BYTES: u64 = 256 * 1024;
 
+/// Turns of a connection before others have theirs, a full buffer counting as many:
+/// one whose requests are there before they are asked for must not hold the loop.
+const TURNS_IN_A_ROW: u16 = 32;
+
+/// Received bytes that count as one more turn.
+const BYTES_OF_A_TURN: usize = 4096;
+
 /// Serves `stream` to its end. It never fails: a connection that breaks is over.
 ///
 /// Every byte of the future is held by every connection: it keeps one driver in
@@ -59,6 +66,7 @@ pub fn serve<H: Handler>(
         turn,
         pending: None,
         has_left: false,
+        turns_in_a_row: 0,
     };
     async move {
         // An error means that whoever it was has gone.
@@ -89,6 +97,8 @@ struct Driver<H: Handler> {
     pending: Option<Box<Pending>>,
     /// The connection goes on without it.
     has_left: bool,
+    /// Since others had theirs.
+    turns_in_a_row: u16,
 }
 
 /// A response whose content is being sent.
@@ -146,6 +156,10 @@ impl<H: Handler> Driver<H> {
             }
         }
         loop {
+            if self.turns_in_a_row >= TURNS_IN_A_ROW {
+                self.turns_in_a_row = 0;
+                tokio::task::yield_now().await;
+            }
             match self.take_turn()? {
                 After::Read => self.wait_to_read().await?,
                 After::Send => {
@@ -238,6 +252,7 @@ impl<H: Handler> Driver<H> {
         let mut output = turn.output.borrow_mut();
         output.clear();
         let length = self.receive(&mut input)?;
+        self.turns_in_a_row += 1 + (length / BYTES_OF_A_TURN) as u16;
         let now = turn.now();
         let date = turn.date();
         if turn.phase() != Phase::Serving {
