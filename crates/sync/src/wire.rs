@@ -25,6 +25,10 @@ pub const HEADER_BYTES: usize = 5;
 /// what a socket gives, and need no copy.
 pub const PIECE_BYTES: usize = 64 * 1024;
 
+/// Least content in a [`Frame::Piece`] that is not its file's last: a node keeps some
+/// dozen bytes for each until a worker has it, and writes each on its own.
+pub const LEAST_PIECE_BYTES: usize = 16 * 1024;
+
 /// Byte ranges listed in one [`Frame::Need`]: a client asks again for the rest.
 const NEED_RANGES: usize = 65_536;
 
@@ -47,8 +51,8 @@ pub enum Frame {
         /// Its length in bytes.
         size: u64,
     },
-    /// The next bytes of the [`Frame::Whole`] before, 1 to
-    /// [`limits::CHUNK_MAX_BYTES`].
+    /// The next bytes of the [`Frame::Whole`] before, [`LEAST_PIECE_BYTES`] to
+    /// [`limits::CHUNK_MAX_BYTES`]; the last may be of one.
     Piece(Bytes),
     /// Begins or resumes the upload of a large file; answered by
     /// [`Frame::Have`] or [`Frame::Need`].

@@ -12,6 +12,7 @@ use base::{DeviceId, Hash, limits};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::blob::Whole;
+use sync::wire::LEAST_PIECE_BYTES;
 
 /// Files that may wait to be put in their places, each with a file open: a
 /// client's whole request.
@@ -68,12 +69,19 @@ impl Arriving {
     /// Takes the next bytes of the file announced last.
     ///
     /// # Errors
-    /// [`Problem::Frames`] for more than were announced.
+    /// [`Problem::Frames`] for more than were announced, and for less than a piece
+    /// must have that is not the last.
     pub fn go_on(&mut self, bytes: Bytes) -> Result<(), Problem> {
         let left = self.left.checked_sub(bytes.len() as u64);
         self.left = left.ok_or_else(|| {
             Problem::Frames("more bytes of a file came than were announced".to_owned())
         })?;
+        if self.left > 0 && bytes.len() < LEAST_PIECE_BYTES {
+            return Err(Problem::Frames(format!(
+                "a piece of {} bytes came before the last of its file: at least {LEAST_PIECE_BYTES} belong together",
+                bytes.len()
+            )));
+        }
         self.parts.push(Part::Piece(bytes));
         Ok(())
     }

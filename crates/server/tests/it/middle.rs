@@ -266,6 +266,8 @@ async fn what_is_not_as_announced_is_refused_and_leaves_nothing() {
     let between = [announced(size), piece(100_000), Frame::KeepAlive];
     check(many(&between), "something else came").await;
     check(many(&[announced(size), piece(100_000)]), "before all bytes").await;
+    let crumb = [announced(size), piece(16 * 1024 - 1)];
+    check(many(&crumb), "before the last of its file").await;
     let mut wrong = whole(&content);
     let last = wrong.len() - 1;
     wrong[last] ^= 1;
