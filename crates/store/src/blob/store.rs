@@ -297,17 +297,18 @@ impl BlobStore {
         let mut failure = None;
         for whole in wholes {
             let (hash, length) = (whole.hash(), whole.size());
-            match whole.put_in_place(&large::path(&self.parts.large, &hash)) {
+            let placed = match whole.put_in_place(&large::path(&self.parts.large, &hash)) {
                 Ok(true) => {
                     let place = Place::Large;
                     stored.insert(hash, Stored { place, length });
+                    Ok(())
                 }
-                Ok(false) => {
-                    self.lease(owner, now, &hash)?;
-                }
-                Err(error) => {
-                    failure.get_or_insert(error);
-                }
+                Ok(false) => self.lease(owner, now, &hash).map(drop),
+                Err(error) => Err(error),
+            };
+            // Those before it are in their places and must become known all the same.
+            if let Err(error) = placed {
+                failure.get_or_insert(error);
             }
         }
         self.note_large(owner, now, stored)?;
