@@ -97,9 +97,11 @@ async fn heard(parts: &Parts, service: &Service) -> Result<Caller, Problem> {
         service.throttle.hear(peer, credential.as_ref())?;
     }
     let caller = Caller::of(parts, service).await;
+    // What fails where tokens are exchanged or made is counted at the front door.
+    let is_counted_here = parts.extensions.get::<Class>() != Some(&Class::Join);
     match (&caller, &credential, peer) {
         (Ok(_), Some(credential), _) => service.throttle.worked(credential),
-        (Err(Problem::Unauthorized(_)), Some(credential), Some(peer)) => {
+        (Err(Problem::Unauthorized(_)), Some(credential), Some(peer)) if is_counted_here => {
             service.throttle.failed(peer, Some(credential));
         }
         _ => {}

@@ -48,10 +48,7 @@ pub async fn pass(
     // A read shows at least what was applied before it began; a write also its
     // own effect, which is applied before it is answered.
     let before = service.node.cursor();
-    let mut response = match waited {
-        Ok(()) => answer(request, next).await,
-        Err(problem) => problem.into_response(),
-    };
+    let mut response = answer(request, waited, next).await;
     if let Some(peer) = peer
         && class == Class::Join
         && response.status() == StatusCode::UNAUTHORIZED
@@ -85,13 +82,19 @@ fn admit(service: &Service, peer: Option<Peer>, class: Class) -> Result<(), Prob
     Ok(())
 }
 
-/// The handler's answer. One that refuses may come before the client has sent
-/// all of its body.
-async fn answer(request: Request, next: Next) -> Response {
+/// The handler's answer, or that of whom the door refuses. One that refuses may come
+/// before the client has sent all of its body.
+async fn answer(request: Request, admitted: Result<(), Problem>, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let waits = parts.headers.contains_key(header::EXPECT);
     let (body, rest) = body::lend(body);
-    let response = next.run(Request::from_parts(parts, body)).await;
+    let response = match admitted {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(problem) => {
+            drop(body);
+            problem.into_response()
+        }
+    };
     if response.status().is_client_error() || response.status().is_server_error() {
         rest.discard(waits).await;
     }

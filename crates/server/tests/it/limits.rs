@@ -1,9 +1,15 @@
 //! Clients that ask too often: what they are told, and who is not in their way.
 
 use crate::site::{Answer, Site, request};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use http::{Method, StatusCode};
+use http_body::Frame;
 use server::throttle::Peer;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 async fn ask(site: &Site, address: &str, token: &str) -> Answer {
     let mut request = request(Method::GET, "/api/spaces", token)
@@ -37,4 +43,53 @@ async fn tokens_are_not_guessed_for_long() {
     let figures = site.get("", "/metrics").await.text();
     assert!(figures.contains("atoll_http_refused_total{class=\"failed\"}"));
     assert!(!figures.contains("atoll_http_refused_total{class=\"failed\"} 0"));
+}
+
+/// Asks for an invite, with a body that counts down as it is read.
+async fn invite(site: &Site, token: &str, pieces: &Pieces) -> Answer {
+    let mut request = request(Method::POST, "/api/invites", token)
+        .body(Body::new(pieces.clone()))
+        .unwrap();
+    let peer = Peer("192.0.2.1".parse().unwrap());
+    request.extensions_mut().insert(peer);
+    site.send(request).await
+}
+
+/// A body in so many pieces.
+#[derive(Clone)]
+struct Pieces(Arc<AtomicUsize>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let left = &self.0;
+        let read = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+        let piece = Bytes::from_static(&[b' '; 1000]);
+        Poll::Ready(read.ok().map(|_| Ok(Frame::data(piece))))
+    }
+}
+
+#[tokio::test]
+async fn a_guess_counts_once_and_who_is_refused_hears_it() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::open(data.path());
+    let mut heard = 0;
+    let refused = loop {
+        let pieces = Pieces(Arc::new(AtomicUsize::new(100)));
+        let answer = invite(&site, &format!("dev_{heard}"), &pieces).await;
+        // Whoever still sends does not read an answer: all of it is taken.
+        assert_eq!(pieces.0.load(Ordering::Relaxed), 0);
+        if answer.status != StatusCode::UNAUTHORIZED {
+            break answer;
+        }
+        heard += 1;
+    };
+    refused.assert_problem(429, "too-often");
+    assert!(refused.header("ratelimit").starts_with("\"failed\";r=0"));
+    assert!(heard >= 29, "{heard} guesses of the 30 that may be saved");
 }
