@@ -169,7 +169,12 @@ async fn send_bytes(
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
     }
     let reader = open(&service, found.hash).await?;
-    let (status, start, end) = match range::asked(headers, &etag, reader.len())? {
+    let asked = match *method {
+        // RFC 9110 section 14.2 defines `Range` for GET alone.
+        Method::HEAD => Asked::All,
+        _ => range::asked(headers, &etag, reader.len())?,
+    };
+    let (status, start, end) = match asked {
         Asked::All => (StatusCode::OK, 0, reader.len()),
         Asked::Part(start, end) => (StatusCode::PARTIAL_CONTENT, start, end),
     };

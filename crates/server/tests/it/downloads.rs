@@ -15,14 +15,15 @@ async fn whole_and_in_ranges() {
     let token = site.device("s", "reader").await;
     let bytes = noise(1, 100_000);
     let version = site.put(&site.admin(), space, "a \"ü\"", &bytes).await;
-    let get = async |headers: &[(&str, &str)]| {
+    let ask = async |method: Method, headers: &[(&str, &str)]| {
         let path = format!("/api/file/download?space=s&version={version}");
-        let mut request = request(Method::GET, &path, &token);
+        let mut request = request(method, &path, &token);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         site.send(request.body(Body::empty()).unwrap()).await
     };
+    let get = async |headers: &[(&str, &str)]| ask(Method::GET, headers).await;
     let whole = get(&[]).await;
     assert_eq!(whole.status, StatusCode::OK);
     assert!(whole.bytes == bytes);
@@ -45,6 +46,13 @@ async fn whole_and_in_ranges() {
     assert_eq!(outside.header("content-range"), "bytes */100000");
     let changed = get(&[("range", "bytes=0-0"), ("if-range", "\"other\"")]).await;
     assert_eq!(changed.status, StatusCode::OK);
+
+    for range in ["bytes=10-19", "bytes=100000-"] {
+        let head = ask(Method::HEAD, &[("range", range)]).await;
+        assert_eq!(head.status, StatusCode::OK, "a range is for GET alone");
+        assert_eq!(head.header("content-length"), "100000");
+        assert!(head.bytes.is_empty());
+    }
 
     let by_hash = format!("/api/file/download?space=s&hash={}", Hash::of(&bytes));
     assert!(site.get(&token, &by_hash).await.bytes == bytes);
