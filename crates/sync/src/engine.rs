@@ -40,6 +40,9 @@ const SETTLE: Duration = Duration::from_millis(20);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// …up to this.
 const RETRY_LAST: Duration = Duration::from_secs(10);
+/// A folder that joins waits this long in all for its turn: some hundreds that join
+/// from one address at once are through by then.
+const JOIN_PATIENCE: Duration = Duration::from_secs(180);
 /// A folder that cannot be watched is looked through so often…
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// …and any other so often, when all is quiet: network and stacked file systems
@@ -127,29 +130,37 @@ enum Signal {
 }
 
 impl Engine {
-    /// As [`Engine::open`]; a folder that has joined waits for a node that is away.
+    /// As [`Engine::open`]; a folder that has joined and is to be watched waits for a
+    /// node that is away, and one that joins for its turn among many.
     ///
     /// # Errors
     /// [`EngineError`].
     pub fn open_patiently(
         settings: &Settings,
+        mode: Mode,
         stop: &Stop,
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, EngineError> {
         let mut retry = Retry::new();
         let mut waits = Waits::default();
+        let mut waited = Duration::ZERO;
         loop {
-            match Self::open(settings, Arc::clone(observer)) {
-                Err(EngineError::Remote(error))
-                    if error.is_passing()
-                        && !stop.is_stopped()
-                        && matches!(marker::read(&settings.dir), Ok(Some(_))) =>
-                {
-                    waits.tell(&**observer, &error.to_string(), false, Instant::now());
-                    stop.wait(retry.next());
-                }
+            let error = match Self::open(settings, Arc::clone(observer)) {
+                Err(EngineError::Remote(error)) if error.is_passing() => error,
                 result => return result,
+            };
+            let is_awaited = match marker::read(&settings.dir) {
+                Ok(Some(_)) => mode == Mode::Watch,
+                Ok(None) => error.is_status(429) && waited < JOIN_PATIENCE,
+                Err(_) => false,
+            };
+            if !is_awaited || stop.is_stopped() {
+                return Err(error.into());
             }
+            waits.tell(&**observer, &error.to_string(), false, Instant::now());
+            let pause = retry.after(error.retry_after());
+            waited += pause;
+            stop.wait(pause);
         }
     }
 
@@ -378,7 +389,10 @@ impl Engine {
                 // Answers that were never heard are settled by a look at everything.
                 _ if quiet && self.trees.has_unheard() => STRAGGLER,
                 _ if quiet => LOOK_ANYWAY.saturating_sub(looked.elapsed()),
-                _ => retry.next(),
+                report => {
+                    let error = report.interrupted.as_ref();
+                    retry.after(error.and_then(EngineError::retry_after))
+                }
             };
             let wait = report.rest.map_or(wait, |rest| wait.min(rest));
             if let Some(error) = &report.interrupted {
@@ -584,8 +598,9 @@ impl Engine {
         loop {
             match self.catch_up() {
                 Err(EngineError::Remote(error)) if error.is_passing() && !stop.is_stopped() => {
+                    let pause = retry.after(error.retry_after());
                     self.waiting(&error.into());
-                    stop.wait(retry.next());
+                    stop.wait(pause);
                 }
                 result => return result,
             }
@@ -662,11 +677,13 @@ fn follow(
 ) {
     let mut retry = Retry::new();
     while !ended.load(Ordering::Relaxed) {
+        let mut told = None;
         match follow_once(node, space, &mut cursor, signals, &mut retry, ended) {
             Ok(()) => {}
             Err(Followed::Abandoned) => return,
             Err(Followed::Broken(error)) => {
                 let refused = error.is_without_access();
+                told = error.retry_after();
                 if signals.send(Signal::FeedDown(error)).is_err() {
                     return;
                 }
@@ -675,7 +692,7 @@ fn follow(
                 }
             }
         }
-        std::thread::park_timeout(retry.next());
+        std::thread::park_timeout(retry.after(told));
     }
 }
 
@@ -752,9 +769,29 @@ impl Retry {
         *self = Self::new();
     }
 
-    fn next(&mut self) -> Duration {
+    /// The next one, no shorter than the node `told`.
+    fn after(&mut self, told: Option<Duration>) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(RETRY_LAST);
-        pause
+        told.map_or(pause, |told| pause.max(told))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_are_as_long_as_the_node_says() {
+        let mut retry = Retry::new();
+        let told = Duration::from_secs(7);
+        assert_eq!(retry.after(None), RETRY_FIRST);
+        assert_eq!(retry.after(Some(told)), told);
+        assert_eq!(retry.after(Some(Duration::ZERO)), RETRY_FIRST * 4);
+        let last = (0..20).map(|_| retry.after(None)).last();
+        assert_eq!(last, Some(RETRY_LAST));
+        assert_eq!(retry.after(Some(told)), RETRY_LAST);
+        retry.reset();
+        assert_eq!(retry.after(None), RETRY_FIRST);
     }
 }

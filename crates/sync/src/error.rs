@@ -7,6 +7,7 @@ use crate::surroundings::PlaceError;
 use crate::trees::TreesError;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A client cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +145,14 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// How long the node says to wait before asking again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Remote(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
     /// Whether it is only that the node is away, or busy.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Remote(error) if error.is_passing())

@@ -32,11 +32,7 @@ pub fn connect(
         (None, Some(_)) => return Err(EngineError::NoServer),
         (None, None) => return Err(EngineError::NoToken),
     };
-    let is_written_out = |scheme: &str| {
-        let host = server.strip_prefix(scheme);
-        host.is_some_and(|host| !host.trim_matches('/').is_empty())
-    };
-    if !is_written_out("http://") && !is_written_out("https://") {
+    if !is_written_out(server) {
         return Err(EngineError::BadServer(server.to_owned()));
     }
     let connected = begin(settings, folder, marker, server);
@@ -64,6 +60,9 @@ fn begin(
         folder: folder.path().to_owned(),
         source,
     })?;
+    // Without a marker, as a client leaves it that is killed while it joins, nothing
+    // says whose the token is: it goes nowhere.
+    let kept = kept.filter(|_| marker.is_some());
     let elsewhere = marker.filter(|marker| !is_same(server, &marker.server));
     if let (Some(token), None) = (&kept, elsewhere) {
         let node = Node::new(server, token);
@@ -93,6 +92,17 @@ fn begin(
         token,
         space,
     )
+}
+
+/// Whether an address has a scheme that is spoken, in any case (RFC 3986 section 3.1),
+/// and a host.
+fn is_written_out(server: &str) -> bool {
+    server.split_once("://").is_some_and(|(scheme, host)| {
+        let is_spoken = ["http", "https"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known));
+        is_spoken && !host.trim_matches('/').is_empty()
+    })
 }
 
 /// Whether two addresses of a node are written alike. Two that differ may still be
@@ -206,16 +216,66 @@ mod tests {
         assert!(tokens(&away).is_empty());
         // Its own, however written, gets it.
         let mut settings = home.settings(folder.path(), None);
-        settings.server = settings.server.map(|server| server + "/");
+        settings.server = settings
+            .server
+            .map(|server| server.replace("http", "HTTP") + "/");
         crate::run(&settings, Mode::Once, &Stop::new(), Arc::new(crate::Silent)).unwrap();
         assert!(is_same("http://Reef.local:80", "http://reef.LOCAL:80/"));
+    }
+
+    #[test]
+    fn a_token_without_a_marker_goes_nowhere() {
+        let (home, away) = (StandIn::start(), StandIn::start());
+        let folder = tempfile::tempdir().unwrap();
+        // As if it had been killed between the two.
+        let corner = folder.path().join(crate::folder::CORNER);
+        std::fs::create_dir(&corner).unwrap();
+        std::fs::write(corner.join("token"), "dev_home").unwrap();
+        let error = join(&away, folder.path(), None).unwrap_err();
+        assert!(matches!(error, EngineError::NoToken), "{error}");
+        join(&away, folder.path(), Some("join_1")).unwrap();
+        assert_eq!(tokens(&away), ["join_1", "dev_new"]);
+        join(&away, folder.path(), None).unwrap();
+        assert!(tokens(&home).is_empty());
+    }
+
+    #[test]
+    fn who_joins_among_many_waits_for_its_turn() {
+        let node = StandIn::start();
+        let mut refused = 0;
+        node.with(|world| {
+            world.refuse = Box::new(move |asked| {
+                let wait = asked.what == "/api/register" && refused < 2;
+                refused += usize::from(wait);
+                wait.then_some((429, "too-often"))
+            });
+        });
+        let folder = tempfile::tempdir().unwrap();
+        join(&node, folder.path(), Some("join_1")).unwrap();
+        let asked = node.with(|world| {
+            let asked = world.asked.iter();
+            asked.filter(|asked| asked.what == "/api/register").count()
+        });
+        assert_eq!(asked, 3);
+        // Whatever else is wrong is said at once.
+        let other = tempfile::tempdir().unwrap();
+        node.with(|world| world.refuse = Box::new(|_| Some((503, "busy"))));
+        let error = join(&node, other.path(), Some("join_1")).unwrap_err();
+        assert!(error.is_passing(), "{error}");
     }
 
     #[test]
     fn what_is_no_address_is_said_so() {
         let node = StandIn::start();
         let folder = tempfile::tempdir().unwrap();
-        for server in ["reef", "127.0.0.1:80", "ftp://reef", "http://", ""] {
+        for server in [
+            "reef",
+            "127.0.0.1:80",
+            "ftp://reef",
+            "http://",
+            "HTTPS:///",
+            "",
+        ] {
             let mut settings = node.settings(folder.path(), Some("join_1"));
             settings.server = Some(server.to_owned());
             let ended = crate::Engine::open(&settings, Arc::new(crate::Silent)).map(drop);

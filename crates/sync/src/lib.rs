@@ -156,9 +156,5 @@ pub fn run(
     stop: &Stop,
     observer: Arc<dyn Observer>,
 ) -> Result<Summary, SyncError> {
-    let engine = match mode {
-        Mode::Watch => Engine::open_patiently(settings, stop, &observer)?,
-        Mode::Once | Mode::Verify | Mode::DryRun => Engine::open(settings, observer)?,
-    };
-    engine.run(mode, stop)
+    Engine::open_patiently(settings, mode, stop, &observer)?.run(mode, stop)
 }

@@ -29,6 +29,10 @@ const READ_BYTES: usize = 64 * 1024;
 /// The longest problem or JSON answer that is read.
 const ANSWER_BYTES: u64 = 1 << 20;
 
+/// What a node says of when to ask again is believed up to this: one that is wrong
+/// about it, or a proxy, costs a minute.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// How the type of every problem of a node begins.
 const PROBLEM: &str = "urn:atoll:problem:";
 
@@ -106,7 +110,10 @@ pub enum RemoteError {
         reason: String,
     },
     /// The answer is a problem.
-    #[error("node {server} refused {what} ({status} {kind}): {detail}")]
+    #[error(
+        "node {server} refused {what} ({status} {kind}): {detail}{again}",
+        again = told(*retry_after)
+    )]
     Refused {
         /// Its address.
         server: String,
@@ -118,6 +125,8 @@ pub enum RemoteError {
         kind: String,
         /// The node's own words.
         detail: String,
+        /// How long it says to wait before asking again, a minute at most.
+        retry_after: Option<Duration>,
     },
     /// Something else answers there.
     #[error("{server} does not answer like an atoll node ({status} to {what})")]
@@ -152,6 +161,14 @@ impl RemoteError {
                 matches!(status, 408 | 429 | 500 | 502 | 503 | 504 | 507)
             }
             Self::Nonsense { .. } => false,
+        }
+    }
+
+    /// How long the node says to wait before asking again, a minute at most.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Unreachable { .. } | Self::NotANode { .. } | Self::Nonsense { .. } => None,
         }
     }
 
@@ -489,6 +506,10 @@ impl Node {
         if status.is_success() {
             return Ok(response);
         }
+        let retry_after = matches!(status.as_u16(), 429 | 503)
+            .then(|| response.headers().get("retry-after")?.to_str().ok())
+            .flatten()
+            .and_then(wait_of);
         let mut text = Vec::new();
         response
             .into_body()
@@ -517,6 +538,7 @@ impl Node {
             status: status.as_u16(),
             kind,
             detail,
+            retry_after,
         })
     }
 
@@ -559,6 +581,20 @@ impl Node {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// The wait that a `Retry-After` names in seconds (RFC 9110 section 10.2.3); a date is
+/// not understood, nodes send none.
+fn wait_of(text: &str) -> Option<Duration> {
+    let seconds = text.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
+/// The end of a message: when to ask again.
+fn told(retry_after: Option<Duration>) -> String {
+    retry_after.map_or_else(String::new, |wait| {
+        format!("; to be asked again in {} s", wait.as_secs())
+    })
 }
 
 /// The versions of one item, newest first.
@@ -618,6 +654,24 @@ impl Frames {
                 reason: error.to_string(),
             },
             _ => self.node.nonsense(&self.what, &error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_that_nodes_tell() {
+        let check = |text, expected: Option<u64>| {
+            assert_eq!(wait_of(text), expected.map(Duration::from_secs), "{text}");
+        };
+        check("0", Some(0));
+        check(" 2 ", Some(2));
+        check("3600", Some(60));
+        for text in ["", "-1", "1.5", "Fri, 20 Nov 2026 20:00:00 GMT"] {
+            check(text, None);
         }
     }
 }

@@ -414,8 +414,14 @@ fn serve(stream: &mut TcpStream, world: &Mutex<World>) -> std::io::Result<()> {
         }
     };
     let length = answer.len();
-    let head =
-        format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    let again = if status == 429 {
+        "retry-after: 0\r\n"
+    } else {
+        ""
+    };
+    let head = format!(
+        "HTTP/1.1 {status} x\r\nconnection: close\r\n{again}content-length: {length}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes())?;
     stream.write_all(&answer)
 }

@@ -34,6 +34,10 @@ const REQUEST_BYTES: usize = 8 << 20;
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
+/// A node that wants to be left alone for longer is waited for by the engine, which
+/// can be stopped meanwhile.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
 /// Where commits go and how they are numbered.
 #[derive(Debug)]
 pub struct Outlet {
@@ -178,12 +182,18 @@ impl Outlet {
     }
 }
 
-/// Repeats what fails for a passing reason.
+/// Repeats what fails for a passing reason, no sooner than the node says.
 fn persist<T>(mut request: impl FnMut() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..ATTEMPTS {
         match request() {
-            Err(error) if error.is_passing() => std::thread::sleep(pause),
+            Err(error) if error.is_passing() => {
+                let told = error.retry_after().unwrap_or_default();
+                if told > LONGEST_PAUSE {
+                    return Err(error);
+                }
+                std::thread::sleep(pause.max(told));
+            }
             result => return result,
         }
         pause *= 2;
