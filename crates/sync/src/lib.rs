@@ -150,6 +150,10 @@ impl Stop {
 /// # Errors
 /// [`SyncError`]: it cannot begin or go on. While it watches, a node that is
 /// away is no error.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "whoever starts a client leaves its observer to it"
+)]
 pub fn run(
     settings: &Settings,
     mode: Mode,
