@@ -9,11 +9,8 @@
 use base::DeviceId;
 use http::Method;
 use httpd::limit::{Client, Decision, Limit, LimitError, Limiter, LimiterSize, Quota, Rules};
-use state::TokenHash;
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The address that a request came from. Absent where no listener is in between.
@@ -69,7 +66,9 @@ const OF_A_DEVICE: [Rate; 5] = [
 ];
 
 /// Credentials that did not work, of one address: a person mistypes a few, a device
-/// that was removed tries now and then. Whoever goes on is not asked for more.
+/// that was removed tries now and then. Whoever goes on is told to wait. It bears only
+/// on those that fail: an address may be that of many, behind a proxy even of all, and
+/// to look a credential up costs little.
 const FAILURES: Limit = Limit::Bucket {
     count: 1,
     period: Duration::from_secs(2),
@@ -79,25 +78,19 @@ const FAILURES: Limit = Limit::Bucket {
 /// Its name in headers and figures.
 const FAILED: &str = "failed";
 
-/// Credentials that are known to have worked, twice: they are heard even from an
-/// address where others fail. More folders than a node has at once.
-const PROVED: usize = 10_000;
-
 /// The limits of a node.
 pub struct Throttle {
     addresses: Limiter,
     devices: Limiter,
     failures: Limiter,
-    proved: Mutex<Proved>,
     refused: [AtomicU64; CLASSES.len() + 1],
     begun: Instant,
 }
 
-/// What worked of late, in two generations, so that it stays bounded.
-#[derive(Default)]
-struct Proved {
-    now: HashSet<TokenHash>,
-    before: HashSet<TokenHash>,
+/// What is counted, and where refusals of it are.
+struct Kind {
+    name: &'static str,
+    number: usize,
 }
 
 /// A request that comes too often.
@@ -160,7 +153,6 @@ impl Throttle {
                 },
                 LimiterSize::default(),
             )?,
-            proved: Mutex::default(),
             refused: Default::default(),
             begun: Instant::now(),
         })
@@ -175,7 +167,7 @@ impl Throttle {
         if peer.0.to_canonical().is_loopback() {
             return Ok(());
         }
-        self.take(&self.addresses, Client::at(peer.0), class)
+        self.take(&self.addresses, Client::at(peer.0), class.into())
     }
 
     /// Whether `device` may ask for something of `class` now.
@@ -184,43 +176,20 @@ impl Throttle {
     /// [`TooOften`].
     pub fn admit_device(&self, device: DeviceId, class: Class) -> Result<(), TooOften> {
         let client = Client::Known(u128::from(device.index()) << 16 | u128::from(device.ordinal()));
-        self.take(&self.devices, client, class)
+        self.take(&self.devices, client, class.into())
     }
 
-    /// Whether a credential from `peer` is looked at: one that worked of late is.
+    /// A credential from `peer` did not work; whether that may be told, or the client
+    /// is to wait.
     ///
     /// # Errors
-    /// [`TooOften`] when too many others did not work.
-    pub fn hear(&self, peer: Peer, credential: Option<&TokenHash>) -> Result<(), TooOften> {
-        if credential.is_some_and(|hash| self.proved().has(hash)) {
-            return Ok(());
-        }
-        match self.fail(peer, 0) {
-            Decision::Allowed(allowance) if allowance.remaining == 0 => {
-                self.refused[CLASSES.len()].fetch_add(1, Ordering::Relaxed);
-                Err(TooOften {
-                    name: FAILED,
-                    decision: Decision::Refused {
-                        allowance,
-                        retry_after: allowance.period,
-                    },
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A credential from `peer` did not work.
-    pub fn failed(&self, peer: Peer, credential: Option<&TokenHash>) {
-        if let Some(hash) = credential {
-            self.proved().remove(hash);
-        }
-        self.fail(peer, 1);
-    }
-
-    /// A credential worked.
-    pub fn worked(&self, credential: &TokenHash) {
-        self.proved().add(*credential);
+    /// [`TooOften`] when too many others did not work either.
+    pub fn failed(&self, peer: Peer) -> Result<(), TooOften> {
+        let kind = Kind {
+            name: FAILED,
+            number: CLASSES.len(),
+        };
+        self.take(&self.failures, Client::at(peer.0), kind)
     }
 
     /// How many requests of each class were refused, by its name.
@@ -230,53 +199,28 @@ impl Throttle {
         names.zip(counts.map(|count| count.load(Ordering::Relaxed)))
     }
 
-    fn take(&self, limiter: &Limiter, client: Client, class: Class) -> Result<(), TooOften> {
-        let name = class.name();
-        let Some(route) = limiter.route(name) else {
+    fn take(&self, limiter: &Limiter, client: Client, kind: Kind) -> Result<(), TooOften> {
+        let Some(route) = limiter.route(kind.name) else {
             return Ok(());
         };
         let decision = limiter.take(client, route, 1, self.begun.elapsed());
         if decision.is_allowed() {
             return Ok(());
         }
-        self.refused[class as usize].fetch_add(1, Ordering::Relaxed);
-        Err(TooOften { name, decision })
-    }
-
-    fn fail(&self, peer: Peer, cost: u32) -> Decision {
-        match self.failures.route(FAILED) {
-            Some(route) => {
-                let now = self.begun.elapsed();
-                self.failures.take(Client::at(peer.0), route, cost, now)
-            }
-            None => Decision::Unlimited,
-        }
-    }
-
-    fn proved(&self) -> std::sync::MutexGuard<'_, Proved> {
-        self.proved.lock().unwrap_or_else(PoisonError::into_inner)
+        self.refused[kind.number].fetch_add(1, Ordering::Relaxed);
+        Err(TooOften {
+            name: kind.name,
+            decision,
+        })
     }
 }
 
-impl Proved {
-    fn has(&mut self, hash: &TokenHash) -> bool {
-        let known = self.now.contains(hash) || self.before.contains(hash);
-        if known {
-            self.add(*hash);
+impl From<Class> for Kind {
+    fn from(class: Class) -> Self {
+        Self {
+            name: class.name(),
+            number: class as usize,
         }
-        known
-    }
-
-    fn add(&mut self, hash: TokenHash) {
-        if self.now.len() >= PROVED {
-            self.before = std::mem::take(&mut self.now);
-        }
-        self.now.insert(hash);
-    }
-
-    fn remove(&mut self, hash: &TokenHash) {
-        self.now.remove(hash);
-        self.before.remove(hash);
     }
 }
 
@@ -340,32 +284,16 @@ mod tests {
     }
 
     #[test]
-    fn who_fails_is_not_heard_and_who_worked_is() {
+    fn who_fails_too_often_waits_alone() {
         let throttle = Throttle::default();
-        let (good, other) = (TokenHash::of("good"), TokenHash::of("other"));
-        let here = peer("192.0.2.1");
-        throttle.worked(&good);
-        for _ in 0..100 {
-            throttle.failed(here, Some(&other));
+        let fail = |address| throttle.failed(peer(address));
+        // A proxy's too.
+        for address in ["192.0.2.1", "127.0.0.1"] {
+            let refused = (0..100).find_map(|_| fail(address).err());
+            assert_eq!(refused.expect("nobody mistypes so often").name, "failed");
+            assert!(throttle.admit(peer(address), Class::Join).is_ok());
         }
-        let refused = throttle.hear(here, Some(&other)).unwrap_err();
-        assert_eq!(refused.name, "failed");
-        assert!(throttle.hear(here, Some(&good)).is_ok());
-        assert!(throttle.hear(peer("192.0.2.2"), Some(&other)).is_ok());
-        // One that does not work any more is like the others.
-        throttle.failed(here, Some(&good));
-        assert!(throttle.hear(here, Some(&good)).is_err());
-    }
-
-    #[test]
-    fn what_worked_is_bounded() {
-        let mut proved = Proved::default();
-        let hash = |number: usize| TokenHash::of(&number.to_string());
-        for number in 0..3 * PROVED {
-            proved.add(hash(number));
-        }
-        assert!(proved.now.len() + proved.before.len() <= 2 * PROVED);
-        assert!(proved.has(&hash(3 * PROVED - 1)));
-        assert!(!proved.has(&hash(0)));
+        assert!(fail("192.0.2.2").is_ok());
+        assert!(throttle.refused().any(|told| told == ("failed", 2)));
     }
 }

@@ -6,7 +6,7 @@
 
 use super::Service;
 use crate::problem::Problem;
-use crate::throttle::{Class, Peer};
+use crate::throttle::Class;
 use crate::token;
 use axum::extract::FromRequestParts;
 use base::{DeviceId, SpaceId};
@@ -78,7 +78,7 @@ impl FromRequestParts<Arc<Service>> for Caller {
         parts: &mut Parts,
         service: &Arc<Service>,
     ) -> Result<Self, Problem> {
-        let caller = heard(parts, service).await?;
+        let caller = Self::of(parts, service).await?;
         if let Some(class) = parts.extensions.get::<Class>() {
             service.throttle.admit_device(caller.0, *class)?;
         }
@@ -86,27 +86,9 @@ impl FromRequestParts<Arc<Service>> for Caller {
     }
 }
 
-/// The caller, by a credential that is looked at: after too many that did not work,
-/// only those are that worked of late.
-async fn heard(parts: &Parts, service: &Service) -> Result<Caller, Problem> {
-    let peer = parts.extensions.get::<Peer>().copied();
-    let credential = bearer(&parts.headers)?
-        .or_else(|| cookie(&parts.headers, &cookie_name(service)))
-        .and_then(token::hash);
-    if let Some(peer) = peer {
-        service.throttle.hear(peer, credential.as_ref())?;
-    }
-    let caller = Caller::of(parts, service).await;
-    // What fails where tokens are exchanged or made is counted at the front door.
-    let is_counted_here = parts.extensions.get::<Class>() != Some(&Class::Join);
-    match (&caller, &credential, peer) {
-        (Ok(_), Some(credential), _) => service.throttle.worked(credential),
-        (Err(Problem::Unauthorized(_)), Some(credential), Some(peer)) if is_counted_here => {
-            service.throttle.failed(peer, Some(credential));
-        }
-        _ => {}
-    }
-    caller
+/// Whether a request comes with something that may prove who asks.
+pub fn has_credential(headers: &HeaderMap, service: &Service) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || cookie(headers, &cookie_name(service)).is_some()
 }
 
 impl Caller {

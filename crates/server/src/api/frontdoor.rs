@@ -3,6 +3,7 @@
 //! that do not exist.
 
 use super::Service;
+use super::access;
 use super::body;
 use super::input;
 use crate::problem::Problem;
@@ -38,22 +39,25 @@ pub async fn pass(
     let class = Class::of(request.method(), request.uri().path());
     let peer = request.extensions().get::<Peer>().copied();
     request.extensions_mut().insert(class);
-    let admitted = admit(&service, peer, class);
+    let admitted = peer.map_or(Ok(()), |peer| service.throttle.admit(peer, class));
+    // Without any, a browser is only told to open a link.
+    let tries = class == Class::Join || access::has_credential(request.headers(), &service);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let uri = request.uri().clone();
     let waited = match admitted {
         Ok(()) => wait_for_cursor(&service, &uri).await,
-        Err(problem) => Err(problem),
+        Err(refused) => Err(refused.into()),
     };
     // A read shows at least what was applied before it began; a write also its
     // own effect, which is applied before it is answered.
     let before = service.node.cursor();
     let mut response = answer(request, waited, next).await;
     if let Some(peer) = peer
-        && class == Class::Join
+        && tries
         && response.status() == StatusCode::UNAUTHORIZED
+        && let Err(refused) = service.throttle.failed(peer)
     {
-        service.throttle.failed(peer, None);
+        response = Problem::from(refused).into_response();
     }
     let cursor = if reads { before } else { service.node.cursor() };
     let headers = response.headers_mut();
@@ -68,18 +72,6 @@ pub async fn pass(
         HeaderValue::from_static("nosniff"),
     );
     response
-}
-
-/// Whether an address may ask, before anything else is done for it.
-fn admit(service: &Service, peer: Option<Peer>, class: Class) -> Result<(), Problem> {
-    let Some(peer) = peer else {
-        return Ok(());
-    };
-    service.throttle.admit(peer, class)?;
-    if class == Class::Join {
-        service.throttle.hear(peer, None)?;
-    }
-    Ok(())
 }
 
 /// The handler's answer, or that of whom the door refuses. One that refuses may come

@@ -2,8 +2,9 @@
 
 use crate::site::{Answer, Site, request};
 use axum::body::{Body, Bytes};
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body::Frame;
+use serde_json::json;
 use server::throttle::Peer;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,9 +13,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 async fn ask(site: &Site, address: &str, token: &str) -> Answer {
-    let mut request = request(Method::GET, "/api/spaces", token)
-        .body(Body::empty())
-        .unwrap();
+    let request = request(Method::GET, "/api/spaces", token).body(Body::empty());
+    send(site, address, request.unwrap()).await
+}
+
+async fn register(site: &Site, address: &str, token: &str) -> Answer {
+    let registration = json!({ "token": token, "name": "laptop" });
+    let request = request(Method::POST, "/api/register", "")
+        .header("content-type", "application/json")
+        .body(Body::from(registration.to_string()));
+    send(site, address, request.unwrap()).await
+}
+
+async fn send(site: &Site, address: &str, mut request: Request<Body>) -> Answer {
     let peer = Peer(address.parse().unwrap());
     request.extensions_mut().insert(peer);
     site.send(request).await
@@ -26,8 +37,8 @@ async fn tokens_are_not_guessed_for_long() {
     let site = Site::open(data.path());
     site.space("s").await;
     let neighbour = site.device("s", "reader").await;
-    let (here, there) = ("192.0.2.1", "192.0.2.2");
-    assert_eq!(ask(&site, here, &neighbour).await.status, StatusCode::OK);
+    // What a reverse proxy on this machine passes on has its address.
+    let (here, there) = ("127.0.0.1", "192.0.2.2");
     let mut answers = Vec::new();
     for guess in 0..100 {
         answers.push(ask(&site, here, &format!("dev_{guess}")).await);
@@ -37,9 +48,18 @@ async fn tokens_are_not_guessed_for_long() {
     refused.assert_problem(429, "too-often");
     assert_eq!(refused.header("retry-after"), "2");
     assert!(refused.header("ratelimit").starts_with("\"failed\";r=0"));
-    // Whoever was heard before, and whoever is elsewhere, still is.
+    // Whoever has a token that works is heard, also one who never was before, and
+    // may have others join.
     assert_eq!(ask(&site, here, &neighbour).await.status, StatusCode::OK);
     assert_eq!(ask(&site, there, &neighbour).await.status, StatusCode::OK);
+    let joined = register(&site, here, &site.admin()).await;
+    assert_eq!(joined.status, StatusCode::CREATED);
+    register(&site, here, "join_guessed")
+        .await
+        .assert_problem(429, "too-often");
+    register(&site, there, "join_guessed")
+        .await
+        .assert_problem(401, "unauthorized");
     let figures = site.get("", "/metrics").await.text();
     assert!(figures.contains("atoll_http_refused_total{class=\"failed\"}"));
     assert!(!figures.contains("atoll_http_refused_total{class=\"failed\"} 0"));
