@@ -7,7 +7,6 @@
 
 pub mod address;
 pub mod api;
-mod descriptors;
 mod folder_told;
 pub mod folders;
 pub mod listen;
@@ -21,6 +20,7 @@ pub mod token;
 
 use api::Service;
 use folders::Folders;
+use httpd::models::raise_descriptors;
 use listen::{Bound, ListenError, Serving};
 use node::{DirectoryError, Node, NodeError};
 use std::io;
@@ -70,7 +70,7 @@ impl Server {
         listen: SocketAddr,
         plain: bool,
     ) -> Result<Self, StartError> {
-        let descriptors = descriptors::raise();
+        let descriptors = raise_descriptors(listen::DESCRIPTORS);
         // The lock comes before the port: a second `up` must find the node, not
         // its port.
         let node = Node::open(settings)?;

@@ -2,23 +2,20 @@
 //! and one listener per core, and its router is a `tower` service in each of them.
 //!
 //! This is the only file that knows what carries the router, which does not know it
-//! either. How connections are counted and turned away is decided here; how one is
-//! served, by `httpd::serve`.
+//! either. How many connections there may be is decided here; how they are counted and
+//! turned away, by `httpd::models`, and how one is served, by `httpd::serve`.
 
-use crate::descriptors::connections;
 use crate::throttle::Peer;
 use axum::Router;
 use http::Request;
 use httpd::files::{Answer, Moment};
 use httpd::h1::Limits;
 use httpd::h1::RequestHead;
-use httpd::models::{Counts, Drain, Phase, Protocol, Refused, Strategy, events, listeners};
+use httpd::models::{Admission, Bounds, Drain, Slots, Strategy, events, listeners};
 use httpd::serve::{Answering, Handler, Incoming, Settings, Timeouts, Tower, Turn};
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -58,13 +55,16 @@ pub const SETTINGS: Settings = Settings {
 };
 
 /// Connections held at once, where the process may have so many files open; each
-/// costs a socket, and while a service answers it some 20 KiB.
-const CONNECTIONS: usize = 4096;
+/// costs a socket, and while a service answers it some 20 KiB. Those of one address,
+/// before anyone has signed in, are many clients behind one router, but never all.
+const CONNECTIONS: Bounds = Bounds {
+    total: 4096,
+    per_address: 512,
+};
 
-/// Of those, what one address may hold before anyone has signed in: many clients
-/// behind one router, but never all connections. Loopback is exempt, for a
-/// reverse proxy on this machine speaks for everyone.
-const CONNECTIONS_PER_ADDRESS: usize = 512;
+/// The open files that a node can use at most: all connections, unfinished uploads,
+/// downloads and segments, twice.
+pub const DESCRIPTORS: u64 = 16_384;
 
 /// Why the node cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -163,15 +163,11 @@ impl Bound {
         stop: watch::Receiver<bool>,
         failed: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Serving> {
-        let slots = Arc::new(Slots::new(connections(descriptors, CONNECTIONS)));
+        let slots = Slots::new(CONNECTIONS.within(descriptors));
         let loops = self.listeners.len();
         let make = move |_| {
             let turn = Turn::new(Door(Tower::new(router.clone())), settings);
-            Ok(Rc::new(Admission {
-                turn,
-                slots: Arc::clone(&slots),
-                refused: Refused::default(),
-            }))
+            Ok(Rc::new(Admission::new(turn, &slots)))
         };
         let shape = events::Settings {
             strategy: Strategy::PerSlot,
@@ -196,79 +192,6 @@ impl Serving {
     }
 }
 
-/// The connections that may be held, in all and by each address.
-struct Slots {
-    total: usize,
-    held: Mutex<Held>,
-}
-
-#[derive(Default)]
-struct Held {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// One connection's place among them, until it is dropped.
-struct Slot {
-    slots: Arc<Slots>,
-    address: IpAddr,
-}
-
-impl Slots {
-    fn new(total: usize) -> Self {
-        Self {
-            total,
-            held: Mutex::default(),
-        }
-    }
-
-    /// A place for a connection from `address`, while there is one.
-    fn take(slots: &Arc<Self>, address: IpAddr) -> Option<Slot> {
-        let address = holder(address);
-        let mut held = slots.lock();
-        if held.all >= slots.total {
-            return None;
-        }
-        let of_address = held.by_address.get(&address).copied().unwrap_or(0);
-        if of_address >= CONNECTIONS_PER_ADDRESS && !address.is_loopback() {
-            return None;
-        }
-        held.all += 1;
-        held.by_address.insert(address, of_address + 1);
-        drop(held);
-        let slots = Arc::clone(slots);
-        Some(Slot { slots, address })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut held = self.slots.lock();
-        held.all -= 1;
-        if let Some(count) = held.by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                held.by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// Whom an address counts for: one machine has a whole /64 of IPv6.
-fn holder(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(ip) if !ip.is_loopback() => {
-            let prefix = u128::from(ip) >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from(prefix))
-        }
-        ip => ip,
-    }
-}
-
 /// The router, told who asks.
 struct Door(Tower<Router>);
 
@@ -280,53 +203,6 @@ impl Handler for Door {
     fn call(&self, peer: SocketAddr, mut request: Request<Incoming>) -> Answering {
         request.extensions_mut().insert(Peer(peer.ip()));
         self.0.call(peer, request)
-    }
-}
-
-/// HTTP for those connections that have a place; the others are told that there is
-/// none before a byte of theirs is read.
-struct Admission {
-    turn: Rc<Turn<Door>>,
-    slots: Arc<Slots>,
-    refused: Refused,
-}
-
-impl Protocol for Admission {
-    const BUSY: &'static [u8] = <Turn<Door> as Protocol>::BUSY;
-
-    fn serve(
-        self: Rc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-    ) -> impl Future<Output = ()> + 'static {
-        let admitted = match Slots::take(&self.slots, peer.ip()) {
-            Some(slot) => Some((Rc::clone(&self.turn).serve(stream, peer), slot)),
-            None => {
-                self.refused.add(stream, Self::BUSY);
-                None
-            }
-        };
-        async move {
-            if let Some((serving, _slot)) = admitted {
-                serving.await;
-            }
-        }
-    }
-
-    async fn watch(self: Rc<Self>) {
-        Turn::watch(&self.turn).await;
-    }
-
-    fn enter(&self, phase: Phase) {
-        self.turn.enter(phase);
-    }
-
-    async fn emptied(&self) {
-        Protocol::emptied(&*self.turn).await;
-    }
-
-    fn counts(&self) -> Counts {
-        self.turn.counts()
     }
 }
 
@@ -347,34 +223,6 @@ mod tests {
             Err(ListenError::NotLoopback(_))
         ));
         assert_ne!(Bound::new(any, 2, true).unwrap().address().port(), 0);
-    }
-
-    #[test]
-    fn one_address_cannot_hold_all_connections() {
-        let slots = Arc::new(Slots::new(CONNECTIONS));
-        let take = |address: &str| Slots::take(&slots, address.parse().unwrap());
-        let mut held: Vec<_> = (0..CONNECTIONS_PER_ADDRESS)
-            .map(|_| take("192.0.2.1").unwrap())
-            .collect();
-        assert!(take("192.0.2.1").is_none());
-        assert!(take("::ffff:192.0.2.1").is_none(), "the same in IPv6");
-        assert!(take("192.0.2.2").is_some());
-        held.pop();
-        assert!(take("192.0.2.1").is_some());
-
-        let network: Vec<_> = (0..CONNECTIONS_PER_ADDRESS)
-            .map(|host| take(&format!("2001:db8::{host:x}")).unwrap())
-            .collect();
-        assert!(take("2001:db8::ffff").is_none(), "the same /64");
-        assert!(take("2001:db8:0:1::1").is_some());
-
-        let rest: Vec<_> = std::iter::from_fn(|| take("127.0.0.1")).collect();
-        assert!(rest.len() > CONNECTIONS_PER_ADDRESS, "a proxy for many");
-        assert!(take("192.0.2.9").is_none(), "there are no more in all");
-        drop((held, rest));
-        assert!(take("192.0.2.9").is_some());
-        drop(network);
-        assert!(slots.lock().by_address.is_empty());
     }
 
     #[test]

@@ -8,8 +8,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use httpd::files::{CacheRule, Links, Options};
 use httpd::limit::{Limit, parse_period};
 use httpd::log::{Format, Target};
-use httpd::models::Strategy;
 use httpd::models::processes::Recycle;
+use httpd::models::{Bounds, Strategy};
 use httpd::web::{
     AccessLog, Announcement, Config, Model, ModelName, Pair, Pool, Proof, SiteConfig, Source, Tls,
     parse_bytes,
@@ -89,6 +89,12 @@ struct Flags {
     /// How requests are written there
     #[arg(long, value_enum, default_value_t = LogFormat::Combined)]
     log_format: LogFormat,
+    /// How many connections a process holds; fewer if it may not open so many files
+    #[arg(long, value_name = "N")]
+    connections: Option<usize>,
+    /// Of those, from one address (IPv6 by its first 64 bits); this machine is exempt
+    #[arg(long, value_name = "N")]
+    connections_per_address: Option<usize>,
     /// How often one address may ask, such as "100 per 1s" or "20 per 1s burst 50"
     #[arg(long, value_name = "LIMIT")]
     limit: Option<Limit>,
@@ -194,6 +200,7 @@ impl Flags {
             tls: self.tls()?,
             model: Model::from((self.model, self.balance)),
             pool: self.pool(),
+            connections: self.connections(defaults.connections),
             workers: self.workers.unwrap_or(defaults.workers),
             sites: vec![SiteConfig {
                 links: self.links.into(),
@@ -220,6 +227,14 @@ impl Flags {
             _ => return Ok(None),
         };
         Ok(Some(Tls { proof, hsts: None }))
+    }
+
+    fn connections(&self, defaults: Bounds) -> Bounds {
+        let per_address = self.connections_per_address;
+        Bounds {
+            total: self.connections.unwrap_or(defaults.total),
+            per_address: per_address.unwrap_or(defaults.per_address),
+        }
     }
 
     fn pool(&self) -> Pool {

@@ -8,12 +8,15 @@
 //! | processes | a place in the loop of a process | [`processes`] |
 //!
 //! What all of them share is small: how they listen ([`listeners`]), how the next
-//! connection finds its worker ([`Strategy`]), and how they end ([`Drain`]). What a
-//! service manager has to do with any of them is in [`activation`]. How one
-//! connection is driven is the protocol's business, [`crate::serve`] for instance.
+//! connection finds its worker ([`Strategy`]), how many there may be ([`Admission`]), and
+//! how they end ([`Drain`]). What a service manager has to do with any of them is in
+//! [`activation`]. How one connection is driven is the protocol's business,
+//! [`crate::serve`] for instance.
 
 pub mod activation;
+mod admission;
 mod balance;
+mod descriptors;
 mod drain;
 mod event_loop;
 pub mod events;
@@ -28,7 +31,9 @@ pub mod sequential;
 mod team;
 pub mod threads;
 
+pub use admission::{Admission, Bounds, Slots};
 pub use balance::Strategy;
+pub use descriptors::raise_descriptors;
 pub use drain::Drain;
 pub use inherit::listeners_for;
 pub use listen::{datagram_sockets, listeners};

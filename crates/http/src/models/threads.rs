@@ -18,6 +18,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 /// The shape of the pool.
@@ -42,6 +43,10 @@ impl Default for Settings {
         }
     }
 }
+
+/// Clients that found no room and are listened to until they have heard so, at the
+/// same time; more are cut off.
+const REFUSED: usize = 256;
 
 type Waiting = Queue<(TcpStream, SocketAddr)>;
 
@@ -113,7 +118,7 @@ fn accept_all<P: Protocol>(
 ) -> io::Result<()> {
     event_loop()?.block_on(async {
         let acceptor = Acceptor::new(listeners)?;
-        let refused = Refused::default();
+        let refused = Refused::new(Arc::new(Semaphore::new(REFUSED)));
         let hand_over = |stream: TcpStream, peer: SocketAddr| {
             if let Err((stream, _)) = queue.put((stream, peer)) {
                 refused.add(stream, P::BUSY);

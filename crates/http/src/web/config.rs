@@ -10,8 +10,8 @@ use super::users::{UserError, Users};
 use crate::files::{Links, Options, OptionsError};
 use crate::limit::{Limit, LimitError};
 use crate::log::{Format, Target};
-use crate::models::Strategy;
 use crate::models::processes::{MAX_SLOTS, Recycle};
+use crate::models::{Bounds, Strategy};
 use crate::serve::Timeouts;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -32,6 +32,8 @@ pub struct Config {
     pub workers: usize,
     /// More about the workers of the processes model.
     pub pool: Pool,
+    /// How many connections a process holds; each is 1 to [`Config::MAX_CONNECTIONS`].
+    pub connections: Bounds,
     /// What is served. The first is for hosts that no other is for.
     pub sites: Vec<SiteConfig>,
     /// Where requests are written down, if they are.
@@ -187,6 +189,9 @@ pub enum ConfigError {
     /// Too few or too many workers.
     #[error("{0} workers: use 1 to {max}", max = Config::MAX_WORKERS)]
     Workers(usize),
+    /// Too few or too many connections.
+    #[error("{0} connections: use 1 to {max}", max = Config::MAX_CONNECTIONS)]
+    Connections(usize),
     /// Nowhere to listen, or at too many addresses.
     #[error("{0} addresses to listen on: use 1 to {max}", max = Config::MAX_ADDRESSES)]
     Addresses(usize),
@@ -270,6 +275,9 @@ impl Config {
     /// More loops than any machine has cores that this was tried on.
     pub const MAX_WORKERS: usize = 1024;
 
+    /// More than the descriptors of any system are for, twice.
+    pub const MAX_CONNECTIONS: usize = 1 << 20;
+
     /// A worker that is younger has hardly begun.
     pub const MIN_AGE: Duration = Duration::from_secs(1);
 
@@ -283,6 +291,13 @@ impl Config {
     pub const MAX_SITES: usize = 1000;
 }
 
+/// An idle connection costs a kilobyte, over TLS some thirty: half a gigabyte for all.
+/// Those of one address are many browsers behind one router, but never all.
+const CONNECTIONS: Bounds = Bounds {
+    total: 16_384,
+    per_address: 512,
+};
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -291,6 +306,7 @@ impl Default for Config {
             model: Model::Events(Strategy::default()),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             pool: Pool::default(),
+            connections: CONNECTIONS,
             sites: Vec::new(),
             access_log: None,
             limit: None,
@@ -395,6 +411,13 @@ pub(super) fn check_workers(workers: usize) -> Result<(), ConfigError> {
     }
 }
 
+pub(super) fn check_connections(bounds: Bounds) -> Result<(), ConfigError> {
+    let known = 1..=Config::MAX_CONNECTIONS;
+    let mut numbers = [bounds.total, bounds.per_address].into_iter();
+    let wrong = numbers.find(|number| !known.contains(number));
+    wrong.map_or(Ok(()), |number| Err(ConfigError::Connections(number)))
+}
+
 pub(super) fn check_path(path: &str) -> Result<(), ConfigError> {
     let is_sent = |byte: u8| byte.is_ascii_graphic() && !b"?#".contains(&byte);
     match path.starts_with('/') && path.bytes().all(is_sent) {
@@ -418,6 +441,7 @@ impl Config {
         check_addresses(&self.listen)?;
         check_workers(self.workers)?;
         self.check_pool()?;
+        check_connections(self.connections)?;
         if let Some(limit) = &self.limit {
             limit.check()?;
         }
@@ -554,6 +578,11 @@ mod tests {
                 ..config(&[&[]])
             };
             check(config, Err(ConfigError::Workers(workers)));
+        }
+        for number in [0, Config::MAX_CONNECTIONS + 1] {
+            let mut config = config(&[&[]]);
+            config.connections.per_address = number;
+            check(config, Err(ConfigError::Connections(number)));
         }
         let limit = Limit::Window {
             count: 0,

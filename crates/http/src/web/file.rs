@@ -6,7 +6,7 @@
 
 use super::config::{
     AccessLog, Config, Model, ModelName, Monitoring, PathLimit, Pool, SiteConfig, check_addresses,
-    check_path, check_workers, parse_bytes,
+    check_connections, check_path, check_workers, parse_bytes,
 };
 use super::cors::Cors;
 use super::proof::{Pair, Proof, Tls};
@@ -15,8 +15,8 @@ use super::users::Users;
 use crate::files::{CacheRule, Links, Options, Types};
 use crate::limit::{Limit, parse_period};
 use crate::log::{Format, Target};
-use crate::models::Strategy;
 use crate::models::processes::Recycle;
+use crate::models::{Bounds, Strategy};
 use crate::serve::Timeouts;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
@@ -104,6 +104,7 @@ struct File {
     balance: Strategy,
     workers: Option<Spanned<usize>>,
     processes: Option<Spanned<PoolFile>>,
+    connections: Option<Spanned<ConnectionsFile>>,
     access_log: Option<LogFile>,
     limit: Option<Spanned<String>>,
     #[serde(default)]
@@ -160,6 +161,13 @@ struct PoolFile {
     memory: Option<Spanned<String>>,
     #[serde(default)]
     pinned: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ConnectionsFile {
+    total: Option<usize>,
+    per_address: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -309,6 +317,10 @@ impl File {
             config.pool = pool.value.pool()?;
             at(pool.referenced, config.check_pool())?;
         }
+        if let Some(bounds) = self.connections {
+            config.connections = bounds.value.bounds();
+            at(bounds.referenced, check_connections(config.connections))?;
+        }
         config.access_log = self.access_log.map(|log| log.access_log(folder));
         if let Some(limit) = &self.limit {
             config.limit = at(limit.referenced, Limit::parse(&limit.value))?;
@@ -381,6 +393,16 @@ impl PoolFile {
             },
             is_pinned: self.pinned,
         })
+    }
+}
+
+impl ConnectionsFile {
+    fn bounds(&self) -> Bounds {
+        let defaults = Config::default().connections;
+        Bounds {
+            total: self.total.unwrap_or(defaults.total),
+            per_address: self.per_address.unwrap_or(defaults.per_address),
+        }
     }
 }
 
@@ -523,7 +545,7 @@ mod tests {
     use crate::files::Links;
     use crate::limit::Limit;
     use crate::log::{Format, Target};
-    use crate::models::Strategy;
+    use crate::models::{Bounds, Strategy};
     use crate::web::{AccessLog, Model};
     use std::path::Path;
     use std::time::Duration;
@@ -573,6 +595,7 @@ mod tests {
             "listen: ['127.0.0.1:80', '[::1]:80']\nmodel: processes\nworkers: 3\n\
              processes: {minimum: 2, requests: 9, age: 1d, memory: 64 MiB, pinned: true}\n\
              limits: [{prefix: /a, limit: 1 per 1s}, {prefix: /b, limit: none}]\n\
+             connections: {per-address: 7}\n\
              sites: [{directory: www}]\n",
         )
         .unwrap();
@@ -585,6 +608,11 @@ mod tests {
             (Some(9), Some(Duration::from_secs(86_400)), Some(64 << 20))
         );
         assert_eq!(processes.limits[1].limit, None);
+        let bounds = Bounds {
+            per_address: 7,
+            ..Config::default().connections
+        };
+        assert_eq!(processes.connections, bounds);
         assert_eq!(config.timeouts.write, Duration::from_millis(500));
         assert_eq!(config.monitoring.clients.len(), 1);
         let site = &config.sites[0];
@@ -612,6 +640,11 @@ mod tests {
         check("workers: 0\nsites:\n- directory: a", 1, "0 workers");
         check("worker: 1\nsites:\n- directory: a", 1, "worker");
         check("model: fast\nsites:\n- directory: a", 1, "fast");
+        check(
+            "connections: {total: 0}\nsites:\n- directory: a",
+            1,
+            "0 connections",
+        );
         check("limit: often\nsites:\n- directory: a", 1, "limit \"often\"");
         check("timeouts:\n  idle: 5\nsites:\n- directory: a", 2, "no time");
         check(

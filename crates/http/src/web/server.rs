@@ -10,7 +10,9 @@ use crate::limit::LimitError;
 use crate::log::{Format, Log, LogError, Trouble};
 use crate::models::activation::{given_listeners, is_activated};
 use crate::models::processes::Scoreboard;
-use crate::models::{Patience, events, listeners_for, sequential, threads};
+use crate::models::{
+    Admission, Patience, Slots, events, listeners_for, raise_descriptors, sequential, threads,
+};
 use crate::serve::{Settings, Turn};
 use crate::tls::{Fingerprint, TlsError};
 use std::io;
@@ -144,6 +146,10 @@ impl Server {
                 config.access_log != self.config.access_log,
             ),
             ("timeouts", config.timeouts != self.config.timeouts),
+            (
+                "how many connections there may be",
+                config.connections != self.config.connections,
+            ),
         ];
         expect_same(&fixed)?;
         self.shared.reload(&config)?;
@@ -219,11 +225,22 @@ pub(super) struct Loops {
     log: Option<Arc<Log>>,
     format: Option<Format>,
     settings: Settings,
+    slots: Slots,
 }
+
+/// What a loop serves: HTTP for those who have a place.
+type Served = Admission<Turn<Web>>;
 
 impl Loops {
     pub(super) fn new(config: &Config, log: Option<Arc<Log>>) -> Result<Self, WebError> {
+        let wanted = config.connections;
+        let bounds = wanted.within(raise_descriptors(wanted.descriptors()));
+        if bounds != wanted {
+            let total = bounds.total;
+            tracing::info!("{total} connections at most: no more files may be open at once");
+        }
         Ok(Self {
+            slots: Slots::new(bounds),
             shared: Arc::new(Shared::new(config, log.clone())?),
             log,
             format: config.access_log.as_ref().map(|log| log.format),
@@ -235,17 +252,18 @@ impl Loops {
     }
 
     /// A loop; `board` is where all workers are, if they are processes.
-    pub(super) fn make(&self, board: Option<Rc<Scoreboard>>) -> io::Result<Rc<Turn<Web>>> {
+    pub(super) fn make(&self, board: Option<Rc<Scoreboard>>) -> io::Result<Rc<Served>> {
         let journal = self
             .log
             .as_ref()
             .map(|log| Journal::new(log.lines(), self.format.unwrap_or_default()));
         let shared = Arc::clone(&self.shared);
         let web = Web::new(shared, journal, board).map_err(io::Error::other)?;
-        Ok(match self.shared.acceptor() {
+        let turn = match self.shared.acceptor() {
             Some(acceptor) => Turn::secured(web, self.settings, acceptor.clone()),
             None => Turn::new(web, self.settings),
-        })
+        };
+        Ok(Rc::new(Admission::new(turn, &self.slots)))
     }
 }
 

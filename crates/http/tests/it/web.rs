@@ -135,6 +135,22 @@ fn who_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[test]
+fn who_finds_no_place_is_told_so() {
+    let folder = TempDir::new().unwrap();
+    let mut config = config(&folder);
+    config.connections.total = 1;
+    let server = Server::start(config).unwrap();
+    let held = TcpStream::connect(server.addresses()[0]).unwrap();
+    let refused = get(&server, "a", "/a.txt");
+    expect(&refused, "503", "Service Unavailable\n");
+    assert!(refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
+    drop(held);
+    // Its place is free when the loop has seen its end.
+    while !get(&server, "a", "/a.txt").starts_with("HTTP/1.1 200 ") {}
+    stop(server);
+}
+
+#[test]
 fn the_access_log_has_one_line_per_response_and_moves_to_a_new_file() {
     let folder = TempDir::new().unwrap();
     let logs = TempDir::new().unwrap();
