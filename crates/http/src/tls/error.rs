@@ -53,6 +53,15 @@ pub enum TlsError {
         /// Why.
         source: io::Error,
     },
+    /// A key that is no secret any more, or may not be.
+    #[error(
+        "others may read the key in {path}, or write it: take that from them (chmod 600), or \
+         remove the file so that another is made"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The cryptography refused to begin.
     #[error("TLS cannot begin: {0}")]
     Begin(#[from] rustls::Error),

@@ -16,5 +16,5 @@ pub(crate) use acceptor::HTTP_2;
 pub use acceptor::{Acceptor, Certificates};
 pub use error::TlsError;
 pub use fingerprint::{Fingerprint, FingerprintError};
-pub use identity::Identity;
+pub use identity::{Identity, Pem};
 pub(crate) use record::RecordPlace;

@@ -6,6 +6,7 @@
 use super::config::{Config, Monitoring, SiteConfig};
 use super::counts::{Counts, Totals};
 use super::limits::Limits;
+use super::papers::Papers;
 use super::proof;
 use super::server::WebError;
 use crate::files::{Options, Root};
@@ -50,9 +51,13 @@ pub(super) struct Shared {
 
 impl Loaded {
     /// Opens what `config` names. Limits that `former` counted go on if they can.
-    pub(super) fn open(config: &Config, former: Option<&Self>) -> Result<Self, WebError> {
+    pub(super) fn open(
+        config: &Config,
+        papers: &mut Papers,
+        former: Option<&Self>,
+    ) -> Result<Self, WebError> {
         config.check()?;
-        let certificates = proof::certificates(config)?;
+        let certificates = proof::certificates(config, papers)?;
         let hsts = config.tls.as_ref().and_then(|tls| tls.hsts);
         let sites = config.sites.iter().map(|site| LoadedSite::open(site, hsts));
         let sites = sites.collect::<Result<_, _>>()?;
@@ -107,8 +112,12 @@ impl LoadedSite {
 }
 
 impl Shared {
-    pub(super) fn new(config: &Config, log: Option<Arc<Log>>) -> Result<Self, WebError> {
-        let loaded = Loaded::open(config, None)?;
+    pub(super) fn new(
+        config: &Config,
+        papers: &mut Papers,
+        log: Option<Arc<Log>>,
+    ) -> Result<Self, WebError> {
+        let loaded = Loaded::open(config, papers, None)?;
         let certificates = loaded.certificates.clone();
         Ok(Self {
             acceptor: certificates.map(Acceptor::new).transpose()?,
@@ -123,7 +132,11 @@ impl Shared {
 
     /// Puts another configuration in force; on an error the former stays.
     pub(super) fn reload(&self, config: &Config) -> Result<(), WebError> {
-        let loaded = Arc::new(Loaded::open(config, Some(&self.current()))?);
+        let loaded = Arc::new(Loaded::open(
+            config,
+            &mut Papers::default(),
+            Some(&self.current()),
+        )?);
         if let (Some(acceptor), Some(certificates)) = (&self.acceptor, &loaded.certificates) {
             acceptor.replace(certificates.clone());
         }

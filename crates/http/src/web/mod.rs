@@ -15,6 +15,7 @@ mod handler;
 mod journal;
 mod limits;
 mod loaded;
+mod papers;
 mod proof;
 mod redirect;
 mod run;

@@ -1,6 +1,7 @@
 //! What a server proves itself with, as a configuration names it.
 
 use super::config::Config;
+use super::papers::Papers;
 use crate::tls::{Certificates, Identity, TlsError};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -34,24 +35,32 @@ pub struct Pair {
 }
 
 impl Pair {
-    fn read(&self) -> Result<Identity, TlsError> {
-        Identity::read(&self.certificate, &self.key)
+    fn read(&self, papers: &mut Papers) -> Result<Identity, TlsError> {
+        let certificate = papers.read("the certificate", &self.certificate)?;
+        Identity::expect_certificate(&certificate)?;
+        Identity::new(&certificate, &papers.read("the key", &self.key)?)
     }
 }
 
-/// Reads the certificates that `config` names, if it names any.
-pub(super) fn certificates(config: &Config) -> Result<Option<Certificates>, TlsError> {
+/// The certificates that `config` names, if it names any, as `papers` have them.
+pub(super) fn certificates(
+    config: &Config,
+    papers: &mut Papers,
+) -> Result<Option<Certificates>, TlsError> {
     let Some(tls) = &config.tls else {
         return Ok(None);
     };
     let default = match &tls.proof {
-        Proof::Files(pair) => pair.read()?,
-        Proof::SelfSigned(path) => Identity::kept(path, &names(config))?,
+        Proof::Files(pair) => pair.read(papers)?,
+        Proof::SelfSigned(path) => {
+            let own = papers.kept(path, &names(config))?;
+            Identity::new(&own, &own)?
+        }
     };
     let mut certificates = Certificates::new(default);
     for site in &config.sites {
         if let Some(pair) = &site.certificate {
-            let identity = pair.read()?;
+            let identity = pair.read(papers)?;
             for host in &site.hosts {
                 certificates = certificates.with(host, identity.clone());
             }

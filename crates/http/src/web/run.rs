@@ -7,8 +7,11 @@
 
 use super::config::{Config, Model};
 use super::loaded::Loaded;
-use super::server::{Loops, Server, WebError, addresses, fingerprint, open_log, provide};
-use super::source::Source;
+use super::papers::Papers;
+use super::server::{
+    Loops, Server, WebError, addresses, fingerprint, look_at_log, open_log, provide,
+};
+use super::source::{Source, hold};
 use crate::models::processes::{Load, Master};
 use crate::models::processes::{Policy, Program, Role, Service, Worker, role};
 use crate::tls::Fingerprint;
@@ -105,7 +108,7 @@ fn keep_workers(
     announce: impl Fn(Announcement<'_>) + 'static,
 ) -> Result<(), WebError> {
     // What is wrong is told here, and not by the first worker.
-    let fingerprint = fingerprint(&expect_servable(&config)?);
+    let fingerprint = fingerprint(&expect_servable(&config, &mut Papers::default())?);
     let listeners = provide(&config, master.take_listeners())?;
     let addresses = addresses(&listeners).map_err(WebError::Role)?;
     let mut program = Program::itself().map_err(WebError::Role)?;
@@ -119,31 +122,36 @@ fn keep_workers(
     let policy = policy(&config);
     let source = source.clone();
     program.check = Box::new(move || {
-        let (next, given) = source
+        let (next, text) = source
             .read_for_workers()
             .map_err(|error| error.to_string())?;
+        let mut papers = Papers::default();
         let checked = config.expect_same_workers(&next);
         checked
-            .and_then(|()| expect_servable(&next).map(drop))
+            .and_then(|()| expect_servable(&next, &mut papers).map(drop))
             .map_err(|error| error.to_string())?;
-        Ok(given)
+        let papers = hold(&papers.bytes()).map_err(|error| error.to_string())?;
+        Ok(vec![text, papers])
     });
     master
         .run(policy, program, |_| Ok(listeners))
         .map_err(WebError::Role)
 }
 
-/// Refuses what `source` says if it could not be served.
+/// Refuses what `source` says if it could not be served. Nothing is made: neither a
+/// certificate of its own nor a log.
 ///
 /// # Errors
 /// The configuration is wrong, or what it names cannot be opened.
 pub fn check(source: &Source) -> Result<(), WebError> {
-    expect_servable(&source.read()?).map(drop)
+    let config = source.read()?;
+    Loaded::open(&config, &mut Papers::of_onlooker(), None)?;
+    Ok(look_at_log(&config)?)
 }
 
 /// Whether workers could begin; gives what they will have.
-fn expect_servable(config: &Config) -> Result<Loaded, WebError> {
-    let loaded = Loaded::open(config, None)?;
+fn expect_servable(config: &Config, papers: &mut Papers) -> Result<Loaded, WebError> {
+    let loaded = Loaded::open(config, papers, None)?;
     open_log(config)?;
     Ok(loaded)
 }
@@ -164,10 +172,10 @@ fn policy(config: &Config) -> Policy {
 
 /// This process as one of the workers.
 fn work(mut worker: Worker, source: &Source) -> Result<(), WebError> {
-    let config = source.read_as(&mut worker)?;
+    let (config, mut papers) = source.read_as(&mut worker)?;
     config.check()?;
     let log = open_log(&config)?.map(Arc::new);
-    let loops = Loops::new(&config, log.clone())?;
+    let loops = Loops::new(&config, &mut papers, log.clone())?;
     let turn = loops
         .make(Some(worker.scoreboard()))
         .map_err(WebError::Worker)?;

@@ -5,9 +5,10 @@ use super::file::ReadError;
 use super::handler::Web;
 use super::journal::Journal;
 use super::loaded::{Loaded, Shared};
+use super::papers::Papers;
 use crate::files::{OptionsError, RootError};
 use crate::limit::LimitError;
-use crate::log::{Format, Log, LogError, Trouble};
+use crate::log::{Format, Log, LogError, Target, Trouble};
 use crate::models::activation::{given_listeners, is_activated};
 use crate::models::processes::Scoreboard;
 use crate::models::{
@@ -17,6 +18,7 @@ use crate::serve::{Settings, Turn};
 use crate::tls::{Fingerprint, TlsError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -98,7 +100,7 @@ impl Server {
     pub(super) fn start_on(config: Config, listeners: Vec<TcpListener>) -> Result<Self, WebError> {
         config.check()?;
         let log = open_log(&config)?.map(Arc::new);
-        let loops = Loops::new(&config, log.clone())?;
+        let loops = Loops::new(&config, &mut Papers::default(), log.clone())?;
         let shared = Arc::clone(&loops.shared);
         let addresses = addresses(&listeners).map_err(WebError::Role)?;
         let (stop, stopped) = watch::channel(false);
@@ -232,7 +234,11 @@ pub(super) struct Loops {
 type Served = Admission<Turn<Web>>;
 
 impl Loops {
-    pub(super) fn new(config: &Config, log: Option<Arc<Log>>) -> Result<Self, WebError> {
+    pub(super) fn new(
+        config: &Config,
+        papers: &mut Papers,
+        log: Option<Arc<Log>>,
+    ) -> Result<Self, WebError> {
         let wanted = config.connections;
         let bounds = wanted.within(raise_descriptors(wanted.descriptors()));
         if bounds != wanted {
@@ -241,7 +247,7 @@ impl Loops {
         }
         Ok(Self {
             slots: Slots::new(bounds),
-            shared: Arc::new(Shared::new(config, log.clone())?),
+            shared: Arc::new(Shared::new(config, papers, log.clone())?),
             log,
             format: config.access_log.as_ref().map(|log| log.format),
             settings: Settings {
@@ -341,6 +347,27 @@ pub(super) fn addresses(listeners: &[TcpListener]) -> io::Result<Vec<SocketAddr>
 pub(super) fn open_log(config: &Config) -> Result<Option<Log>, LogError> {
     let open = |log: &AccessLog| Log::open(log.target.clone(), tell_trouble);
     config.access_log.as_ref().map(open).transpose()
+}
+
+/// Refuses a log that cannot be opened, and makes none that is not there.
+pub(super) fn look_at_log(config: &Config) -> Result<(), LogError> {
+    let target = config.access_log.as_ref().map(|log| &log.target);
+    let Some(Target::File(path)) = target else {
+        return Ok(());
+    };
+    if path.exists() {
+        return open_log(config).map(drop);
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    std::fs::read_dir(folder)
+        .map(drop)
+        .map_err(|source| LogError::Open {
+            path: path.clone(),
+            source,
+        })
 }
 
 fn unable_to_listen(address: SocketAddr, source: io::Error) -> WebError {

@@ -1,15 +1,16 @@
 //! Where a configuration comes from, and how workers get the one that is in force:
-//! as a copy of the text that their master read, whatever the file says meanwhile.
+//! as copies of the texts that their master read, whatever the files say meanwhile.
 
 use super::config::Config;
 use super::file::{ReadError, parse_file, read_text};
+use super::papers::Papers;
 use crate::models::processes::Worker;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -32,52 +33,69 @@ impl Source {
         }
     }
 
-    /// The same, with what workers are given so that they read the same.
-    pub(super) fn read_for_workers(&self) -> Result<(Config, Vec<OwnedFd>), ReadError> {
-        let Self::File(path) = self else {
-            return Ok((self.read()?, Vec::new()));
+    /// The same, with its text for workers, so that they read the same.
+    pub(super) fn read_for_workers(&self) -> Result<(Config, OwnedFd), ReadError> {
+        let text = match self {
+            Self::Told(_) => String::new(),
+            Self::File(path) => read_text(path).map_err(|error| self.unreadable(error))?,
         };
-        let fails = |source| ReadError::Read {
-            path: path.clone(),
-            source,
+        let config = match self {
+            Self::Told(config) => (**config).clone(),
+            Self::File(path) => parse_file(&text, path)?,
         };
-        let text = read_text(path).map_err(fails)?;
-        let config = parse_file(&text, path)?;
-        let copy = hold(&text).map_err(fails)?;
-        Ok((config, vec![copy]))
+        let copy = hold(text.as_bytes()).map_err(|error| self.unreadable(error))?;
+        Ok((config, copy))
     }
 
-    /// What the master of `worker` read.
-    pub(super) fn read_as(&self, worker: &mut Worker) -> Result<Config, ReadError> {
-        let copy = worker.take_extras().pop();
-        match (self, copy) {
-            (Self::File(path), Some(copy)) => {
-                let text = held(copy).map_err(|source| ReadError::Read {
-                    path: path.clone(),
-                    source,
-                })?;
-                parse_file(&text, path)
+    /// What the master of `worker` read, of this and of the files it names.
+    pub(super) fn read_as(&self, worker: &mut Worker) -> Result<(Config, Papers), ReadError> {
+        let given = worker.take_extras();
+        let texts: Vec<_> = given
+            .into_iter()
+            .map(held)
+            .collect::<io::Result<_>>()
+            .map_err(|error| self.unreadable(error))?;
+        let not_given = || self.unreadable(io::ErrorKind::InvalidData.into());
+        let [text, papers] = texts.as_slice() else {
+            return Err(not_given());
+        };
+        let config = match self {
+            Self::Told(config) => (**config).clone(),
+            Self::File(path) => {
+                let text = std::str::from_utf8(text).map_err(|_| not_given())?;
+                parse_file(text, path)?
             }
-            _ => self.read(),
+        };
+        Ok((config, Papers::given(papers).ok_or_else(not_given)?))
+    }
+
+    fn unreadable(&self, source: io::Error) -> ReadError {
+        let path = match self {
+            Self::Told(_) => Path::new("of the command line"),
+            Self::File(path) => path,
+        };
+        ReadError::Read {
+            path: path.to_owned(),
+            source,
         }
     }
 }
 
 /// A file without a name that has `text`.
-fn hold(text: &str) -> io::Result<OwnedFd> {
+pub(super) fn hold(text: &[u8]) -> io::Result<OwnedFd> {
     let file = memfd_create("configuration", MemfdFlags::CLOEXEC)?;
     let mut file = File::from(file);
-    file.write_all(text.as_bytes())?;
+    file.write_all(text)?;
     Ok(file.into())
 }
 
 /// The text of such a file. All who have it share its place, so none is used.
-fn held(file: OwnedFd) -> io::Result<String> {
+fn held(file: OwnedFd) -> io::Result<Vec<u8>> {
     let file = File::from(file);
     let length = file.metadata()?.len();
     let mut text = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
     file.read_exact_at(&mut text, 0)?;
-    String::from_utf8(text).map_err(io::Error::other)
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -86,9 +104,9 @@ mod tests {
 
     #[test]
     fn what_is_held_is_read_any_number_of_times() {
-        let file = hold("listen: x\n").unwrap();
+        let file = hold(b"listen: x\n").unwrap();
         for _ in 0..2 {
-            assert_eq!(held(file.try_clone().unwrap()).unwrap(), "listen: x\n");
+            assert_eq!(held(file.try_clone().unwrap()).unwrap(), b"listen: x\n");
         }
     }
 }
