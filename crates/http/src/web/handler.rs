@@ -120,15 +120,19 @@ impl Handler for Web {
         if generation != self.generation.get() {
             self.reload(generation);
         }
-        if let Some(limits) = &self.sites.borrow().loaded.limits {
+        let loaded = &self.sites.borrow().loaded;
+        if let Some(limits) = &loaded.limits {
             let (decision, route) = limits.ask(peer.ip(), head.target().path());
             if !decision.is_allowed() {
                 let refused = Answer::plain(StatusCode::TOO_MANY_REQUESTS, &[]);
-                return Some(refused.with_lines(limits.lines(decision, route)));
+                let refused = refused.with_lines(limits.lines(decision, route));
+                return Some(loaded.with_hsts(refused));
             }
         }
         match self.shared.is_monitored() {
-            true => self.figures(peer.ip(), head),
+            true => self
+                .figures(peer.ip(), head)
+                .map(|answer| loaded.with_hsts(answer)),
             false => None,
         }
     }
@@ -138,13 +142,14 @@ impl Handler for Web {
         let number = sites.loaded.site_of(|| head.host());
         let (site, files) = (&sites.loaded.sites[number], &sites.files[number]);
         if site.is_plain {
-            return Some(files.answer(head, now));
+            return Some(sites.loaded.with_hsts(files.answer(head, now)));
         }
         let answer = ruled(site, head).unwrap_or_else(|| files.answer(head, now));
-        Some(match &site.config.cors {
+        let answer = match &site.config.cors {
             Some(cors) => answer.with_lines(cors.lines(head.values("origin").next())),
             None => answer,
-        })
+        };
+        Some(sites.loaded.with_hsts(answer))
     }
 
     fn call(&self, _: SocketAddr, _: Request<Incoming>) -> Answering {

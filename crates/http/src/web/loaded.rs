@@ -9,12 +9,12 @@ use super::limits::Limits;
 use super::papers::Papers;
 use super::proof;
 use super::server::WebError;
-use crate::files::{Options, Root};
+use crate::files::{Answer, Options, Root};
 use crate::log::Log;
 use crate::tls::{Acceptor, Certificates};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What is in force.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Loaded {
     pub(super) sites: Vec<LoadedSite>,
     pub(super) monitoring: Monitoring,
     pub(super) limits: Option<Arc<Limits>>,
+    /// A header line for every answer.
+    hsts: Option<String>,
 }
 
 /// A directory that is held.
@@ -59,7 +61,7 @@ impl Loaded {
         config.check()?;
         let certificates = proof::certificates(config, papers)?;
         let hsts = config.tls.as_ref().and_then(|tls| tls.hsts);
-        let sites = config.sites.iter().map(|site| LoadedSite::open(site, hsts));
+        let sites = config.sites.iter().map(LoadedSite::open);
         let sites = sites.collect::<Result<_, _>>()?;
         // Last, since it changes what is in force.
         let limits = match former.and_then(|former| former.limits.as_ref()) {
@@ -71,7 +73,21 @@ impl Loaded {
             sites,
             limits,
             monitoring: config.monitoring.clone(),
+            hsts: hsts.map(|period| {
+                let seconds = period.as_secs();
+                format!("strict-transport-security: max-age={seconds}\r\n")
+            }),
         })
+    }
+
+    /// The same answer, which may tell browsers to come back encrypted. Every answer
+    /// of a host does (RFC 6797 7.1), also one that only sends them elsewhere.
+    #[inline]
+    pub(super) fn with_hsts(&self, answer: Answer) -> Answer {
+        match &self.hsts {
+            Some(line) => answer.with_lines(line.clone().into_bytes()),
+            None => answer,
+        }
     }
 
     /// The number of the site that is for `host`, which a single site need not know.
@@ -94,19 +110,14 @@ impl Loaded {
 }
 
 impl LoadedSite {
-    fn open(config: &SiteConfig, hsts: Option<Duration>) -> Result<Self, WebError> {
-        let mut options = config.options.clone();
-        options.extra_fields.extend(hsts.map(|period| {
-            let value = format!("max-age={}", period.as_secs());
-            ("strict-transport-security".to_owned(), value)
-        }));
+    fn open(config: &SiteConfig) -> Result<Self, WebError> {
         Ok(Self {
             is_plain: config.redirects.is_empty()
                 && config.users.is_empty()
                 && config.cors.is_none(),
             config: config.clone(),
             root: Arc::new(Root::open(&config.directory, config.links)?),
-            options: Arc::new(options),
+            options: Arc::new(config.options.clone()),
         })
     }
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -184,6 +185,44 @@ fn a_program_that_cannot_take_over_leaves_the_one_before() {
         assert!(web.printed().contains("web.yaml: line 1"));
         web.stop();
     }
+}
+
+/// One that takes over and has not said that it serves would be left alone, with the
+/// listeners.
+#[test]
+fn an_end_is_the_end_of_a_program_that_was_to_take_over() {
+    for model in ["events", "processes"] {
+        let place = Place::new();
+        let text = format!(
+            "listen: 127.0.0.1:0\nmodel: {model}\nworkers: 1\nsites: [{{directory: www}}]\n"
+        );
+        let web = place.serve_file(&text);
+        // Whoever reads the file waits for somebody to write it.
+        fs::remove_file(place.at("web.yaml")).unwrap();
+        let made = Command::new("mkfifo").arg(place.at("web.yaml")).status();
+        assert!(made.unwrap().success());
+        let before = children(web.pid);
+        web.signal(Signal::USR2);
+        let mut heir = None;
+        await_that("the program that is to take over", || {
+            heir = children(web.pid)
+                .into_iter()
+                .find(|pid| !before.contains(pid));
+            heir.is_some()
+        });
+        web.stop();
+        let left = format!("/proc/{}", heir.unwrap());
+        assert!(!Path::new(&left).exists(), "{model}: it is still there");
+    }
+}
+
+/// The processes that `pid` has started.
+fn children(pid: u32) -> Vec<u32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let text = fs::read_to_string(path).unwrap();
+    text.split_whitespace()
+        .map(|child| child.parse().unwrap())
+        .collect()
 }
 
 #[test]

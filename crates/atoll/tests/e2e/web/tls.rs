@@ -2,7 +2,7 @@
 
 use super::{Place, connect, expect, text};
 use crate::{await_that, refused};
-use harness::process::Signal;
+use harness::process::{Signal, signal};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -17,6 +17,11 @@ use std::sync::Arc;
 /// What `host` at `address` answers about `/a.txt`, proven by the certificate in the
 /// file `trusted`.
 fn get(address: SocketAddr, host: &str, trusted: &Path) -> io::Result<String> {
+    get_target(address, host, "/a.txt", trusted)
+}
+
+/// The same about `target`.
+fn get_target(address: SocketAddr, host: &str, target: &str, trusted: &Path) -> io::Result<String> {
     let mut roots = RootCertStore::empty();
     let certificate = CertificateDer::from_pem_file(trusted).unwrap();
     roots.add(certificate).unwrap();
@@ -28,7 +33,7 @@ fn get(address: SocketAddr, host: &str, trusted: &Path) -> io::Result<String> {
     let name = ServerName::try_from(host.to_owned()).unwrap();
     let connection = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut stream = StreamOwned::new(connection, connect(address));
-    let request = format!("GET /a.txt HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -114,6 +119,84 @@ fn hosts_have_certificates_and_a_wrong_one_changes_nothing() {
         });
         web.stop();
     }
+}
+
+/// Every answer says that browsers are to come back encrypted (RFC 6797 7.1).
+#[test]
+fn hsts_is_told_with_whatever_is_answered() {
+    let place = Place::new();
+    let web = place.serve_file(
+        "listen: 127.0.0.1:0\ntls: {self-signed: own.pem, hsts: 1h}\nstatus: /-/status\n\
+         limits: [{prefix: /rare, limit: 1 per 1d}]\n\
+         sites: [{directory: www, redirects: [{from: /old, to: /a.txt}]}, \
+         {directory: www, hosts: [b.example], users: {a: b}}]\n",
+    );
+    let own = place.at("own.pem");
+    for (host, target, status) in [
+        ("localhost", "/a.txt", "200"),
+        ("localhost", "/none", "404"),
+        ("localhost", "/old", "302"),
+        ("localhost", "/-/status", "200"),
+        ("localhost", "/rare", "404"),
+        ("localhost", "/rare", "429"),
+        ("b.example", "/a.txt", "401"),
+    ] {
+        let answer = get_target(web.address(), host, target, &own).unwrap();
+        let line = "\r\nstrict-transport-security: max-age=3600\r\n";
+        expect(&answer, status, &[line]);
+        assert_eq!(answer.matches(line).count(), 1, "{target}");
+    }
+    web.stop();
+}
+
+/// Who renews a certificate writes its file and that of its key one after the other,
+/// and a worker may begin between the two.
+#[test]
+fn a_worker_that_begins_later_proves_itself_as_the_others_do() {
+    let place = Place::new();
+    let start = "listen: 127.0.0.1:0\nmodel: processes\nworkers: 1\nstatus: /-/status\n";
+    let text = |tls: &str| format!("{start}tls: {tls}\nsites: [{{directory: www}}]\n");
+    place.serve_file(&text("{self-signed: own.pem}")).stop();
+    let own = place.at("own.pem");
+    fs::copy(&own, place.at("live.pem")).unwrap();
+    let web = place.serve_file(&text("{certificate: live.pem, key: live.pem}"));
+    let worker = || {
+        let page = get_target(web.address(), "localhost", "/-/status", &own).ok()?;
+        let (_, rest) = page.split_once(": process ")?;
+        rest.split(',').next()?.parse::<u32>().ok()
+    };
+    let first = worker().unwrap();
+    place.write("live.pem", "half a certificate\n");
+    signal(first, Signal::KILL).unwrap();
+    await_that("another worker", || {
+        worker().is_some_and(|worker| worker != first)
+    });
+    let answer = get(web.address(), "localhost", &own).unwrap();
+    expect(&answer, "200", &["hello\n"]);
+    web.stop();
+}
+
+#[test]
+fn a_look_leaves_nothing_behind() {
+    let place = Place::new();
+    place.write(
+        "web.yaml",
+        "tls: {self-signed: own.pem}\naccess-log: {file: access.log}\n\
+         sites: [{directory: www}]\n",
+    );
+    let file = place.at("web.yaml");
+    let output = crate::atoll(&["web", "--check", "--config", text(&file)]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(!place.at("own.pem").exists() && !place.at("access.log").exists());
+    place.write(
+        "web.yaml",
+        "access-log: {file: no/access.log}\nsites: [{directory: www}]\n",
+    );
+    refused(
+        &["web", "--check", "--config", text(&file)],
+        1,
+        "no/access.log",
+    );
 }
 
 #[test]

@@ -95,6 +95,8 @@ impl Alone {
                     Event::Told(Order::Stop) if ending.is_urged() => return Err(cut_off()),
                     Event::Told(Order::Stop) => {
                         notify(Notice::Stopping);
+                        // One that does not serve yet would go on without anybody.
+                        heir.take().into_iter().for_each(Successor::end);
                         ending.begin();
                     }
                     Event::Told(Order::Reload) => reload(service),
@@ -148,7 +150,7 @@ impl Ending {
 
 /// What becomes of the program that was to take over.
 fn settle(heir: Option<Successor>, serves: bool) {
-    let Some(mut heir) = heir else {
+    let Some(heir) = heir else {
         return;
     };
     if serves {
@@ -157,8 +159,7 @@ fn settle(heir: Option<Successor>, serves: bool) {
     }
     tracing::error!("the program that should take over ended; this one stays");
     // It has ended, or speaks another language.
-    let _ = heir.child.kill();
-    let _ = heir.child.wait();
+    heir.end();
 }
 
 /// Never, if there is none.

@@ -241,6 +241,10 @@ impl Shell {
             }
             Order::Stop => {
                 notify(Notice::Stopping);
+                if !self.ending.has_begun() {
+                    // One that does not serve yet would go on without anybody.
+                    self.successor.take().into_iter().for_each(Successor::end);
+                }
                 self.ending.begin();
                 self.pass_waiting();
                 self.pool.stop(now)

@@ -37,6 +37,13 @@ impl Successor {
             .spawn()?;
         Ok(Self { child, line })
     }
+
+    /// Ends it: it has failed, or is not wanted any more.
+    pub(super) fn end(mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Line {
