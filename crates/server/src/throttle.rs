@@ -88,6 +88,7 @@ pub struct Throttle {
 }
 
 /// What is counted, and where refusals of it are.
+#[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
     number: usize,
