@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use sync::{Address, RemoteError};
 use ureq::Agent;
 use ureq::http::{Method, Request};
 
@@ -17,11 +18,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// The node at `server` (`http://host:port`); nothing is sent yet.
-    pub fn new(server: &str, token: &str) -> Self {
+    /// The node at `address`; nothing is sent yet.
+    pub fn new(address: &Address, token: &str) -> Self {
         Self {
-            agent: sync::remote::agent(None),
-            server: server.trim_end_matches('/').to_owned(),
+            agent: sync::remote::agent(address.fingerprint(), None),
+            server: address.url().to_owned(),
             token: token.to_owned(),
         }
     }
@@ -53,7 +54,7 @@ impl Client {
         let response = self
             .agent
             .run(request)
-            .with_context(|| format!("cannot reach node {}", self.server))?;
+            .map_err(|error| RemoteError::of(&self.server, &error))?;
         let status = response.status();
         let text = response
             .into_body()

@@ -3,7 +3,9 @@
 
 use crate::client::Client;
 use anyhow::{Context, Result, bail};
+use base::Fingerprint;
 use std::path::{Component, Path, PathBuf};
+use sync::Address;
 
 /// Which node a command talks to.
 #[derive(clap::Args)]
@@ -11,6 +13,14 @@ pub struct Reach {
     /// Address of the node; without it, the one that runs on the data directory
     #[arg(long, env = "ATOLL_SERVER", value_name = "URL")]
     pub server: Option<String>,
+    /// Of the node's certificate, as `atoll up` and `atoll invite` print it
+    #[arg(
+        long,
+        env = "ATOLL_FINGERPRINT",
+        value_name = "sha256:HEX",
+        requires = "server"
+    )]
+    pub fingerprint: Option<Fingerprint>,
     /// A device's token, or the node's admin token
     #[arg(
         long,
@@ -72,18 +82,24 @@ impl Reach {
     /// The node, by what was said or by what runs on the data directory.
     pub fn client(&self) -> Result<Client> {
         match (&self.server, &self.token) {
-            (Some(server), Some(token)) => Ok(Client::new(server, token)),
+            (Some(server), Some(token)) => {
+                let address = Address::new(server, self.fingerprint).checked()?;
+                Ok(Client::new(&address, token))
+            }
             (Some(server), None) => bail!("say the token for {server} with --token or ATOLL_TOKEN"),
             (None, token) => {
-                let (server, admin_token) = running_node(&self.data.path()?)?;
-                Ok(Client::new(&server, token.as_ref().unwrap_or(&admin_token)))
+                let (address, admin_token) = running_node(&self.data.path()?)?;
+                Ok(Client::new(
+                    &address,
+                    token.as_ref().unwrap_or(&admin_token),
+                ))
             }
         }
     }
 }
 
 /// Address and admin token of the node that runs on a data directory.
-fn running_node(data: &Path) -> Result<(String, String)> {
+fn running_node(data: &Path) -> Result<(Address, String)> {
     server::node::running_node(data)
         .with_context(|| format!("cannot read {}", data.display()))?
         .with_context(|| {

@@ -7,12 +7,14 @@
 //! in `meta`; what a site *does* lives in `state`.
 
 pub mod calendar;
+mod fingerprint;
 mod hash;
 mod id;
 pub mod limits;
 mod name;
 mod world;
 
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use hash::{Hash, Hasher, ParseHashError};
 pub use id::{Cursor, DeviceId, ItemId, LogId, MemberId, ParseIdError, SpaceId, VersionId};
 pub use name::{Name, NameError, Slug};

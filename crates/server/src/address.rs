@@ -1,17 +1,56 @@
 //! The node's address as others write it: in links, and in lines that a shell
 //! reads back. Where it really listens is [`crate::listen`]'s.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use base::Fingerprint;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use sync::Address;
 
-/// The address of a listener as other machines reach it: this machine's own when
-/// it listens on all.
-pub fn public_url(address: SocketAddr) -> String {
-    let ip = if address.ip().is_unspecified() {
+/// Where a node listens, and the certificate that it shows there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// With the real port.
+    pub address: SocketAddr,
+    /// Of its certificate; none where nothing is encrypted.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Endpoint {
+    /// As other machines reach it: at this machine's own address when it listens on
+    /// all.
+    pub fn public(&self) -> Address {
+        self.at(reachable_ip(self.address))
+    }
+
+    /// As this machine reaches it.
+    pub fn local(&self) -> Address {
+        self.at(match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        })
+    }
+
+    /// As whoever reaches it as `host`, a name or an address with its port.
+    pub fn known_as(&self, host: &str) -> Address {
+        let scheme = match self.fingerprint {
+            Some(_) => "https",
+            None => "http",
+        };
+        Address::new(&format!("{scheme}://{host}"), self.fingerprint)
+    }
+
+    fn at(&self, ip: IpAddr) -> Address {
+        self.known_as(&SocketAddr::new(ip, self.address.port()).to_string())
+    }
+}
+
+/// Where other machines find a listener at `address`.
+pub fn reachable_ip(address: SocketAddr) -> IpAddr {
+    if address.ip().is_unspecified() {
         outward_ip(address).unwrap_or(address.ip())
     } else {
         address.ip()
-    };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
+    }
 }
 
 /// This machine's address on the way out. Connecting a datagram socket sends
@@ -119,8 +158,15 @@ mod tests {
     #[test]
     fn an_address_of_its_own_is_told_as_it_is() {
         for address in ["127.0.0.1:80", "[::1]:80", "192.0.2.7:1"] {
-            let told = public_url(address.parse().unwrap());
-            assert_eq!(told, format!("http://{address}"));
+            for (fingerprint, scheme) in [(None, "http"), (Some(Fingerprint::of(b"")), "https")] {
+                let endpoint = Endpoint {
+                    address: address.parse().unwrap(),
+                    fingerprint,
+                };
+                let expected = Address::new(&format!("{scheme}://{address}"), fingerprint);
+                assert_eq!(endpoint.public(), expected);
+                assert_eq!(endpoint.local(), expected);
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use sync::{Mode, Observer, Stop, Strategy};
+use sync::{Address, Mode, Observer, Stop, Strategy};
 
 /// Pause before a folder's client that failed is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ pub struct Folders {
 #[derive(Default)]
 struct Clients {
     /// Where the node is reached from this machine, once it listens.
-    server: Option<String>,
+    server: Option<Address>,
     running: Vec<Client>,
 }
 
@@ -57,7 +57,7 @@ impl Folders {
 
     /// Starts the clients of all remembered folders, once the node answers at
     /// `server`. A folder that cannot start says so in its state.
-    pub async fn start(&self, server: String) {
+    pub async fn start(&self, server: Address) {
         self.lock().server = Some(server);
         for folder in self.node.identity().folders {
             if let Err(problem) = self.start_remembered(&folder).await {
@@ -224,12 +224,17 @@ impl Folders {
         if sync::marker::read(path).map_err(failed)?.is_some() {
             return Ok(());
         }
+        let server = self.lock().server.clone();
         let marker = sync::marker::Marker {
             site: self.node.log_id().to_string(),
             node: self.node.identity().name,
             space: space.id.to_string(),
             slug: space.slug.to_string(),
-            server: self.lock().server.clone().unwrap_or_default(),
+            server: server
+                .as_ref()
+                .map(|server| server.url().to_owned())
+                .unwrap_or_default(),
+            fingerprint: server.and_then(|server| server.fingerprint()),
         };
         sync::folder::Folder::open(path)
             .and_then(|folder| sync::marker::write(&folder, &marker))
@@ -262,7 +267,8 @@ impl Folders {
             .ok_or_else(|| Problem::Unavailable("the node does not listen yet".to_owned()))?;
         let settings = sync::Settings {
             dir: path.clone(),
-            server: Some(server),
+            server: Some(server.url().to_owned()),
+            fingerprint: server.fingerprint(),
             space: Some(space.slug.clone()),
             token: Some(token),
             device_name: self.node.identity().name,

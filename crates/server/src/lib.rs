@@ -14,18 +14,23 @@ pub mod node;
 pub mod pool;
 pub mod problem;
 pub mod scrub;
+pub mod security;
 mod sessions;
 pub mod throttle;
 pub mod token;
 
+use address::Endpoint;
 use api::Service;
 use folders::Folders;
 use httpd::models::raise_descriptors;
+use httpd::tls::{Acceptor, Certificates, Identity, TlsError};
 use listen::{Bound, ListenError, Serving};
 use node::{DirectoryError, Node, NodeError};
+use security::Security;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use sync::Address;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -36,7 +41,7 @@ pub struct Server {
     serving: Serving,
     stop: watch::Sender<bool>,
     runtime: Runtime,
-    address: SocketAddr,
+    endpoint: Endpoint,
 }
 
 /// Why a server cannot start.
@@ -48,6 +53,9 @@ pub enum StartError {
     /// The data directory, its log, database or blobs.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Threads or signals.
     #[error("cannot start the server: {0}")]
     Io(#[from] io::Error),
@@ -60,34 +68,41 @@ impl From<DirectoryError> for StartError {
 }
 
 impl Server {
-    /// Opens the node, listens on `listen` and starts the node's folders.
-    /// Beyond loopback only when `plain`.
+    /// Opens the node, listens on `listen` as `security` says and starts the node's
+    /// folders.
     ///
     /// # Errors
     /// [`StartError`] names the part that refused and what to do.
     pub fn start(
         settings: &node::Settings,
         listen: SocketAddr,
-        plain: bool,
+        security: &Security,
     ) -> Result<Self, StartError> {
         let descriptors = raise_descriptors(listen::DESCRIPTORS);
         // The lock comes before the port: a second `up` must find the node, not
         // its port.
         let node = Node::open(settings)?;
         let loops = std::thread::available_parallelism().map_or(1, usize::from);
-        let bound = Bound::new(listen, loops, plain)?;
-        let address = bound.address();
+        let identity = security.identity(listen, node.data())?;
+        let bound = Bound::new(listen, loops)?;
+        let endpoint = Endpoint {
+            address: bound.address(),
+            fingerprint: identity.as_ref().map(Identity::fingerprint),
+        };
+        let acceptor = identity.map(|identity| Acceptor::new(Certificates::new(identity)));
+        let acceptor = acceptor.transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let (stop, stopped) = watch::channel(false);
         let folders = Folders::new(Arc::clone(&node));
         let service = Service::new(Arc::clone(&node), Arc::clone(&folders), stopped.clone());
-        service.listens_at(address);
+        service.listens_at(endpoint);
         let router = api::router(Arc::clone(&service));
         let failing = Arc::clone(&node);
         let serving = bound.serve(
             router,
+            acceptor,
             listen::SETTINGS,
             descriptors,
             stopped,
@@ -95,25 +110,25 @@ impl Server {
                 failing.fail(&format!("it cannot serve requests any more: {error}"));
             },
         )?;
-        node.publish_address(&local_url(address))?;
-        runtime.block_on(folders.start(local_url(address)));
+        node.publish_address(&endpoint.local())?;
+        runtime.block_on(folders.start(endpoint.local()));
         Ok(Self {
             service,
             serving,
             stop,
             runtime,
-            address,
+            endpoint,
         })
     }
 
     /// Where it listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn endpoint(&self) -> Endpoint {
+        self.endpoint
     }
 
     /// Its address as other commands on this machine reach it.
-    pub fn url(&self) -> String {
-        local_url(self.address)
+    pub fn address(&self) -> Address {
+        self.endpoint.local()
     }
 
     /// The node.
@@ -151,14 +166,4 @@ impl Server {
         self.serving.join();
         self.service.node.close();
     }
-}
-
-/// The address of a listener as this machine reaches it.
-fn local_url(address: SocketAddr) -> String {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    format!("http://{}", SocketAddr::new(ip, address.port()))
 }

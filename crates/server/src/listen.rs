@@ -13,6 +13,7 @@ use httpd::h1::Limits;
 use httpd::h1::RequestHead;
 use httpd::models::{Admission, Bounds, Drain, Slots, Strategy, events, listeners};
 use httpd::serve::{Answering, Handler, Incoming, Settings, Timeouts, Tower, Turn};
+use httpd::tls::Acceptor;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -69,13 +70,6 @@ pub const DESCRIPTORS: u64 = 16_384;
 /// Why the node cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Other machines could read the traffic.
-    #[error(
-        "{0} is reachable from other machines and the connection is not encrypted: \
-         add --plain if the network is trusted, or stay on this machine with \
-         --listen 127.0.0.1:{port}", port = .0.port()
-    )]
-    NotLoopback(SocketAddr),
     /// Another program has the port.
     #[error(
         "port {} of {} is taken by another program: choose another port with --listen, or take \
@@ -84,7 +78,7 @@ pub enum ListenError {
     Taken(SocketAddr),
     /// No interface of this machine has it.
     #[error(
-        "{} is no address of this machine: listen on all of them with --listen {} --plain, or \
+        "{} is no address of this machine: listen on all of them with --listen {}, or \
          on this machine only with --listen 127.0.0.1:{}", .0.ip(), everywhere(*.0), .0.port()
     )]
     NotHere(SocketAddr),
@@ -126,11 +120,8 @@ impl Bound {
     /// Binds `address` for `loops` of them; port 0 takes a free one.
     ///
     /// # Errors
-    /// [`ListenError`]; beyond loopback only when `plain`.
-    pub fn new(address: SocketAddr, loops: usize, plain: bool) -> Result<Self, ListenError> {
-        if !address.ip().is_loopback() && !plain {
-            return Err(ListenError::NotLoopback(address));
-        }
+    /// [`ListenError`].
+    pub fn new(address: SocketAddr, loops: usize) -> Result<Self, ListenError> {
         let io_error = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ListenError::Taken(address),
             io::ErrorKind::AddrNotAvailable => ListenError::NotHere(address),
@@ -148,16 +139,17 @@ impl Bound {
         self.address
     }
 
-    /// Starts the loops, which serve `router` until `stop` holds true, with as many
-    /// connections as `descriptors`, the open files that the process may have,
-    /// leave room for, each treated as `settings` say. If the loops end before,
-    /// `failed` is told why.
+    /// Starts the loops, which serve `router` until `stop` holds true, over TLS if
+    /// there is an `acceptor`, with as many connections as `descriptors`, the open
+    /// files that the process may have, leave room for, each treated as `settings`
+    /// say. If the loops end before, `failed` is told why.
     ///
     /// # Errors
     /// The operating system's, when it gives no thread.
     pub fn serve(
         self,
         router: Router,
+        acceptor: Option<Acceptor>,
         settings: Settings,
         descriptors: u64,
         stop: watch::Receiver<bool>,
@@ -166,7 +158,11 @@ impl Bound {
         let slots = Slots::new(CONNECTIONS.within(descriptors));
         let loops = self.listeners.len();
         let make = move |_| {
-            let turn = Turn::new(Door(Tower::new(router.clone())), settings);
+            let door = Door(Tower::new(router.clone()));
+            let turn = match &acceptor {
+                Some(acceptor) => Turn::secured(door, settings, acceptor.clone()),
+                None => Turn::new(door, settings),
+            };
             Ok(Rc::new(Admission::new(turn, &slots)))
         };
         let shape = events::Settings {
@@ -216,19 +212,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beyond_loopback_needs_plain() {
-        let any = "0.0.0.0:0".parse().unwrap();
-        assert!(matches!(
-            Bound::new(any, 1, false),
-            Err(ListenError::NotLoopback(_))
-        ));
-        assert_ne!(Bound::new(any, 2, true).unwrap().address().port(), 0);
-    }
-
-    #[test]
     fn a_taken_port_is_named() {
-        let first = Bound::new("127.0.0.1:0".parse().unwrap(), 2, false).unwrap();
-        let second = Bound::new(first.address(), 2, false);
+        let first = Bound::new("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let second = Bound::new(first.address(), 2);
         let message = second.err().unwrap().to_string();
         assert!(
             message.contains(&first.address().port().to_string()),

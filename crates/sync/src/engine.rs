@@ -217,7 +217,8 @@ impl Engine {
             node: session.node,
             space: space.to_string(),
             slug: slug.clone(),
-            server: node.server().to_owned(),
+            server: node.address().url().to_owned(),
+            fingerprint: node.address().fingerprint(),
         };
         if marker.as_ref() != Some(&fresh) {
             marker::write(&folder, &fresh)?;

@@ -1,6 +1,7 @@
 //! Why a client cannot begin or go on: one error for the whole of it, in words
 //! for whoever started it. What can pass is waited for by [`crate::engine`].
 
+use crate::address::{Address, AddressError};
 use crate::leftovers::LeftoverError;
 use crate::remote::RemoteError;
 use crate::surroundings::PlaceError;
@@ -53,9 +54,9 @@ pub enum EngineError {
         /// Which.
         folder: PathBuf,
         /// The address it was joined by.
-        joined: String,
+        joined: Box<Address>,
         /// The one that was named now.
-        server: String,
+        server: Box<Address>,
     },
     /// What was done in it cannot be made durable.
     #[error("the folder cannot be made durable: {0}")]
@@ -69,13 +70,11 @@ pub enum EngineError {
     #[error("which space? name one with --space")]
     NoSpace,
     /// No node was named, and none is known.
-    #[error("which node? name it with --server http://HOST:PORT")]
+    #[error("which node? name it with --server https://HOST:PORT")]
     NoServer,
     /// What was named is no address of a node.
-    #[error(
-        "`{0}` is no address of a node: write it as http://HOST:PORT, such as http://127.0.0.1:8080"
-    )]
-    BadServer(String),
+    #[error(transparent)]
+    BadServer(#[from] AddressError),
     /// No token was given, and none is known.
     #[error(
         "no token: take the `atoll sync …` line that `atoll up` or `atoll invite` prints, or give --token"

@@ -4,6 +4,7 @@
 //! it was given, and to no other.
 
 use crate::Settings;
+use crate::address::Address;
 use crate::error::EngineError;
 use crate::folder::Folder;
 use crate::marker::{self, Marker};
@@ -23,36 +24,44 @@ pub fn connect(
     folder: &Folder,
     marker: Option<&Marker>,
 ) -> Result<(Node, Session), EngineError> {
-    let server = settings
-        .server
-        .as_deref()
-        .or(marker.map(|marker| marker.server.as_str()));
-    let server = match (server, &settings.token) {
-        (Some(server), _) => server,
+    let address = match (address(settings, marker), &settings.token) {
+        (Some(address), _) => address.checked()?,
         (None, Some(_)) => return Err(EngineError::NoServer),
         (None, None) => return Err(EngineError::NoToken),
     };
-    if !is_written_out(server) {
-        return Err(EngineError::BadServer(server.to_owned()));
-    }
-    let connected = begin(settings, folder, marker, server);
+    let connected = begin(settings, folder, marker, &address);
     match (connected, marker) {
         (Ok((node, session)), Some(marker)) => {
             check_space(settings, folder, marker, &session)?;
             Ok((node, session))
         }
         (Err(EngineError::Remote(error)), Some(marker)) => {
-            Err(explain(folder, marker, server, error))
+            Err(explain(folder, marker, &address, error))
         }
         (connected, _) => connected,
     }
+}
+
+/// The address that was named, or the one by which the folder was joined. There the
+/// node is known by the certificate that was named, or that it was joined by.
+fn address(settings: &Settings, marker: Option<&Marker>) -> Option<Address> {
+    let joined = marker.map(Marker::address);
+    let Some(server) = &settings.server else {
+        let joined = joined?;
+        let fingerprint = settings.fingerprint.or(joined.fingerprint());
+        return Some(Address::new(joined.url(), fingerprint));
+    };
+    let known = joined
+        .filter(|joined| joined.is_at(server))
+        .and_then(|joined| joined.fingerprint());
+    Some(Address::new(server, settings.fingerprint.or(known)))
 }
 
 fn begin(
     settings: &Settings,
     folder: &Folder,
     marker: Option<&Marker>,
-    server: &str,
+    address: &Address,
 ) -> Result<(Node, Session), EngineError> {
     let wanted = settings.space.as_ref().map(ToString::to_string);
     let space = marker.map(|marker| marker.space.clone()).or(wanted);
@@ -63,9 +72,10 @@ fn begin(
     // Without a marker, as a client leaves it that is killed while it joins, nothing
     // says whose the token is: it goes nowhere.
     let kept = kept.filter(|_| marker.is_some());
-    let elsewhere = marker.filter(|marker| !is_same(server, &marker.server));
-    if let (Some(token), None) = (&kept, elsewhere) {
-        let node = Node::new(server, token);
+    let joined = marker.map(Marker::address);
+    let elsewhere = joined.filter(|joined| !joined.is_same(address));
+    if let (Some(token), None) = (&kept, &elsewhere) {
+        let node = Node::new(address.clone(), token);
         match node.start(&space.clone().ok_or(EngineError::NoSpace)?) {
             // The device was revoked, or the site is another: the given token
             // may still do.
@@ -73,11 +83,11 @@ fn begin(
             session => return Ok((node, session?)),
         }
     }
-    if let (Some(marker), Some(_), None) = (elsewhere, &kept, &settings.token) {
+    if let (Some(joined), Some(_), None) = (elsewhere, &kept, &settings.token) {
         return Err(EngineError::Elsewhere {
             folder: folder.path().to_owned(),
-            joined: marker.server.clone(),
-            server: server.to_owned(),
+            joined: Box::new(joined),
+            server: Box::new(address.clone()),
         });
     }
     let token = settings.token.as_deref().ok_or(EngineError::NoToken)?;
@@ -88,28 +98,10 @@ fn begin(
         settings,
         folder,
         marker,
-        Node::new(server, token),
+        Node::new(address.clone(), token),
         token,
         space,
     )
-}
-
-/// Whether an address has a scheme that is spoken, in any case (RFC 3986 section 3.1),
-/// and a host.
-fn is_written_out(server: &str) -> bool {
-    server.split_once("://").is_some_and(|(scheme, host)| {
-        let is_spoken = ["http", "https"]
-            .iter()
-            .any(|known| scheme.eq_ignore_ascii_case(known));
-        is_spoken && !host.trim_matches('/').is_empty()
-    })
-}
-
-/// Whether two addresses of a node are written alike. Two that differ may still be
-/// one node; whoever knows so joins again.
-fn is_same(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/')
-        .eq_ignore_ascii_case(other.trim_end_matches('/'))
 }
 
 fn register(
@@ -157,13 +149,13 @@ fn check_space(
 }
 
 /// What a refusal means for a folder that was joined before.
-fn explain(folder: &Folder, marker: &Marker, server: &str, error: RemoteError) -> EngineError {
-    let elsewhere = !is_same(server, &marker.server);
+fn explain(folder: &Folder, marker: &Marker, address: &Address, error: RemoteError) -> EngineError {
+    let elsewhere = !marker.address().is_same(address);
     match error {
         error if error.is_without_access() && elsewhere => foreign(folder, marker),
         error if error.is_without_access() => EngineError::NoAccess {
             space: marker.slug.clone(),
-            server: server.to_owned(),
+            server: address.url().to_owned(),
             source: Box::new(error),
         },
         error => error.into(),
@@ -184,6 +176,7 @@ mod tests {
     use super::*;
     use crate::stand_in::StandIn;
     use crate::{Mode, Stop};
+    use base::Fingerprint;
     use std::path::Path;
     use std::sync::Arc;
 
@@ -220,7 +213,6 @@ mod tests {
             .server
             .map(|server| server.replace("http", "HTTP") + "/");
         crate::run(&settings, Mode::Once, &Stop::new(), Arc::new(crate::Silent)).unwrap();
-        assert!(is_same("http://Reef.local:80", "http://reef.LOCAL:80/"));
     }
 
     #[test]
@@ -268,24 +260,57 @@ mod tests {
     fn what_is_no_address_is_said_so() {
         let node = StandIn::start();
         let folder = tempfile::tempdir().unwrap();
-        for server in [
-            "reef",
-            "127.0.0.1:80",
-            "ftp://reef",
-            "http://",
-            "HTTPS:///",
-            "",
-        ] {
-            let mut settings = node.settings(folder.path(), Some("join_1"));
-            settings.server = Some(server.to_owned());
-            let ended = crate::Engine::open(&settings, Arc::new(crate::Silent)).map(drop);
-            let error = ended.unwrap_err();
-            assert!(matches!(error, EngineError::BadServer(_)), "{error}");
-        }
         let mut settings = node.settings(folder.path(), Some("join_1"));
+        let open = |settings: &Settings| {
+            let ended = crate::Engine::open(settings, Arc::new(crate::Silent));
+            ended.map(drop).unwrap_err()
+        };
+        settings.fingerprint = Some(Fingerprint::of(b"certificate"));
+        let error = open(&settings);
+        assert!(matches!(error, EngineError::BadServer(_)), "{error}");
+        settings.server = Some("reef".to_owned());
+        let error = open(&settings);
+        assert!(matches!(error, EngineError::BadServer(_)), "{error}");
         settings.server = None;
-        let error = crate::Engine::open(&settings, Arc::new(crate::Silent)).map(drop);
-        assert!(matches!(error, Err(EngineError::NoServer)), "{error:?}");
+        let error = open(&settings);
+        assert!(matches!(error, EngineError::NoServer), "{error}");
+    }
+
+    #[test]
+    fn a_certificate_is_a_part_of_the_address() {
+        let (first, second) = (Fingerprint::of(b"first"), Fingerprint::of(b"second"));
+        let marker = Marker {
+            site: "1".to_owned(),
+            node: "reef".to_owned(),
+            space: "1".to_owned(),
+            slug: "space".to_owned(),
+            server: "https://reef:1".to_owned(),
+            fingerprint: Some(first),
+        };
+        let settings = |server: Option<&str>, fingerprint| Settings {
+            dir: "folder".into(),
+            server: server.map(str::to_owned),
+            fingerprint,
+            space: None,
+            token: None,
+            device_name: "tester".to_owned(),
+            strategy: crate::Strategy::KeepBoth,
+            joined: false,
+        };
+        for (server, fingerprint, expected) in [
+            (None, None, ("https://reef:1", Some(first))),
+            (None, Some(second), ("https://reef:1", Some(second))),
+            (
+                Some("https://REEF:1/"),
+                None,
+                ("https://REEF:1", Some(first)),
+            ),
+            (Some("https://reef:2"), None, ("https://reef:2", None)),
+            (Some("http://reef:1"), None, ("http://reef:1", None)),
+        ] {
+            let found = address(&settings(server, fingerprint), Some(&marker)).unwrap();
+            assert_eq!(found, Address::new(expected.0, expected.1), "{server:?}");
+        }
     }
 
     #[test]

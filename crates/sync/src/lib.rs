@@ -9,6 +9,7 @@
 //! frames that travel are [`wire`]'s, which the node uses too. What a command
 //! means is `state`'s business, where bytes rest is `store`'s.
 
+pub mod address;
 pub mod chunk;
 pub mod conflict;
 pub mod engine;
@@ -32,17 +33,19 @@ mod round;
 #[cfg(test)]
 mod stand_in;
 pub mod surroundings;
+pub mod tls;
 pub mod trees;
 pub mod upload;
 pub mod watch;
 pub mod wire;
 
+pub use address::Address;
 pub use engine::{Engine, Strategy};
 pub use error::EngineError as SyncError;
 pub use observer::{Event, Observer, Silent};
 pub use remote::RemoteError;
 
-use base::Slug;
+use base::{Fingerprint, Slug};
 use round::Report;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -53,8 +56,12 @@ use std::time::Duration;
 pub struct Settings {
     /// The folder; it must exist.
     pub dir: PathBuf,
-    /// The node, `http://host:port`; by default the one it was joined to.
+    /// The node, `https://host:port` or `http://host:port`; by default the one it was
+    /// joined to.
     pub server: Option<String>,
+    /// Of the certificate that alone is believed there; by default the one it was
+    /// joined by.
+    pub fingerprint: Option<Fingerprint>,
     /// The space; by default the one it was joined to, or the invite's.
     pub space: Option<Slug>,
     /// A join, device or admin token; not needed by a folder that has joined.

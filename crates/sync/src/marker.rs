@@ -6,7 +6,9 @@
 //! #799: an unmounted drive looks like a deletion of everything), so the engine
 //! looks for it again before it deletes anything.
 
+use crate::address::Address;
 use crate::folder::Folder;
+use base::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -32,6 +34,42 @@ pub struct Marker {
     pub slug: String,
     /// The address of the node.
     pub server: String,
+    /// Of the node's certificate, if that is what it is known by.
+    #[serde(default, with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Marker {
+    /// The node, as it was joined.
+    pub fn address(&self) -> Address {
+        Address::new(&self.server, self.fingerprint)
+    }
+}
+
+/// A fingerprint as people write it. One that is damaged is an error: without it,
+/// somebody else would be believed.
+mod as_text {
+    use base::Fingerprint;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(
+        fingerprint: &Option<Fingerprint>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match fingerprint {
+            Some(fingerprint) => serializer.collect_str(fingerprint),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Fingerprint>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let parse = |text: String| text.parse().map_err(D::Error::custom);
+        text.map(parse).transpose()
+    }
 }
 
 /// Holds the folder against a second client until dropped.
@@ -133,4 +171,28 @@ fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&new, folder.corner(name))?;
     File::open(folder.path().join(crate::folder::CORNER))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_fingerprint_is_not_left_out() {
+        let json = |fingerprint: &str| {
+            let rest = r#""site":"1","space":"1","slug":"s","server":"https://reef:1""#;
+            format!("{{{rest}{fingerprint}}}")
+        };
+        let read = |fingerprint: &str| serde_json::from_str::<Marker>(&json(fingerprint));
+        assert_eq!(read("").unwrap().fingerprint, None);
+        let known = Fingerprint::of(b"certificate");
+        let marker = read(&format!(r#","fingerprint":"{known}""#)).unwrap();
+        assert_eq!(
+            marker.address(),
+            Address::new("https://reef:1", Some(known))
+        );
+        let written = serde_json::to_string(&marker).unwrap();
+        assert_eq!(serde_json::from_str::<Marker>(&written).unwrap(), marker);
+        assert!(read(r#","fingerprint":"sha256:12""#).is_err());
+    }
 }

@@ -4,14 +4,18 @@
 //! retried here: [`RemoteError::is_passing`] tells the caller whether trying
 //! again can help. The endpoints are described in `docs/protocol.md`.
 
+use crate::address::Address;
+use crate::tls::{Secured, TrustError};
 use crate::wire::{Decoder, Frame, MEDIA_TYPE, WireError};
-use base::{Cursor, DeviceId, Hash, ItemId, LogId, Slug, SpaceId, VersionId};
+use base::{Cursor, DeviceId, Fingerprint, Hash, ItemId, LogId, Slug, SpaceId, VersionId};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::time::Duration;
 use store::blob::BlockMap;
 use ureq::http::Response;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, TcpConnector};
 use ureq::{Agent, Body};
 
 /// A node is on this network or it is not: connecting takes no longer.
@@ -40,7 +44,7 @@ const PROBLEM: &str = "urn:atoll:problem:";
 #[derive(Debug, Clone)]
 pub struct Node {
     agent: Agent,
-    server: String,
+    address: Address,
     token: String,
 }
 
@@ -109,6 +113,14 @@ pub enum RemoteError {
         /// As the operating system or the protocol says.
         reason: String,
     },
+    /// Who is there did not prove to be the node.
+    #[error("node {server} is not believed: {reason}")]
+    Distrusted {
+        /// Its address.
+        server: String,
+        /// What is wrong.
+        reason: TrustError,
+    },
     /// The answer is a problem.
     #[error(
         "node {server} refused {what} ({status} {kind}): {detail}{again}",
@@ -151,6 +163,22 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
+    /// Why an agent brought no answer from `server`.
+    pub fn of(server: &str, error: &ureq::Error) -> Self {
+        let server = server.to_owned();
+        let distrust = match error {
+            ureq::Error::Other(other) => other.downcast_ref::<TrustError>().cloned(),
+            _ => None,
+        };
+        match distrust {
+            Some(reason) => Self::Distrusted { server, reason },
+            None => Self::Unreachable {
+                server,
+                reason: error.to_string(),
+            },
+        }
+    }
+
     /// Whether the same request may succeed later: the node is away, starting,
     /// busy, or out of room.
     pub fn is_passing(&self) -> bool {
@@ -160,7 +188,7 @@ impl RemoteError {
             Self::Refused { status, .. } | Self::NotANode { status, .. } => {
                 matches!(status, 408 | 429 | 500 | 502 | 503 | 504 | 507)
             }
-            Self::Nonsense { .. } => false,
+            Self::Nonsense { .. } | Self::Distrusted { .. } => false,
         }
     }
 
@@ -248,9 +276,11 @@ impl SpaceName {
 }
 
 /// How a node is spoken to over HTTP: no proxy, no redirects; a status is an
-/// answer, not an error. A node that is silent for `silence` while it is awaited
-/// is dead; `None` for what may take it any time.
-pub fn agent(silence: Option<Duration>) -> Agent {
+/// answer, not an error. Where it is encrypted, the certificate with `fingerprint`
+/// is believed or, without one, any that the web's authorities vouch for. A node
+/// that is silent for `silence` while it is awaited is dead; `None` for what may
+/// take it any time.
+pub fn agent(fingerprint: Option<Fingerprint>, silence: Option<Duration>) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -263,16 +293,16 @@ pub fn agent(silence: Option<Duration>) -> Agent {
         .output_buffer_size(READ_BYTES)
         .input_buffer_size(READ_BYTES)
         .build();
-    Agent::new_with_config(config)
+    let connector = ().chain(TcpConnector::default()).chain(Secured::new(fingerprint));
+    Agent::with_parts(config, connector, DefaultResolver::default())
 }
 
 impl Node {
-    /// The node at `server` (`http://host:port`); nothing is sent yet.
-    pub fn new(server: &str, token: &str) -> Self {
-        let server = server.trim_end_matches('/').to_owned();
+    /// The node at `address`; nothing is sent yet.
+    pub fn new(address: Address, token: &str) -> Self {
         Self {
-            agent: agent(Some(READ_TIMEOUT)),
-            server,
+            agent: agent(address.fingerprint(), Some(READ_TIMEOUT)),
+            address,
             token: token.to_owned(),
         }
     }
@@ -286,9 +316,18 @@ impl Node {
         }
     }
 
-    /// Its address.
+    /// Where it is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Its address as text.
     pub fn server(&self) -> &str {
-        &self.server
+        self.address.url()
+    }
+
+    fn url(&self, what: &str) -> String {
+        format!("{}{what}", self.address.url())
     }
 
     /// Exchanges the token, a join token, for a device's own.
@@ -361,7 +400,7 @@ impl Node {
         let what = format!("/api/file/upload?space={space}");
         let response = self
             .agent
-            .post(format!("{}{what}", self.server))
+            .post(self.url(&what))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", MEDIA_TYPE)
             .send(frames)
@@ -399,7 +438,7 @@ impl Node {
         let what = format!("/api/file/download?space={space}&version={version}");
         let mut request = self
             .agent
-            .get(format!("{}{what}", self.server))
+            .get(self.url(&what))
             .header("authorization", format!("Bearer {}", self.token));
         if start > 0 {
             request = request.header("range", format!("bytes={start}-"));
@@ -459,7 +498,7 @@ impl Node {
     fn get(&self, what: &str, media_type: &str) -> Result<Response<Body>, RemoteError> {
         let response = self
             .agent
-            .get(format!("{}{what}", self.server))
+            .get(self.url(what))
             .header("authorization", format!("Bearer {}", self.token))
             .header("accept", media_type)
             .call()
@@ -477,7 +516,7 @@ impl Node {
             serde_json::to_vec(body).map_err(|error| self.nonsense(what, &error.to_string()))?;
         let mut request = self
             .agent
-            .post(format!("{}{what}", self.server))
+            .post(self.url(what))
             .header("content-type", "application/json");
         if authorized {
             request = request.header("authorization", format!("Bearer {}", self.token));
@@ -533,7 +572,7 @@ impl Node {
             problem.detail
         };
         Err(RemoteError::Refused {
-            server: self.server.clone(),
+            server: self.server().to_owned(),
             what: what.split('?').next().unwrap_or_default().to_owned(),
             status: status.as_u16(),
             kind,
@@ -553,22 +592,19 @@ impl Node {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> RemoteError {
-        RemoteError::Unreachable {
-            server: self.server.clone(),
-            reason: error.to_string(),
-        }
+        RemoteError::of(self.server(), error)
     }
 
     fn broken_off(&self, error: &std::io::Error) -> RemoteError {
         RemoteError::Unreachable {
-            server: self.server.clone(),
+            server: self.server().to_owned(),
             reason: error.to_string(),
         }
     }
 
     fn not_a_node(&self, what: &str, status: u16) -> RemoteError {
         RemoteError::NotANode {
-            server: self.server.clone(),
+            server: self.server().to_owned(),
             what: what.split('?').next().unwrap_or_default().to_owned(),
             status,
         }
@@ -576,7 +612,7 @@ impl Node {
 
     fn nonsense(&self, what: &str, reason: &str) -> RemoteError {
         RemoteError::Nonsense {
-            server: self.server.clone(),
+            server: self.server().to_owned(),
             what: what.split('?').next().unwrap_or_default().to_owned(),
             reason: reason.to_owned(),
         }
@@ -650,7 +686,7 @@ impl Frames {
         match error {
             // Cut, not wrong: the connection ended early.
             WireError::Cut(_) => RemoteError::Unreachable {
-                server: self.node.server.clone(),
+                server: self.node.server().to_owned(),
                 reason: error.to_string(),
             },
             _ => self.node.nonsense(&self.what, &error.to_string()),

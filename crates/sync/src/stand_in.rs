@@ -99,6 +99,7 @@ impl StandIn {
         Settings {
             dir: dir.to_owned(),
             server: Some(self.url.clone()),
+            fingerprint: None,
             space: Some(base::Slug::new("space").unwrap()),
             token: token.map(str::to_owned),
             device_name: "tester".to_owned(),

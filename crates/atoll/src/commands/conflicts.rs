@@ -124,7 +124,7 @@ fn open_conflicts(place: &Synced) -> Result<Vec<Value>> {
 }
 
 fn client(place: &Synced) -> Client {
-    Client::new(&place.marker.server, &place.token)
+    Client::new(&place.marker.address(), &place.token)
 }
 
 /// Puts a copy of `file` in `target`'s place, whole or not at all.

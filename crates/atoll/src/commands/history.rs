@@ -17,7 +17,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let place = place::synced(&arguments.path)?;
-    let client = Client::new(&place.marker.server, &place.token);
+    let client = Client::new(&place.marker.address(), &place.token);
     let space = encode(&place.marker.space);
     let answer = client.get(&format!(
         "/api/spaces/{space}/history?path={}",

@@ -50,6 +50,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         &answer["join"]
     };
     line(format_args!("{}", shown.as_str().unwrap_or_default()))?;
+    if let (true, Some(fingerprint)) = (arguments.link, answer["fingerprint"].as_str()) {
+        line(format_args!("  shows {fingerprint}"))?;
+    }
     line(format_args!(
         "  works until {}",
         answer["expires"].as_str().unwrap_or("?")

@@ -27,7 +27,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let place = place::synced(&arguments.path)?;
-    let client = Client::new(&place.marker.server, &place.token);
+    let client = Client::new(&place.marker.address(), &place.token);
     let mut wanted = json!({ "space": place.marker.space, "path": place.path });
     if let Some(at) = &arguments.at {
         wanted["at"] = at.as_str().into();

@@ -6,8 +6,9 @@ use crate::place::Data;
 use anyhow::{Context, Result, bail};
 use base::{SystemClock, SystemRandom};
 use server::Server;
-use server::address::{listen_address, public_url};
+use server::address::listen_address;
 use server::node::{Settings, SnapshotPolicy};
+use server::security::Security;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,18 +17,45 @@ use std::sync::Arc;
 pub struct Arguments {
     #[command(flatten)]
     data: Data,
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen_address)]
-    listen: SocketAddr,
-    /// Listen beyond this machine without encryption
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    listener: Listener,
     /// A name for the node, remembered
     #[arg(long = "id", visible_alias = "name", value_name = "NAME")]
     name: Option<String>,
     /// Start on a directory of its own, check, stop
     #[arg(long)]
     self_test: bool,
+}
+
+/// Where a node listens, and how what is said there is kept from others.
+#[derive(clap::Args)]
+pub struct Listener {
+    /// Address to listen on; port 0 takes a free one. Beyond this machine it is
+    /// encrypted
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen_address)]
+    listen: SocketAddr,
+    /// Listen beyond this machine without encryption
+    #[arg(long, conflicts_with = "tls_cert")]
+    plain: bool,
+    /// Show this certificate (PEM) instead of one that the node makes for itself
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl Listener {
+    fn security(&self) -> Security {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Security::Certificate {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            },
+            _ if self.plain => Security::Plain,
+            _ => Security::Fitting,
+        }
+    }
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -37,27 +65,25 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let server = start(
         arguments.data.path()?,
         arguments.name.clone(),
-        arguments.listen,
-        arguments.plain,
+        &arguments.listener,
     )?;
     let node = server.node();
+    let address = server.endpoint().public();
     // The node serves whether or not anyone reads this.
     let _ = line(format_args!(
         "atoll: node `{}` listens on {}",
         node.identity().name,
-        public_url(server.address())
+        address.url()
     ));
+    if let Some(fingerprint) = address.fingerprint() {
+        let _ = line(format_args!("       certificate {fingerprint}"));
+    }
     let _ = line(format_args!("       data {}", node.data().display()));
     until_stopped(server)
 }
 
 /// Starts a node with the machine's own clock and randomness.
-pub fn start(
-    data: PathBuf,
-    name: Option<String>,
-    listen: SocketAddr,
-    plain: bool,
-) -> Result<Server> {
+pub fn start(data: PathBuf, name: Option<String>, listener: &Listener) -> Result<Server> {
     let settings = Settings {
         data,
         name,
@@ -65,7 +91,11 @@ pub fn start(
         random: Arc::new(SystemRandom),
         snapshots: SnapshotPolicy::default(),
     };
-    Ok(Server::start(&settings, listen, plain)?)
+    Ok(Server::start(
+        &settings,
+        listener.listen,
+        &listener.security(),
+    )?)
 }
 
 /// Serves until a signal or a failure, then stops in order.
@@ -80,9 +110,14 @@ pub fn until_stopped(server: Server) -> Result<()> {
 /// Everything a node does at its start, once, on a directory that is removed.
 fn self_test() -> Result<()> {
     let data = tempfile::tempdir().context("cannot make a directory for the test")?;
-    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = start(data.path().to_owned(), None, listen, false)?;
-    let client = Client::new(&server.url(), server.node().admin_token());
+    let listener = Listener {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        plain: false,
+        tls_cert: None,
+        tls_key: None,
+    };
+    let server = start(data.path().to_owned(), None, &listener)?;
+    let client = Client::new(&server.address(), server.node().admin_token());
     client.post("/api/spaces", &serde_json::json!({ "slug": "self-test" }))?;
     let spaces = client.get("/api/spaces")?;
     let found = spaces["items"][0]["slug"] == "self-test";

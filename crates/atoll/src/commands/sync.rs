@@ -3,7 +3,7 @@
 use crate::interrupt;
 use crate::output::line;
 use anyhow::{Context, Result};
-use base::Slug;
+use base::{Fingerprint, Slug};
 use clap::ValueEnum;
 use serde_json::json;
 use std::path::PathBuf;
@@ -18,6 +18,10 @@ pub struct Arguments {
     /// Address of the node; by default the one the folder was joined to
     #[arg(long, env = "ATOLL_SERVER", value_name = "URL")]
     server: Option<String>,
+    /// Of the node's certificate, which alone is believed; by default the one the
+    /// folder was joined by
+    #[arg(long, env = "ATOLL_FINGERPRINT", value_name = "sha256:HEX")]
+    fingerprint: Option<Fingerprint>,
     /// The space; by default the invite's
     #[arg(long, value_name = "NAME")]
     space: Option<Slug>,
@@ -86,6 +90,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let settings = Settings {
         dir: arguments.dir,
         server: arguments.server,
+        fingerprint: arguments.fingerprint,
         space: arguments.space,
         token: arguments.token,
         device_name,

@@ -10,7 +10,7 @@ use crate::place::Data;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use server::StartError;
-use server::address::{listen_address, public_url, shell_word};
+use server::address::shell_word;
 use server::node::{DirectoryError, NodeError};
 use std::io;
 use std::net::SocketAddr;
@@ -23,16 +23,12 @@ pub struct Arguments {
     dir: PathBuf,
     #[command(flatten)]
     data: Data,
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen_address)]
-    listen: SocketAddr,
-    /// Listen beyond this machine without encryption
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    listener: serve::Listener,
     /// A name for the node, remembered
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Print one line of JSON: url, space, token, join
+    /// Print one line of JSON: url, fingerprint, space, token, join
     #[arg(long)]
     json: bool,
 }
@@ -42,6 +38,8 @@ struct Invitation {
     space: String,
     /// The address that others use.
     server: String,
+    /// Of the certificate that the node shows there.
+    fingerprint: Option<String>,
     link: String,
     token: String,
     join: String,
@@ -51,21 +49,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let folder = std::path::absolute(&arguments.dir)
         .with_context(|| format!("cannot tell where {} is", arguments.dir.display()))?;
     let data = arguments.data.path()?;
-    let started = serve::start(
-        data.clone(),
-        arguments.name.clone(),
-        arguments.listen,
-        arguments.plain,
-    );
+    let started = serve::start(data.clone(), arguments.name.clone(), &arguments.listener);
     match started {
         Ok(server) => {
-            let client = Client::new(&server.url(), server.node().admin_token());
-            let listens = server.address();
-            match share(&client, &folder, public_url(listens)) {
+            let client = Client::new(&server.address(), server.node().admin_token());
+            match share(&client, &folder) {
                 Ok(invitation) => {
                     // The node serves whether or not anyone reads this.
-                    let loopback = listens.ip().is_loopback();
-                    let _ = announce(arguments, &folder, &invitation, loopback);
+                    let _ = announce(arguments, &folder, &invitation);
                 }
                 Err(error) => {
                     server.stop();
@@ -89,7 +80,7 @@ fn is_locked(error: &anyhow::Error) -> bool {
 }
 
 fn add_to_running(arguments: &Arguments, folder: &Path, data: &Path) -> Result<()> {
-    let (url, token) = server::node::running_node(data)
+    let (address, token) = server::node::running_node(data)
         .with_context(|| format!("cannot read {}", data.display()))?
         .with_context(|| {
             format!(
@@ -97,40 +88,36 @@ fn add_to_running(arguments: &Arguments, folder: &Path, data: &Path) -> Result<(
                 data.display()
             )
         })?;
-    let invitation = share(&Client::new(&url, &token), folder, url.clone())?;
-    Ok(announce(arguments, folder, &invitation, true)?)
+    let invitation = share(&Client::new(&address, &token), folder)?;
+    Ok(announce(arguments, folder, &invitation)?)
 }
 
 /// Gives the folder to the node and asks for what lets others in.
-fn share(client: &Client, folder: &Path, server: String) -> Result<Invitation> {
+fn share(client: &Client, folder: &Path) -> Result<Invitation> {
     let added = client.post("/api/folders", &json!({ "path": folder }))?;
     let space = text(&added["space"]["slug"])?;
     let invite = |kind: &str, role: &str| {
         let wanted = json!({ "space": space, "kind": kind, "role": role });
-        client
-            .post("/api/invites", &wanted)
-            .and_then(|answer| text(&answer["token"]))
+        client.post("/api/invites", &wanted)
     };
-    let (token, link) = (invite("join", "editor")?, invite("link", "owner")?);
-    let (program, quoted) = (program_name(), shell_word(&server));
+    let (join, link) = (invite("join", "editor")?, invite("link", "owner")?);
+    let line = text(&join["join"])?;
+    let (_, words) = line.split_once(' ').context("an empty line to join by")?;
     Ok(Invitation {
-        link: format!("{server}/link#{link}"),
-        join: format!("{program} sync ./{space} --server {quoted} --space {space} --token {token}"),
+        server: text(&join["url"])?,
+        fingerprint: join["fingerprint"].as_str().map(str::to_owned),
+        link: text(&link["url"])?,
+        join: format!("{} {words}", program_name()),
+        token: text(&join["token"])?,
         space,
-        server,
-        token,
     })
 }
 
-fn announce(
-    arguments: &Arguments,
-    folder: &Path,
-    invitation: &Invitation,
-    loopback: bool,
-) -> io::Result<()> {
+fn announce(arguments: &Arguments, folder: &Path, invitation: &Invitation) -> io::Result<()> {
     if arguments.json {
         let invitation = json!({
             "url": invitation.server,
+            "fingerprint": invitation.fingerprint,
             "link": invitation.link,
             "space": invitation.space,
             "token": invitation.token,
@@ -145,21 +132,34 @@ fn announce(
     ))?;
     line(format_args!("  open   {}", invitation.link))?;
     line(format_args!("  join   {}", invitation.join))?;
-    if loopback {
-        let port = invitation.server.rsplit(':').next().unwrap_or("8080");
+    if let Some(fingerprint) = &invitation.fingerprint {
+        line(format_args!("  shows  {fingerprint}"))?;
+        line(format_args!(
+            "         (a browser warns of this certificate, for which nobody vouches: \
+             compare it, and go on)"
+        ))?;
+    }
+    if let Some(port) = loopback_port(&invitation.server) {
         line(format_args!(
             "         (reachable from this machine only; \
-             --listen 0.0.0.0:{port} --plain opens it to your network)"
+             --listen 0.0.0.0:{port} opens it to your network)"
         ))?;
     }
     Ok(())
+}
+
+/// The port of an address that only this machine reaches.
+fn loopback_port(url: &str) -> Option<u16> {
+    let (_, place) = url.split_once("://")?;
+    let address: SocketAddr = place.parse().ok()?;
+    address.ip().is_loopback().then(|| address.port())
 }
 
 fn text(value: &Value) -> Result<String> {
     value
         .as_str()
         .map(str::to_owned)
-        .context("the node answered without a name or token")
+        .context("the node answered without a name, an address or a token")
 }
 
 /// How this program is called: by name when the shell would find it.

@@ -220,7 +220,6 @@ fn a_wrong_address_is_answered_with_a_right_one() {
     for command in ["up", "serve"] {
         for (address, code, part) in [
             (taken.as_str(), 1, "--listen 127.0.0.1:0"),
-            ("0.0.0.0:0", 1, "add --plain"),
             ("localhost:9000", 2, "such as 127.0.0.1:9000"),
             (port, 2, &format!("such as 127.0.0.1:{port}")),
         ] {
@@ -229,9 +228,9 @@ fn a_wrong_address_is_answered_with_a_right_one() {
             words.extend((command == "up").then_some(text(&folder)));
             refused(&words, code, part);
         }
-        let elsewhere = ["--listen", "192.0.2.1:8080", "--plain"];
+        let elsewhere = ["--listen", "192.0.2.1:8080"];
         let words = [&[command, "--data", text(&data)], &elsewhere[..]].concat();
-        refused(&words, 1, "--listen 0.0.0.0:8080 --plain");
+        refused(&words, 1, "--listen 0.0.0.0:8080");
     }
 }
 

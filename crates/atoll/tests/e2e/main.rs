@@ -5,11 +5,13 @@
 //! killed. [`shapes`]: trees that change shape. [`share`]: `atoll up` and joining. [`keep`]: conflicts, old versions
 //! and damage. [`guard`]: what is refused, left alone, and how that is said. [`web`]:
 //! the web server, its signals and its workers. [`echo`]: the models, as a program.
+//! [`lan`]: a node that other machines reach, and its certificate.
 
 mod echo;
 mod follow;
 mod guard;
 mod keep;
+mod lan;
 mod shapes;
 mod share;
 mod web;
@@ -30,7 +32,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Runs `atoll` to its end. No setting of the caller's environment reaches it.
 fn atoll<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
     let mut command = Command::new(binary());
-    for name in ["ATOLL_SERVER", "ATOLL_TOKEN", "ATOLL_DATA"] {
+    for name in [
+        "ATOLL_SERVER",
+        "ATOLL_FINGERPRINT",
+        "ATOLL_TOKEN",
+        "ATOLL_DATA",
+    ] {
         command.env_remove(name);
     }
     command.args(arguments).output().expect("the binary runs")

@@ -7,13 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A running `atoll up` and the line of JSON that it printed.
-struct Up {
-    process: Process,
-    line: serde_json::Value,
+pub(crate) struct Up {
+    pub(crate) process: Process,
+    pub(crate) line: serde_json::Value,
 }
 
 impl Up {
     fn start(top: &Path, data: &str, folder: &str) -> Self {
+        Self::start_with(top, data, folder, &["--listen", "127.0.0.1:0"])
+    }
+
+    /// With further `options`.
+    pub(crate) fn start_with(top: &Path, data: &str, folder: &str, options: &[&str]) -> Self {
         let log = top.join(format!("{data}.log"));
         let mut command = Command::new(binary());
         command
@@ -21,7 +26,9 @@ impl Up {
             .arg(top.join(folder))
             .arg("--data")
             .arg(top.join(data));
-        command.args(["--listen", "127.0.0.1:0", "--json", "--name", data]);
+        command.args(["--json", "--name", data]).args(options);
+        // What an earlier one printed is not its line.
+        let _ = fs::remove_file(&log);
         let process = Process::start(data, &mut command, &log).unwrap();
         let mut line = serde_json::Value::Null;
         await_that("the line of `atoll up`", || {
@@ -35,7 +42,7 @@ impl Up {
         Self { process, line }
     }
 
-    fn text(&self, field: &str) -> &str {
+    pub(crate) fn text(&self, field: &str) -> &str {
         self.line[field]
             .as_str()
             .unwrap_or_else(|| panic!("no {field} in {}", self.line))
@@ -129,11 +136,6 @@ fn what_cannot_work_says_so() {
     };
     sync(up.text("url"), "join_wrong", 1, "token");
     refused(&["sync", joined, "--once", "--nonsense"], 2, "--nonsense");
-    refused(
-        &["serve", "--data", joined, "--listen", "0.0.0.0:0"],
-        1,
-        "--plain",
-    );
     refused(
         &["status", "--server", "http://127.0.0.1:1"],
         1,

@@ -3,7 +3,7 @@
 //! Certificates that nobody else has signed are made and kept in [`super::kept`].
 
 use super::error::TlsError;
-use super::fingerprint::Fingerprint;
+use base::Fingerprint;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -7,14 +7,13 @@
 
 mod acceptor;
 mod error;
-mod fingerprint;
 mod identity;
 mod kept;
 mod record;
 
 pub(crate) use acceptor::HTTP_2;
 pub use acceptor::{Acceptor, Certificates};
+pub use base::Fingerprint;
 pub use error::TlsError;
-pub use fingerprint::{Fingerprint, FingerprintError};
 pub use identity::{Identity, Pem};
 pub(crate) use record::RecordPlace;

@@ -5,7 +5,7 @@ use super::access::Caller;
 use super::input::Json;
 use super::moment;
 use super::spaces;
-use crate::address::{public_url, shell_word};
+use crate::address::{Endpoint, shell_word};
 use crate::problem::Problem;
 use crate::token;
 use axum::extract::State;
@@ -17,6 +17,7 @@ use serde_json::json;
 use state::{Body, InviteKind, Role, TokenHash};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use sync::Address;
 
 #[derive(Deserialize)]
 pub struct NewInvite {
@@ -67,18 +68,27 @@ pub async fn invite(
         expires,
     };
     spaces::done(&service.node.submit_once(caller.0, body).await?)?;
-    let url = node_url(&service, &headers);
+    let address = node_address(service.endpoint.get(), &headers);
+    let url = address.url();
     let mut answer = json!({ "token": token, "expires": moment::format_millis(expires) });
+    if let Some(fingerprint) = address.fingerprint() {
+        answer["fingerprint"] = fingerprint.to_string().into();
+    }
     match kind {
         // After `#`: a browser keeps it to itself, no log ever holds it.
         InviteKind::Link => answer["url"] = format!("{url}/link#{token}").into(),
         InviteKind::Join => {
-            answer["url"] = url.clone().into();
+            answer["url"] = url.into();
             let slug = space.as_ref().map_or("SPACE", |space| space.slug.as_str());
-            let server = shell_word(&url);
-            answer["join"] =
-                format!("atoll sync ./{slug} --server {server} --space {slug} --token {token}")
-                    .into();
+            let server = shell_word(url);
+            let known_by = address
+                .fingerprint()
+                .map(|fingerprint| format!(" --fingerprint {fingerprint}"))
+                .unwrap_or_default();
+            answer["join"] = format!(
+                "atoll sync ./{slug} --server {server}{known_by} --space {slug} --token {token}"
+            )
+            .into();
         }
     }
     Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
@@ -86,7 +96,7 @@ pub async fn invite(
 
 /// How others reach this node: as the caller did, unless that was by a way that
 /// only this machine has and there is another.
-fn node_url(service: &Service, headers: &HeaderMap) -> String {
+fn node_address(endpoint: Option<&Endpoint>, headers: &HeaderMap) -> Address {
     let host = headers
         .get(header::HOST)
         .and_then(|value| value.to_str().ok());
@@ -95,12 +105,13 @@ fn node_url(service: &Service, headers: &HeaderMap) -> String {
             .is_ok_and(|address| address.ip().is_loopback())
             || host.split(':').next() == Some("localhost")
     };
-    match (host, service.address.get()) {
-        (Some(host), Some(address)) if is_local(host) && address.ip().is_unspecified() => {
-            public_url(*address)
+    match (host, endpoint) {
+        (Some(host), Some(endpoint))
+            if !(is_local(host) && endpoint.address.ip().is_unspecified()) =>
+        {
+            endpoint.known_as(host)
         }
-        (Some(host), _) => format!("http://{host}"),
-        (None, Some(address)) => public_url(*address),
-        (None, None) => "http://localhost".to_owned(),
+        (_, Some(endpoint)) => endpoint.public(),
+        (host, None) => Address::new(&format!("http://{}", host.unwrap_or("localhost")), None),
     }
 }

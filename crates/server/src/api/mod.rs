@@ -40,6 +40,7 @@ mod web;
 pub use access::Caller;
 pub use spaces::make as make_space;
 
+use crate::address::Endpoint;
 use crate::folders::Folders;
 use crate::node::Node;
 use crate::problem::Problem;
@@ -47,7 +48,6 @@ use crate::sessions::{Browsers, Syncs};
 use crate::throttle::Throttle;
 use axum::Router;
 use axum::routing::{get, post};
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -75,7 +75,7 @@ pub struct Service {
     /// Contents that were asked for and could not be read.
     unreadable: AtomicU64,
     /// Where the node listens; unset in tests.
-    address: OnceLock<SocketAddr>,
+    endpoint: OnceLock<Endpoint>,
     /// Holds true once the node is asked to stop: open streams then end.
     stop: watch::Receiver<bool>,
     /// Devices proving that they hold what the node has.
@@ -100,7 +100,7 @@ impl Service {
             throttle: Throttle::default(),
             requests: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
-            address: OnceLock::new(),
+            endpoint: OnceLock::new(),
             stop,
             proofs: proof::Proofs::default(),
             scrubs: Arc::new(Semaphore::new(1)),
@@ -112,9 +112,9 @@ impl Service {
     }
 
     /// Notes where the node listens; once.
-    pub fn listens_at(&self, address: SocketAddr) {
+    pub fn listens_at(&self, endpoint: Endpoint) {
         // A second address would only be shown, and the first still holds.
-        let _ = self.address.set(address);
+        let _ = self.endpoint.set(endpoint);
     }
 
     /// Returns when the node is asked to stop.

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use sync::Address;
 
 #[derive(Deserialize)]
 pub struct NewFolder {
@@ -59,14 +60,13 @@ pub async fn servers(
     _: Caller,
 ) -> Result<axum::Json<Value>, Problem> {
     let identity = service.node.identity();
-    let address = service
-        .address
-        .get()
-        .map(|address| format!("http://{address}"));
+    let endpoint = service.endpoint.get();
+    let address = endpoint.map(|endpoint| endpoint.known_as(&endpoint.address.to_string()));
     let this = json!({
         "id": identity.id,
         "name": identity.name,
-        "address": address,
+        "address": address.as_ref().map(Address::url),
+        "fingerprint": endpoint.and_then(|endpoint| endpoint.fingerprint).map(|it| it.to_string()),
         "role": "leader",
         "healthy": service.ready().await.is_ok(),
     });

@@ -84,10 +84,13 @@ pub async fn redeem(
     };
     let device = registered(node.submit_once(DeviceId::ADMIN, body).await?)?;
     let cookie = service.browsers.start(device, node.now(), node.random());
+    let endpoint = service.endpoint.get();
+    let is_encrypted = endpoint.is_some_and(|endpoint| endpoint.fingerprint.is_some());
     let cookie = format!(
-        "{}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}",
+        "{}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}",
         access::cookie_name(&service),
-        BROWSER_MILLIS / 1000
+        BROWSER_MILLIS / 1000,
+        if is_encrypted { "; Secure" } else { "" }
     );
     let fields = [
         (header::SET_COOKIE, cookie),

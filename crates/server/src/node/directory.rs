@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use sync::Address;
 
 use crate::token;
 
@@ -240,9 +241,9 @@ impl Directory {
     ///
     /// # Errors
     /// The file system's.
-    pub fn publish_address(&self, address: &str) -> Result<(), DirectoryError> {
+    pub fn publish_address(&self, address: &Address) -> Result<(), DirectoryError> {
         let path = self.path.join("address");
-        replace(&path, address.as_bytes()).map_err(|source| failed("write", &path, source))
+        replace(&path, written(address).as_bytes()).map_err(|source| failed("write", &path, source))
     }
 
     /// Takes the address back when the node stops; best effort, since a stale
@@ -252,19 +253,36 @@ impl Directory {
     }
 }
 
+/// An address as the file holds it: below it, the certificate that is shown there.
+fn written(address: &Address) -> String {
+    match address.fingerprint() {
+        Some(fingerprint) => format!("{}\n{fingerprint}\n", address.url()),
+        None => address.url().to_owned(),
+    }
+}
+
+fn read_address(text: &str) -> io::Result<Address> {
+    let (url, fingerprint) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+    let fingerprint = match fingerprint.trim() {
+        "" => None,
+        text => Some(text.parse().map_err(io::Error::other)?),
+    };
+    Ok(Address::new(url.trim(), fingerprint))
+}
+
 /// The address and admin token of the node that runs on `path`, for commands
 /// that talk to it. `None` when no node has published an address.
 ///
 /// # Errors
 /// The file system's, as when the token is another user's.
-pub fn running_node(path: &Path) -> io::Result<Option<(String, String)>> {
+pub fn running_node(path: &Path) -> io::Result<Option<(Address, String)>> {
     let address = match read_bounded(&path.join("address")) {
-        Ok(address) => address,
+        Ok(text) => read_address(&text)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let token = read_bounded(&path.join("admin-token"))?;
-    Ok(Some((address.trim().to_owned(), token.trim().to_owned())))
+    Ok(Some((address, token.trim().to_owned())))
 }
 
 fn parse_identity(path: &Path, text: &str) -> Result<Identity, DirectoryError> {
@@ -379,6 +397,26 @@ mod tests {
         ));
         drop(first);
         Directory::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn the_address_is_found_with_its_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(folder.path()).unwrap();
+        let token = directory.admin_token(&SeededRandom::new(1)).unwrap();
+        assert!(running_node(folder.path()).unwrap().is_none());
+        for (url, fingerprint) in [
+            ("http://127.0.0.1:1", None),
+            (
+                "https://[::1]:1",
+                Some(base::Fingerprint::of(b"certificate")),
+            ),
+        ] {
+            let address = Address::new(url, fingerprint);
+            directory.publish_address(&address).unwrap();
+            let found = running_node(folder.path()).unwrap();
+            assert_eq!(found, Some((address, token.clone())));
+        }
     }
 
     #[test]

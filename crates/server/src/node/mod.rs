@@ -26,6 +26,7 @@ use std::time::Duration;
 use store::blob::{BlobError, BlobStore};
 use store::fs::RealFileSystem;
 use store::log::{EmbeddedLog, Log, LogError, Proposed};
+use sync::Address;
 use tokio::sync::{oneshot, watch};
 
 pub use directory::{Directory, DirectoryError, Folder, Identity, running_node};
@@ -401,7 +402,7 @@ impl Node {
     ///
     /// # Errors
     /// The file system's.
-    pub fn publish_address(&self, address: &str) -> Result<(), DirectoryError> {
+    pub fn publish_address(&self, address: &Address) -> Result<(), DirectoryError> {
         self.directory.publish_address(address)
     }
 

@@ -25,7 +25,7 @@ impl Node {
     fn start(timeouts: Timeouts) -> Self {
         let data = tempfile::tempdir().unwrap();
         let site = Site::open(data.path());
-        let bound = Bound::new("127.0.0.1:0".parse().unwrap(), 1, false).unwrap();
+        let bound = Bound::new("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let address = bound.address();
         let (stop, stopped) = watch::channel(false);
         let settings = Settings {
@@ -33,7 +33,7 @@ impl Node {
             ..listen::SETTINGS
         };
         let serving = bound
-            .serve(site.router(), settings, 1024, stopped, |error| {
+            .serve(site.router(), None, settings, 1024, stopped, |error| {
                 panic!("{error}")
             })
             .unwrap();

@@ -5,6 +5,7 @@ use base::{SystemClock, SystemRandom};
 use serde_json::{Value, json};
 use server::Server;
 use server::node::{DirectoryError, Node, NodeError, Settings, SnapshotPolicy};
+use server::security::Security;
 use std::path::Path;
 use std::sync::Arc;
 use sync::wire::{Decoder, Frame, MEDIA_TYPE};
@@ -20,7 +21,8 @@ fn settings(data: &Path) -> Settings {
 }
 
 fn start(data: &Path) -> Server {
-    Server::start(&settings(data), "127.0.0.1:0".parse().unwrap(), false).unwrap()
+    let listen = "127.0.0.1:0".parse().unwrap();
+    Server::start(&settings(data), listen, &Security::default()).unwrap()
 }
 
 fn bearer(server: &Server) -> String {
@@ -29,7 +31,7 @@ fn bearer(server: &Server) -> String {
 
 fn add_folder(server: &Server, folder: &Path) -> Value {
     let body = json!({ "path": folder }).to_string();
-    let mut response = ureq::post(format!("{}/api/folders", server.url()))
+    let mut response = ureq::post(format!("{}/api/folders", server.address().url()))
         .header("authorization", bearer(server))
         .header("content-type", "application/json")
         .send(body)
@@ -39,7 +41,10 @@ fn add_folder(server: &Server, folder: &Path) -> Value {
 
 /// Follows the feed until an item of that name comes.
 fn await_name(server: &Server, space: &str, name: &str) {
-    let url = format!("{}/api/changes?space={space}&follow=1", server.url());
+    let url = format!(
+        "{}/api/changes?space={space}&follow=1",
+        server.address().url()
+    );
     let response = ureq::get(url)
         .header("authorization", bearer(server))
         .header("accept", MEDIA_TYPE)
@@ -94,16 +99,19 @@ fn an_open_feed_does_not_hold_up_the_end() {
     let data = tempfile::tempdir().unwrap();
     let server = start(data.path());
     let body = json!({ "slug": "s" }).to_string();
-    ureq::post(format!("{}/api/spaces", server.url()))
+    ureq::post(format!("{}/api/spaces", server.address().url()))
         .header("authorization", bearer(&server))
         .header("content-type", "application/json")
         .send(body)
         .unwrap();
-    let response = ureq::get(format!("{}/api/changes?space=s&follow=1", server.url()))
-        .header("authorization", bearer(&server))
-        .header("accept", MEDIA_TYPE)
-        .call()
-        .unwrap();
+    let response = ureq::get(format!(
+        "{}/api/changes?space=s&follow=1",
+        server.address().url()
+    ))
+    .header("authorization", bearer(&server))
+    .header("accept", MEDIA_TYPE)
+    .call()
+    .unwrap();
     server.stop();
     // The head came before the end; what is left of the body ends with it.
     let mut rest = Vec::new();
@@ -115,7 +123,7 @@ fn a_refused_upload_gets_its_answer() {
     use std::io::{Read, Write};
     let data = tempfile::tempdir().unwrap();
     let server = start(data.path());
-    let mut socket = std::net::TcpStream::connect(server.address()).unwrap();
+    let mut socket = std::net::TcpStream::connect(server.endpoint().address).unwrap();
     let length = 32 << 20;
     let head = format!(
         "POST /api/file/upload?space=s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
@@ -133,7 +141,7 @@ fn a_refused_upload_gets_its_answer() {
     );
 
     // One that waits to be invited is refused without being invited.
-    let mut socket = std::net::TcpStream::connect(server.address()).unwrap();
+    let mut socket = std::net::TcpStream::connect(server.endpoint().address).unwrap();
     let head = head.replace("Connection", "Expect: 100-continue\r\nConnection");
     socket.write_all(head.as_bytes()).unwrap();
     let mut answer = String::new();
