@@ -7,6 +7,7 @@ use meta::{Metadata, Mode, Timestamp};
 use state::{Commit, Outcome, encode_outcomes};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use sync::Address;
 use sync::chunk::cut_bytes;
 use sync::fetch::{Inlet, Standing, fetch_large};
 use sync::folder::{Folder, RelativePath};
@@ -51,7 +52,7 @@ fn folder(path: &Path) -> Folder {
 
 fn inlet(node: &Scripted) -> Inlet {
     Inlet {
-        node: Node::new(&node.address, "token"),
+        node: Node::new(Address::new(&node.address, None), "token"),
         space: SPACE,
     }
 }
@@ -224,7 +225,11 @@ fn give(
         noted.lock().unwrap().push(shape(&asked.body));
         take(asked)
     });
-    let outlet = Outlet::new(Node::new(&node.address, "token"), SPACE, 1);
+    let outlet = Outlet::new(
+        Node::new(Address::new(&node.address, None), "token"),
+        SPACE,
+        1,
+    );
     let uploaded = upload(&folder, &outlet, candidates.collect()).unwrap();
     let shapes = shapes.lock().unwrap().clone();
     (
