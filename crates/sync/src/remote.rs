@@ -196,7 +196,10 @@ impl RemoteError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
-            Self::Unreachable { .. } | Self::NotANode { .. } | Self::Nonsense { .. } => None,
+            Self::Unreachable { .. }
+            | Self::Distrusted { .. }
+            | Self::NotANode { .. }
+            | Self::Nonsense { .. } => None,
         }
     }
 
