@@ -1,7 +1,7 @@
 //! Where a node is, and the certificate by which it is known there.
 //!
 //! What a token is for, and that it goes to one address alone, is decided in
-//! [`crate::join`]; who is believed over TLS, in [`crate::tls`].
+//! `join`; who is believed over TLS, in [`crate::tls`].
 
 use base::Fingerprint;
 use std::fmt;
