@@ -3,7 +3,7 @@
 //! (`NOTIFY_SOCKET`, `sd_notify(3)`).
 //!
 //! Both are a few words in the environment and on a socket; without them nothing
-//! happens. What the listeners are used for is in [`super::inherit`].
+//! happens. What the listeners are used for is in `inherit`.
 
 use rustix::net::{SocketType, sockopt};
 use rustix::process::{
