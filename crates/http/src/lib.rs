@@ -5,7 +5,8 @@
 //!
 //! Read on in [`h1`] (the protocol, without sockets), [`files`] (what a file
 //! becomes as an answer), [`websocket`] (messages once a connection has left HTTP),
-//! [`limit`] (how often a client may ask) and [`log`] (what is written about it).
+//! [`limit`] (how often a client may ask), [`log`] (what is written about it) and
+//! [`yaml`] (how all of that is told).
 
 pub mod date;
 pub mod echo;
@@ -20,3 +21,4 @@ pub mod serve;
 pub mod tls;
 pub mod web;
 pub mod websocket;
+pub mod yaml;

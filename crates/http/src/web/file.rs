@@ -18,79 +18,29 @@ use crate::log::{Format, Target};
 use crate::models::processes::Recycle;
 use crate::models::{Bounds, Strategy};
 use crate::serve::Timeouts;
+use crate::yaml::{self, ReadError, Wrong, at};
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// More than anybody writes by hand.
-const MAX_BYTES: u64 = 1 << 20;
-
-/// Why a file gives no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// It cannot be read.
-    #[error("cannot read the configuration {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It says something that cannot be.
-    #[error("{path}: {wrong}")]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and in which line.
-        wrong: Wrong,
-    },
-}
-
-/// What is wrong with a text, and where.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("line {line}: {reason}")]
-pub struct Wrong {
-    /// From 1.
-    pub line: u64,
-    /// What is wrong.
-    pub reason: String,
-}
 
 /// The configuration in the file at `path`. What it names is relative to its folder.
 ///
 /// # Errors
 /// The file cannot be read, or says something that cannot be.
 pub fn read(path: &Path) -> Result<Config, ReadError> {
-    let text = read_text(path).map_err(|source| ReadError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    parse_file(&text, path)
+    yaml::read(path, |text| parse(text, folder_of(path)))
 }
 
 /// The configuration that is the `text` of the file at `path`.
 pub(super) fn parse_file(text: &str, path: &Path) -> Result<Config, ReadError> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    parse(text, folder).map_err(|wrong| ReadError::Wrong {
-        path: path.to_owned(),
-        wrong,
-    })
+    parse(text, folder_of(path)).map_err(|wrong| wrong.of(path))
 }
 
-pub(super) fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    file.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        let long = format!("it has more than {MAX_BYTES} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, long));
-    }
-    Ok(text)
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 #[derive(Deserialize)]
@@ -276,21 +226,7 @@ const CORS_AGE: Duration = Duration::from_secs(600);
 /// # Errors
 /// The first thing that is wrong, with its line.
 pub fn parse(text: &str, folder: &Path) -> Result<Config, Wrong> {
-    let file: File = serde_saphyr::from_str(text).map_err(|error| malformed(&error))?;
-    file.config(folder)
-}
-
-/// An error of the parser, which names the place at its end.
-fn malformed(error: &serde_saphyr::Error) -> Wrong {
-    let reason = error.without_snippet().to_string();
-    let Some(place) = error.location() else {
-        return Wrong { line: 1, reason };
-    };
-    let said = format!(" at line {}, column {}", place.line(), place.column());
-    Wrong {
-        line: place.line(),
-        reason: reason.strip_suffix(&said).unwrap_or(&reason).to_owned(),
-    }
+    yaml::parse::<File>(text)?.config(folder)
 }
 
 impl File {
@@ -529,14 +465,6 @@ fn period(text: &Spanned<String>) -> Result<Duration, Wrong> {
 
 fn bytes(text: &Spanned<String>) -> Result<u64, Wrong> {
     at(text.referenced, parse_bytes(&text.value))
-}
-
-/// Says where an error is.
-fn at<T>(place: Location, result: Result<T, impl Display>) -> Result<T, Wrong> {
-    result.map_err(|error| Wrong {
-        line: place.line(),
-        reason: error.to_string(),
-    })
 }
 
 #[cfg(test)]

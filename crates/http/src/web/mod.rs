@@ -28,7 +28,7 @@ pub use config::{
     parse_bytes,
 };
 pub use cors::{Cors, CorsError};
-pub use file::{ReadError, Wrong, parse, read};
+pub use file::{parse, read};
 pub use proof::{Pair, Proof, Tls};
 pub use redirect::{Redirect, RedirectError};
 pub use run::{Announcement, check, run};

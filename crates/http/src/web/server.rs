@@ -1,7 +1,6 @@
 //! A web server that runs: its listeners, its threads, and how it ends.
 
 use super::config::{AccessLog, Config, ConfigError, Model};
-use super::file::ReadError;
 use super::handler::Web;
 use super::journal::Journal;
 use super::loaded::{Loaded, Shared};
@@ -16,6 +15,7 @@ use crate::models::{
 };
 use crate::serve::{Settings, Turn};
 use crate::tls::{Fingerprint, TlsError};
+use crate::yaml::ReadError;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

@@ -2,9 +2,10 @@
 //! as copies of the texts that their master read, whatever the files say meanwhile.
 
 use super::config::Config;
-use super::file::{ReadError, parse_file, read_text};
+use super::file::parse_file;
 use super::papers::Papers;
 use crate::models::processes::Worker;
+use crate::yaml::{ReadError, read_text};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
 use std::io::{self, Write};
