@@ -12,11 +12,12 @@ use httpd::files::{Answer, Moment};
 use httpd::h1::Limits;
 use httpd::h1::RequestHead;
 use httpd::models::{Admission, Bounds, Drain, Slots, Strategy, events, listeners};
-use httpd::serve::{Answering, Handler, Incoming, Settings, Timeouts, Tower, Turn};
+use httpd::serve::{Answering, Begun, Handler, Incoming, Settings, Timeouts, Tower, Turn};
 use httpd::tls::Acceptor;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::rc::Rc;
+use std::task::Context;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -199,6 +200,16 @@ impl Handler for Door {
     fn call(&self, peer: SocketAddr, mut request: Request<Incoming>) -> Answering {
         request.extensions_mut().insert(Peer(peer.ip()));
         self.0.call(peer, request)
+    }
+
+    fn begin(
+        &self,
+        peer: SocketAddr,
+        mut request: Request<Incoming>,
+        context: &mut Context<'_>,
+    ) -> Begun {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        self.0.begin(peer, request, context)
     }
 }
 

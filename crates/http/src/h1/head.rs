@@ -8,11 +8,12 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::fields::{Fields, Present};
 use super::limits::{Limits, MAX_HEADERS, METHOD_BYTES};
 use super::reject::Reject;
+use super::room::Room;
 use super::scan::{Bounds, Scan, ScanError, has_bare_line_feed};
 use super::target::Target;
 
@@ -164,16 +165,19 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         self.consumed
     }
 
-    /// The head as the types that services share. It costs one allocation for all
-    /// the bytes, which names that are not standard, values and target share, and
-    /// so it pins no read buffer.
+    /// The head as the types that services share. All its bytes are copied once, into
+    /// memory that names that are not standard, values and target share, and so it pins
+    /// no read buffer. Where `room` has memory left from earlier ones, that is used.
     ///
     /// # Errors
     /// When [`http`] refuses a target, which no target that was accepted here is
     /// known to meet.
-    pub fn to_parts(&self) -> Result<http::request::Parts, Reject> {
-        let shared = Shared::copy(self.raw);
-        let mut headers = HeaderMap::with_capacity(self.headers.len());
+    pub fn to_parts(&self, room: &mut Room) -> Result<http::request::Parts, Reject> {
+        let shared = Shared {
+            original: self.raw,
+            copy: room.copy(self.raw),
+        };
+        let mut headers = room.fields(self.headers.len());
         for field in self.headers {
             let name = HeaderName::from_bytes(field.name.as_bytes())
                 .map_err(|_| Reject::bad("a field has no valid name"))?;
@@ -208,14 +212,7 @@ struct Shared<'b> {
     copy: Bytes,
 }
 
-impl<'b> Shared<'b> {
-    fn copy(original: &'b [u8]) -> Self {
-        Self {
-            original,
-            copy: Bytes::copy_from_slice(original),
-        }
-    }
-
+impl Shared<'_> {
     /// The copy of `part`, which is a slice of the original.
     fn part(&self, part: &[u8]) -> Bytes {
         let start = part.as_ptr() as usize - self.original.as_ptr() as usize;

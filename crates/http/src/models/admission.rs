@@ -3,7 +3,7 @@
 //!
 //! [`Admission`] stands before any protocol, in any model. Whoever has no place is
 //! told so before a byte of theirs is read, and let go as [`Refused`] does; those who
-//! are being let go take their descriptors out of the same half of what the process
+//! are being let go take their descriptors out of the same share of what the process
 //! may have open ([`Bounds::within`]).
 
 use super::protocol::{Counts, Figures, Phase, Protocol};
@@ -30,19 +30,24 @@ pub struct Bounds {
 /// Refused clients that are listened to beside them, at most; more are cut off.
 const REFUSED: usize = 256;
 
+/// Of the open files that a process may have, clients get so many in four. The rest is
+/// for files, of which those that are asked for most are open once for all; a client
+/// whose file finds no room is answered 503.
+const CLIENTS_IN_FOUR: u64 = 3;
+
 /// Of what there is for connections, the share that refused clients may take where
 /// descriptors are few.
 const REFUSED_SHARE: usize = 16;
 
 impl Bounds {
-    /// The same, where no more than `descriptors` may be open: half of them are for
-    /// clients, with those that are refused, so that files are never short of some.
+    /// The same, where no more than `descriptors` may be open: three in four are for
+    /// clients, with those that are refused.
     #[must_use]
     pub fn within(self, descriptors: u64) -> Self {
-        let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
-        let refused = REFUSED.min(half / REFUSED_SHARE);
+        let clients = usize::try_from(descriptors / 4 * CLIENTS_IN_FOUR).unwrap_or(usize::MAX);
+        let refused = REFUSED.min(clients / REFUSED_SHARE);
         Self {
-            total: self.total.min(half - refused),
+            total: self.total.min(clients - refused),
             ..self
         }
     }
@@ -242,19 +247,19 @@ mod tests {
     }
 
     #[test]
-    fn clients_take_half_of_what_may_be_open() {
+    fn files_keep_a_quarter_of_what_may_be_open() {
         for (descriptors, expected) in [
             (0, 0),
-            (256, 120),
-            (1024, 480),
-            (8192, 3840),
+            (256, 180),
+            (1024, 720),
+            (4096, 2880),
             (16_384, 4096),
             (u64::MAX, 4096),
         ] {
             let bounds = BOUNDS.within(descriptors);
             assert_eq!(bounds.total, expected, "{descriptors}");
             let clients = (bounds.total + bounds.refused()) as u64;
-            assert!(clients <= (descriptors / 2).max(1), "{descriptors}");
+            assert!(clients <= (descriptors / 4 * 3).max(1), "{descriptors}");
         }
         assert_eq!(BOUNDS.within(BOUNDS.descriptors()), BOUNDS);
     }

@@ -4,24 +4,21 @@
 //! Between two turns a connection owns only what it must: the start of a head that
 //! has not ended, and bytes that the client did not take yet.
 
-use super::exchange;
+use super::exchange::{self, Asking, Open};
 use super::handler::Handler;
 use super::http2;
 use super::record::{Asked, Kept};
-use super::sealed::{self, Sealed, SealedStream};
-use super::socket::Socket;
+use super::sealed::{self, SealedStream};
 use super::switched::{self, Place};
-use super::turn::{Turn, Watched};
+use super::turn::Turn;
 use super::upgrade::Talk;
-use crate::files::{Answer, Body, FileRange, Moment, Part};
+use super::wire::Wire;
+use crate::files::{Answer, Body, Moment, Part};
 use crate::h1::{
     BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Next, Reject, RespondError, Waiting,
 };
 use crate::models::Phase;
-use bytes::{Buf, Bytes};
 use http::StatusCode;
-use http::request::Parts;
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -31,10 +28,6 @@ use std::task::{Context, Poll};
 /// What is written before a turn ends early: answers to a long pipeline must not
 /// pile up faster than the client takes them.
 const OUTPUT_BYTES: usize = 256 * 1024;
-
-/// What a connection sends before others have their turn: one that takes a large file
-/// as fast as it comes must not make them wait for the end of it.
-const TURN_BYTES: u64 = 256 * 1024;
 
 /// Turns of a connection before others have theirs, a full buffer counting as many:
 /// one whose requests are there before they are asked for must not hold the loop.
@@ -54,15 +47,9 @@ pub fn serve<H: Handler>(
     peer: SocketAddr,
 ) -> impl Future<Output = ()> {
     let (watched, sealed) = turn.enter(stream, peer);
-    let wire = Wire {
-        watched,
-        sealed,
-        held: Vec::new(),
-        unsent: VecDeque::new(),
-    };
     let mut driver = Driver {
         protocol: Connection::new(turn.settings.limits),
-        wire,
+        wire: Wire::new(watched, sealed),
         turn,
         pending: None,
         has_left: false,
@@ -75,18 +62,6 @@ pub fn serve<H: Handler>(
             Box::pin(driver.depart(departure)).await;
         }
     }
-}
-
-/// The two ends of the socket.
-#[derive(Debug)]
-pub(super) struct Wire {
-    pub(super) watched: Rc<Watched>,
-    /// What lies between, when the connection is encrypted.
-    pub(super) sealed: Option<Box<Sealed>>,
-    /// Received and not consumed.
-    pub(super) held: Vec<u8>,
-    /// To be sent.
-    pub(super) unsent: VecDeque<Part>,
 }
 
 struct Driver<H: Handler> {
@@ -114,8 +89,8 @@ enum After {
     Read,
     /// What was written waits to be sent.
     Send,
-    /// A service answers.
-    Call(Box<Call>),
+    /// A service has not answered yet, or not all.
+    Exchange(Box<Open>),
     /// The connection is over.
     Close { linger: bool },
 }
@@ -126,13 +101,6 @@ enum Departure {
     Http2,
     /// A service accepted another protocol.
     Talk(Talk),
-}
-
-/// A request for a service.
-pub(super) struct Call {
-    pub(super) parts: Parts,
-    /// Where its response is to be told of.
-    pub(super) kept: Option<Kept>,
 }
 
 /// However a connection ends: by itself, with its loop, or by a panic.
@@ -160,27 +128,20 @@ impl<H: Handler> Driver<H> {
                 self.turns_in_a_row = 0;
                 tokio::task::yield_now().await;
             }
-            match self.take_turn()? {
+            let turn = poll_fn(|context| Poll::Ready(self.take_turn(context)));
+            match turn.await? {
                 After::Read => self.wait_to_read().await?,
                 After::Send => {
                     self.wire.send_all(&self.turn).await?;
                     self.tell_pending();
                 }
-                After::Call(call) => {
+                After::Exchange(open) => {
                     let Self {
                         turn,
                         protocol,
                         wire,
                         ..
                     } = &mut *self;
-                    let mut call = Some(call);
-                    let begun = poll_fn(|context| {
-                        let begin = |call| exchange::begin(turn, protocol, wire, call, context);
-                        Poll::Ready(call.take().map_or(Ok(None), begin))
-                    });
-                    let Some(open) = begun.await? else {
-                        continue;
-                    };
                     // Boxed: a connection that only serves files stays small.
                     let exchange = Box::pin(exchange::run(turn, protocol, wire, open));
                     if let Some(talk) = exchange.await? {
@@ -237,13 +198,13 @@ impl<H: Handler> Driver<H> {
             Waiting::Body | Waiting::Nothing => timeouts.body,
         };
         self.turn.expect_whole(watched, waiting, now, patience);
-        self.wire.readable().await?;
+        self.wire.readable().await;
         watched.is_idle.set(false);
         Ok(())
     }
 
     /// Reads once and answers all of it.
-    fn take_turn(&mut self) -> io::Result<After> {
+    fn take_turn(&mut self, context: &mut Context<'_>) -> io::Result<After> {
         if self.wire.has_unsent() {
             return Ok(After::Send);
         }
@@ -292,14 +253,32 @@ impl<H: Handler> Driver<H> {
                                 self.tell_answer(Asked::of(&head), status, bytes, now);
                             }
                         }
-                        None => match head.to_parts() {
-                            Ok(parts) => {
-                                let records = turn.handler.records();
-                                let kept = records.then(|| Asked::of(&head).keep(now));
-                                break After::Call(Box::new(Call { parts, kept }));
+                        None => {
+                            let parts = head.to_parts(&mut turn.room.borrow_mut());
+                            let (protocol, watched) = (&mut self.protocol, &self.wire.watched);
+                            let begin = |parts| {
+                                exchange::begin(
+                                    &turn,
+                                    protocol,
+                                    watched,
+                                    parts,
+                                    &mut output,
+                                    context,
+                                )
+                            };
+                            match parts.map(begin) {
+                                Ok(Asking::Answered(status, bytes)) if turn.handler.records() => {
+                                    self.tell_answer(Asked::of(&head), status, bytes, now);
+                                }
+                                Ok(Asking::Answered(..)) => {}
+                                Ok(Asking::Open(mut open)) => {
+                                    let records = turn.handler.records();
+                                    open.kept = records.then(|| Asked::of(&head).keep(now));
+                                    break After::Exchange(open);
+                                }
+                                Err(reject) => self.reject(&mut output, &reject, &date, now),
                             }
-                            Err(reject) => self.reject(&mut output, &reject, &date, now),
-                        },
+                        }
                     }
                     if !self.wire.unsent.is_empty() || output.len() >= OUTPUT_BYTES {
                         break After::Send;
@@ -464,164 +443,4 @@ impl<H: Handler> Driver<H> {
         }
         Ok(())
     }
-}
-
-impl Wire {
-    /// Reads what has come.
-    #[inline]
-    pub(super) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let socket = &self.watched.socket;
-        match &mut self.sealed {
-            None => socket.receive(buffer),
-            Some(sealed) => sealed.read(socket, buffer),
-        }
-    }
-
-    /// Whether anything was received that nobody has read.
-    pub(super) fn has_unread(&self) -> bool {
-        let sealed = self.sealed.as_ref();
-        sealed.is_some_and(|sealed| sealed.has_unread()) || self.watched.socket.has_unread()
-    }
-
-    async fn readable(&self) -> io::Result<()> {
-        match &self.sealed {
-            Some(sealed) if sealed.has_opened() => Ok(()),
-            _ => self.watched.socket.readable().await,
-        }
-    }
-
-    /// As [`Self::readable`], for whoever waits for other things, too.
-    pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
-        match &self.sealed {
-            Some(sealed) if sealed.has_opened() => Poll::Ready(()),
-            _ => self.watched.socket.poll_readable(context),
-        }
-    }
-
-    /// Sends what the socket takes of `output` at once; the rest is kept, before
-    /// what is kept already.
-    pub(super) fn send_now(&mut self, output: &[u8]) -> io::Result<()> {
-        if output.is_empty() {
-            return Ok(());
-        }
-        let has_more = !self.unsent.is_empty();
-        let sent = match try_send(&self.watched.socket, &mut self.sealed, output, has_more) {
-            Ok(sent) => sent,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(error),
-        };
-        if sent < output.len() {
-            let rest = Bytes::copy_from_slice(&output[sent..]);
-            self.unsent.push_front(Part::Bytes(rest));
-        }
-        Ok(())
-    }
-
-    /// Sends everything that is kept.
-    pub(super) async fn send_all<H>(&mut self, turn: &Turn<H>) -> io::Result<()> {
-        let mut sent = 0;
-        while self.has_unsent() {
-            if sent >= TURN_BYTES {
-                sent = 0;
-                tokio::task::yield_now().await;
-            }
-            match self.send_some(turn) {
-                Ok(bytes) => sent += bytes,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait_to_write(turn).await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        // A queue that was long must not stay so.
-        self.unsent = VecDeque::new();
-        turn.expect_nothing(&self.watched);
-        Ok(())
-    }
-
-    /// Sends what the socket takes of the first part, says how much that is, and keeps
-    /// the rest.
-    fn send_some<H>(&mut self, turn: &Turn<H>) -> io::Result<u64> {
-        let has_more = self.unsent.len() > 1;
-        let (socket, sealed) = (&self.watched.socket, &mut self.sealed);
-        let sent = match (self.unsent.front_mut(), sealed) {
-            (None, None) => 0,
-            (None, Some(sealed)) => {
-                sealed.flush(socket)?;
-                0
-            }
-            (Some(Part::Bytes(bytes)), sealed) => {
-                let sent = try_send(socket, sealed, bytes, has_more)?;
-                bytes.advance(sent);
-                sent as u64
-            }
-            (Some(Part::File(range)), None) => {
-                let sent = socket.send_file(&range.file, range.span.offset, range.span.length)?;
-                advance(range, sent)?;
-                sent
-            }
-            (Some(Part::File(range)), Some(sealed)) => {
-                // Between two turns nothing lies there.
-                let mut buffer = turn.input.borrow_mut();
-                let sent = sealed.send_file(socket, range, &mut buffer, has_more)?;
-                advance(range, sent)?;
-                sent
-            }
-        };
-        if self.unsent.front().is_some_and(|part| part.length() == 0) {
-            self.unsent.pop_front();
-        }
-        Ok(sent)
-    }
-
-    /// Whether something waits for the client to take it.
-    #[inline]
-    fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
-            || self
-                .sealed
-                .as_ref()
-                .is_some_and(|sealed| sealed.has_sealed())
-    }
-
-    /// How many bytes are kept.
-    pub(super) fn unsent_length(&self) -> u64 {
-        self.unsent.iter().map(Part::length).sum()
-    }
-
-    async fn wait_to_write<H>(&self, turn: &Turn<H>) -> io::Result<()> {
-        turn.expect(&self.watched, turn.now(), turn.settings.timeouts.write);
-        self.watched.awaits_room.set(true);
-        let writable = self.watched.socket.writable().await;
-        self.watched.awaits_room.set(false);
-        writable?;
-        if self.watched.is_expired.get() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        Ok(())
-    }
-}
-
-#[inline]
-fn try_send(
-    socket: &Socket,
-    sealed: &mut Option<Box<Sealed>>,
-    bytes: &[u8],
-    has_more: bool,
-) -> io::Result<usize> {
-    match sealed {
-        None => socket.send(bytes, has_more),
-        Some(sealed) => sealed.send(socket, bytes, has_more),
-    }
-}
-
-/// Takes what was sent off `range`.
-fn advance(range: &mut FileRange, sent: u64) -> io::Result<()> {
-    if sent == 0 {
-        // The file was cut: what was announced cannot be kept.
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    range.span.offset += sent;
-    range.span.length -= sent;
-    Ok(())
 }

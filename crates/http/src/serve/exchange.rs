@@ -4,17 +4,18 @@
 //! An answer may end HTTP on the connection; what comes then is in
 //! [`super::switched`].
 
-use super::connection::{Call, Wire};
+use super::begun::{Begun, Taken, Unfinished};
 use super::handler::{Answering, BoxBody, Handler};
 use super::incoming::{BodyError, Incoming, Slot};
 use super::record::Kept;
-use super::turn::Turn;
+use super::turn::{Turn, Watched};
 use super::upgrade::{Switch, Talk, Upgrade};
+use super::wire::Wire;
 use crate::files::{FileRange, Part};
 use crate::h1::{BodyPlan, BodySize, BodyStep, Connection, Reject, RespondError, trailer_fields};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header, response};
 use http_body::{Body, Frame};
 use std::future::poll_fn;
 use std::io;
@@ -29,30 +30,34 @@ const FLUSH_BYTES: usize = 64 * 1024;
 pub(super) struct Open {
     answer: Answer,
     slot: Option<Arc<Slot>>,
-    kept: Option<Kept>,
+    /// Where its response is to be told of.
+    pub(super) kept: Option<Kept>,
 }
 
 enum Answer {
     Awaited(Answering),
-    There(Box<Response<BoxBody>>, Taken),
+    There(Box<Unfinished>),
 }
 
-/// What a body gave when it was polled, if it was.
-type Taken = Option<Option<Result<Frame<Bytes>, <BoxBody as Body>::Error>>>;
+/// What became of a request that a service was asked to answer.
+pub(super) enum Asking {
+    /// The answer is written, with so many bytes of content.
+    Answered(StatusCode, u64),
+    /// The exchange goes on.
+    Open(Box<Open>),
+}
 
 /// Lets the handler answer a request whose content is still to be received. An
-/// answer that is there at once, and whole, is sent; another is left open.
-///
-/// # Errors
-/// The connection broke.
+/// answer that is there at once, and whole, is written to `output`; another is left
+/// open.
 pub(super) fn begin<H: Handler>(
     turn: &Turn<H>,
     protocol: &mut Connection,
-    wire: &mut Wire,
-    call: Box<Call>,
+    watched: &Watched,
+    parts: Parts,
+    output: &mut Vec<u8>,
     context: &mut Context<'_>,
-) -> io::Result<Option<Box<Open>>> {
-    let Call { parts, kept } = *call;
+) -> Asking {
     let (body, slot) = if protocol.body_remains() {
         let slot = Arc::new(Slot::default());
         let length = announced(&parts);
@@ -64,80 +69,38 @@ pub(super) fn begin<H: Handler>(
     if protocol.may_upgrade() {
         request.extensions_mut().insert(Upgrade::offered());
     }
-    let mut answering = turn.handler.call(wire.watched.peer, request);
-    let answer = match answering.as_mut().poll(context) {
-        Poll::Pending => Answer::Awaited(answering),
-        Poll::Ready(mut response) => match whole(&mut response, context) {
-            Ok(content) if slot.is_none() && wire.unsent.is_empty() => {
-                let given = respond_at_once(turn, protocol, wire, &response, &content)?;
-                if let Some(kept) = kept {
-                    let bytes = given.saturating_sub(wire.unsent_length());
-                    let asked = Some(kept.asked());
-                    turn.tell(
-                        wire.watched.peer,
-                        asked,
-                        response.status(),
-                        bytes,
-                        kept.begun,
-                    );
-                }
-                return Ok(None);
-            }
-            Ok(content) => Answer::There(Box::new(response), Some(Some(Ok(Frame::data(content))))),
-            Err(taken) => Answer::There(Box::new(response), taken),
-        },
+    let answer = match turn.handler.begin(watched.peer, request, context) {
+        Begun::Awaited(answering) => Answer::Awaited(answering),
+        Begun::Whole(head, content) if slot.is_none() => {
+            let given = respond_at_once(turn, protocol, &head, &content, output);
+            turn.room.borrow_mut().take_back(head.headers);
+            return Asking::Answered(head.status, given);
+        }
+        Begun::Whole(head, content) => Answer::There(Unfinished::whole(head, content)),
+        Begun::Open(unfinished) => Answer::There(unfinished),
     };
-    turn.expect_nothing(&wire.watched);
-    Ok(Some(Box::new(Open { answer, slot, kept })))
+    turn.expect_nothing(watched);
+    let kept = None;
+    Asking::Open(Box::new(Open { answer, slot, kept }))
 }
 
-/// The content of `response`, if it is short and there at once; else what of it was
-/// taken.
-fn whole(response: &mut Response<BoxBody>, context: &mut Context<'_>) -> Result<Bytes, Taken> {
-    let extensions = response.extensions();
-    let is_plain = extensions.is_empty()
-        || (extensions.get::<FileRange>().is_none() && !Switch::is_in(extensions));
-    let length = response.body().size_hint().exact();
-    let length = length.filter(|length| is_plain && *length <= FLUSH_BYTES as u64);
-    let body = response.body_mut();
-    match length {
-        None => Err(None),
-        Some(_) if body.is_end_stream() => Ok(Bytes::new()),
-        Some(length) => match Pin::new(&mut *body).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(content) if content.len() as u64 == length && body.is_end_stream() => {
-                    Ok(content)
-                }
-                Ok(content) => Err(Some(Some(Ok(Frame::data(content))))),
-                Err(frame) => Err(Some(Some(Ok(frame)))),
-            },
-            Poll::Ready(taken) => Err(Some(taken)),
-            Poll::Pending => Err(None),
-        },
-    }
-}
-
-/// Sends a response whose content is whole, all of it at once; gives the length of what
-/// was sent of the content.
+/// Writes a response whose content is whole; gives how much of the content was
+/// written.
 fn respond_at_once<H>(
     turn: &Turn<H>,
     protocol: &mut Connection,
-    wire: &mut Wire,
-    response: &Response<BoxBody>,
+    head: &response::Parts,
     content: &[u8],
-) -> io::Result<u64> {
-    let mut output = turn.output.borrow_mut();
-    output.clear();
+    output: &mut Vec<u8>,
+) -> u64 {
     let written = protocol
-        .respond(&mut output, response.status(), &turn.date())
-        .and_then(|begun| begun.fields(response.headers()).finish_with(content));
-    let given = written.unwrap_or_else(|error| {
+        .respond(output, head.status, &turn.date())
+        .and_then(|begun| begun.fields(&head.headers).finish_with(content));
+    written.unwrap_or_else(|error| {
         tracing::warn!("a response could not be sent: {error}");
         protocol.abort();
         0
-    });
-    wire.send_now(&output)?;
-    Ok(given)
+    })
 }
 
 /// Waits for what is still to come of an exchange, and sends it. If that ends HTTP,
@@ -163,7 +126,7 @@ pub(super) async fn run<H: Handler>(
     };
     let (mut response, taken) = match answer {
         Answer::Awaited(mut answering) => (exchange.answer(&mut answering).await?, None),
-        Answer::There(response, taken) => (*response, taken),
+        Answer::There(unfinished) => (unfinished.response, unfinished.taken),
     };
     let mut status = response.status();
     let talk = Switch::take(response.extensions_mut());
@@ -197,6 +160,15 @@ struct Exchange<'a, H> {
     wants_more: bool,
     /// How much content the response has had up to now.
     content_bytes: u64,
+}
+
+/// Whoever still waits for content when the exchange is over hears that none comes.
+impl<H> Drop for Exchange<'_, H> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            slot.fail(BodyError::CutOff);
+        }
+    }
 }
 
 impl<H: Handler> Exchange<'_, H> {

@@ -1,5 +1,6 @@
 //! What answers requests: files at once, services in their time.
 
+use super::begun::Begun;
 use super::incoming::Incoming;
 use super::record::Record;
 use crate::files::{Answer, Method, Moment, Request as FileRequest, Site, Wanted};
@@ -14,6 +15,7 @@ use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use tower::{Service, ServiceExt};
 
 /// The body of a response.
@@ -29,6 +31,22 @@ pub trait Handler: 'static {
 
     /// Any other answer, for the client at an address.
     fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Answering;
+
+    /// The same, as far as it is at once; `context` is woken when there is more.
+    /// A handler overrides it that has answers at hand, for which a future of its own
+    /// would be too much.
+    fn begin(
+        &self,
+        peer: SocketAddr,
+        request: Request<Incoming>,
+        context: &mut Context<'_>,
+    ) -> Begun {
+        let mut answering = self.call(peer, request);
+        match answering.as_mut().poll(context) {
+            Poll::Ready(response) => Begun::with(response, context),
+            Poll::Pending => Begun::Awaited(answering),
+        }
+    }
 
     /// The answer that hangs on who asks, before anything else is done for the
     /// request: to a client that asks too often, for instance.
@@ -114,12 +132,27 @@ where
 
     fn call(&self, _: SocketAddr, request: Request<Incoming>) -> Answering {
         let answering = self.0.clone().oneshot(request);
-        Box::pin(async move {
-            match answering.await {
-                Ok(response) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
-                Err(never) => match never {},
-            }
-        })
+        Box::pin(async move { boxed(answering.await) })
+    }
+
+    fn begin(&self, _: SocketAddr, request: Request<Incoming>, context: &mut Context<'_>) -> Begun {
+        let mut answering = Box::pin(self.0.clone().oneshot(request));
+        match answering.as_mut().poll(context) {
+            Poll::Ready(response) => Begun::with(boxed(response), context),
+            Poll::Pending => Begun::Awaited(Box::pin(async move { boxed(answering.await) })),
+        }
+    }
+}
+
+/// The answer of any service as one type.
+fn boxed<B>(answer: Result<Response<B>, Infallible>) -> Response<BoxBody>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    match answer {
+        Ok(response) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
+        Err(never) => match never {},
     }
 }
 
@@ -154,6 +187,15 @@ where
 
     fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Answering {
         self.service.call(peer, request)
+    }
+
+    fn begin(
+        &self,
+        peer: SocketAddr,
+        request: Request<Incoming>,
+        context: &mut Context<'_>,
+    ) -> Begun {
+        self.service.begin(peer, request, context)
     }
 }
 

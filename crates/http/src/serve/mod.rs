@@ -4,11 +4,13 @@
 //! One [`Turn`] belongs to one event loop: its clock, its buffers, its handler and
 //! the connections it watches. [`connection::serve`] drives one connection in
 //! turns: whatever one read brought is answered in one write. What needs no waiting
-//! (a file) is answered within the turn; everything else becomes an exchange
-//! with a `tower` service, which may take the connection out of HTTP ([`Upgrade`]).
+//! (a file, or a `tower` service that has its answer at once) is answered within the
+//! turn; everything else becomes an exchange, in which a service may take the
+//! connection out of HTTP ([`Upgrade`]).
 //! Which loop gets which connection is decided in
 //! [`crate::models`]; the rules of the protocol are [`crate::h1`]'s.
 
+mod begun;
 mod connection;
 mod exchange;
 mod handler;
@@ -21,7 +23,9 @@ mod socket;
 mod switched;
 mod turn;
 mod upgrade;
+mod wire;
 
+pub use begun::Begun;
 pub use connection::serve;
 pub(crate) use handler::plain;
 pub use handler::{Answering, BoxBody, Files, Handler, Layered, Tower};

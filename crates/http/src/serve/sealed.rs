@@ -5,9 +5,9 @@
 //! nothing, as the socket itself does. Who waits is the connection's business; the
 //! handshake alone is driven here, in [`shake_hands`].
 
-use super::connection::Wire;
 use super::socket::Socket;
 use super::turn::Turn;
+use super::wire::Wire;
 use crate::files::FileRange;
 use crate::tls::{HTTP_2, RecordPlace};
 use rustls::ServerConnection;

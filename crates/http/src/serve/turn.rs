@@ -11,7 +11,7 @@ use super::sealed::Sealed;
 use super::socket::Socket;
 use crate::date::response_date;
 use crate::files::Moment;
-use crate::h1::{Limits, Waiting};
+use crate::h1::{Limits, Room, Waiting};
 use crate::models::{Counts, Phase};
 use crate::tls::Acceptor;
 use http::StatusCode;
@@ -98,6 +98,7 @@ pub struct Turn<H> {
     pub(super) settings: Settings,
     pub(super) input: RefCell<Box<[u8]>>,
     pub(super) output: RefCell<Vec<u8>>,
+    pub(super) room: RefCell<Room>,
     clock: RefCell<Clock>,
     watched: RefCell<Places>,
     phase: Cell<Phase>,
@@ -265,6 +266,7 @@ impl<H> Turn<H> {
             settings,
             input: RefCell::new(vec![0; read_bytes(&settings.limits)].into_boxed_slice()),
             output: RefCell::new(Vec::with_capacity(READ_BYTES)),
+            room: RefCell::default(),
             clock: RefCell::new(Clock::new()),
             watched: RefCell::default(),
             phase: Cell::new(Phase::default()),

@@ -4,7 +4,7 @@ use super::content::{Content, Source, Story};
 use super::head;
 use super::streams::Streams;
 use crate::files::{Answer, Body as FileBody, FileRange, Part};
-use crate::h1::{Connection, HeaderSlots, Reject, RequestHead};
+use crate::h1::{Connection, HeaderSlots, Reject, RequestHead, Room};
 use crate::serve::handler::{BoxBody, Handler};
 use crate::serve::incoming::Incoming;
 use crate::serve::record::Asked;
@@ -92,7 +92,7 @@ impl<H: Handler> Requests<H> {
         let screened = turn.handler.screen(self.peer, &head, now);
         match screened.or_else(|| turn.handler.file(&head, now)) {
             Some(answer) => Answered::File(answer),
-            None => match to_parts(&head) {
+            None => match to_parts(&head, &mut turn.room.borrow_mut()) {
                 Ok(parts) => Answered::Call(parts),
                 Err(reject) => Answered::Refused(reject),
             },
@@ -100,8 +100,8 @@ impl<H: Handler> Requests<H> {
     }
 }
 
-fn to_parts(head: &RequestHead<'_, '_>) -> Result<http::request::Parts, Reject> {
-    let mut parts = head.to_parts()?;
+fn to_parts(head: &RequestHead<'_, '_>, room: &mut Room) -> Result<http::request::Parts, Reject> {
+    let mut parts = head.to_parts(room)?;
     parts.version = Version::HTTP_2;
     Ok(parts)
 }

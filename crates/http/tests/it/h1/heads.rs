@@ -1,6 +1,6 @@
 //! What is decided from a head, and what services get of it.
 
-use httpd::h1::{Connection, HeaderSlots, Limits, RequestHead, Version};
+use httpd::h1::{Connection, HeaderSlots, Limits, RequestHead, Room, Version};
 
 /// Applies `look` to the head of a request with `lines`.
 fn head<T>(line: &str, lines: &str, look: impl FnOnce(&RequestHead<'_, '_>) -> T) -> T {
@@ -82,7 +82,9 @@ fn services_get_the_same_request() {
     head("PATCH /p?q HTTP/1.1", lines, |head| {
         assert_eq!(head.version(), Version::Http11);
         assert_eq!(head.values("x-TWO").collect::<Vec<_>>(), [b"1", b"2"]);
-        let parts = head.to_parts().expect("an accepted request");
+        let parts = head
+            .to_parts(&mut Room::default())
+            .expect("an accepted request");
         assert_eq!(parts.method, "PATCH");
         assert_eq!(parts.uri, "/p?q");
         assert_eq!(parts.version, http::Version::HTTP_11);

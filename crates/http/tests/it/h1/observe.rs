@@ -6,7 +6,7 @@
 use http::StatusCode;
 use httpd::date::response_date;
 use httpd::h1::{
-    BodyStep, Connection, Framing, HeaderSlots, Limits, Next, Reject, RequestHead, Version,
+    BodyStep, Connection, Framing, HeaderSlots, Limits, Next, Reject, RequestHead, Room, Version,
     trailer_fields,
 };
 
@@ -159,7 +159,7 @@ impl Observer {
 }
 
 fn seen_head(head: &RequestHead<'_, '_>) -> SeenHead {
-    head.to_parts()
+    head.to_parts(&mut Room::default())
         .expect("what is accepted fits the shared types");
     SeenHead {
         method: head.method().to_owned(),
