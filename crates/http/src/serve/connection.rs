@@ -302,7 +302,11 @@ impl<H: Handler> Driver<H> {
         if self.wire.held.is_empty() {
             self.wire.held = Vec::new();
         }
-        self.wire.send_now(&output)?;
+        match after {
+            // The end of the connection goes in the same segment.
+            After::Close { .. } => self.wire.send_last(&output)?,
+            _ => self.wire.send_now(&output)?,
+        }
         Ok(match after {
             After::Read if self.wire.has_unsent() => After::Send,
             after => after,
@@ -421,9 +425,11 @@ impl<H: Handler> Driver<H> {
         if let Some(sealed) = &mut self.wire.sealed {
             sealed.say_goodbye(&self.wire.watched.socket);
         }
+        // With it go the last bytes. A close alone would throw them away where
+        // something lies unread.
+        self.wire.watched.socket.shut_down_writing();
         if linger && self.turn.phase() != Phase::Ending {
             let watched = Rc::clone(&self.wire.watched);
-            watched.socket.shut_down_writing();
             // Nothing is lost with it any more.
             watched.is_idle.set(true);
             let linger = self.turn.settings.timeouts.linger;

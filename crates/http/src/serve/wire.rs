@@ -73,10 +73,19 @@ impl Wire {
     /// Sends what the socket takes of `output` at once; the rest is kept, before
     /// what is kept already.
     pub(super) fn send_now(&mut self, output: &[u8]) -> io::Result<()> {
+        self.send_or_keep(output, !self.unsent.is_empty())
+    }
+
+    /// The same for the last bytes, which the kernel need not send before it hears, at
+    /// once, that the connection or this side of it ends.
+    pub(super) fn send_last(&mut self, output: &[u8]) -> io::Result<()> {
+        self.send_or_keep(output, true)
+    }
+
+    fn send_or_keep(&mut self, output: &[u8], has_more: bool) -> io::Result<()> {
         if output.is_empty() {
             return Ok(());
         }
-        let has_more = !self.unsent.is_empty();
         let sent = match try_send(&self.watched.socket, &mut self.sealed, output, has_more) {
             Ok(sent) => sent,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
