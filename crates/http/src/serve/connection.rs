@@ -15,7 +15,8 @@ use super::upgrade::Talk;
 use super::wire::Wire;
 use crate::files::{Answer, Body, Moment, Part};
 use crate::h1::{
-    BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Next, Reject, RespondError, Waiting,
+    BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Next, Reject, RequestHead, RespondError,
+    Waiting,
 };
 use crate::models::Phase;
 use http::StatusCode;
@@ -30,7 +31,8 @@ use std::task::{Context, Poll};
 const OUTPUT_BYTES: usize = 256 * 1024;
 
 /// Turns of a connection before others have theirs, a full buffer counting as many:
-/// one whose requests are there before they are asked for must not hold the loop.
+/// one whose requests are there before they are asked for must not hold the loop. A
+/// request that a service answers counts as one, too.
 const TURNS_IN_A_ROW: u16 = 32;
 
 /// Received bytes that count as one more turn.
@@ -220,6 +222,8 @@ impl<H: Handler> Driver<H> {
             self.protocol.close_soon();
         }
         let mut at = 0;
+        // Services that were asked: each may take as long as a whole turn of files.
+        let mut asked = 0;
         let after = loop {
             let rest = &input[at..length];
             match self.protocol.next() {
@@ -253,34 +257,13 @@ impl<H: Handler> Driver<H> {
                                 self.tell_answer(Asked::of(&head), status, bytes, now);
                             }
                         }
-                        None => {
-                            let parts = head.to_parts(&mut turn.room.borrow_mut());
-                            let (protocol, watched) = (&mut self.protocol, &self.wire.watched);
-                            let begin = |parts| {
-                                exchange::begin(
-                                    &turn,
-                                    protocol,
-                                    watched,
-                                    parts,
-                                    &mut output,
-                                    context,
-                                )
-                            };
-                            match parts.map(begin) {
-                                Ok(Asking::Answered(status, bytes)) if turn.handler.records() => {
-                                    self.tell_answer(Asked::of(&head), status, bytes, now);
-                                }
-                                Ok(Asking::Answered(..)) => {}
-                                Ok(Asking::Open(mut open)) => {
-                                    let records = turn.handler.records();
-                                    open.kept = records.then(|| Asked::of(&head).keep(now));
-                                    break After::Exchange(open);
-                                }
-                                Err(reject) => self.reject(&mut output, &reject, &date, now),
-                            }
-                        }
+                        None => match self.ask(&head, &mut output, &date, now, context) {
+                            Some(open) => break After::Exchange(open),
+                            None => asked += 1,
+                        },
                     }
-                    if !self.wire.unsent.is_empty() || output.len() >= OUTPUT_BYTES {
+                    let is_much = output.len() >= OUTPUT_BYTES || asked == TURNS_IN_A_ROW;
+                    if is_much || !self.wire.unsent.is_empty() {
                         break After::Send;
                     }
                 }
@@ -297,6 +280,7 @@ impl<H: Handler> Driver<H> {
                 Next::Respond | Next::Upgraded => self.protocol.abort(),
             }
         };
+        self.turns_in_a_row += asked;
         self.wire.held.clear();
         self.wire.held.extend_from_slice(&input[at..length]);
         if self.wire.held.is_empty() {
@@ -311,6 +295,40 @@ impl<H: Handler> Driver<H> {
             After::Read if self.wire.has_unsent() => After::Send,
             after => after,
         })
+    }
+
+    /// Lets a service answer, as far as it does so at once; gives what is left to do.
+    fn ask(
+        &mut self,
+        head: &RequestHead<'_, '_>,
+        output: &mut Vec<u8>,
+        date: &[u8; 29],
+        now: Moment,
+        context: &mut Context<'_>,
+    ) -> Option<Box<Open>> {
+        let parts = head.to_parts(&mut self.turn.room.borrow_mut());
+        let parts = match parts {
+            Ok(parts) => parts,
+            Err(reject) => {
+                self.reject(output, &reject, date, now);
+                return None;
+            }
+        };
+        let turn = &*self.turn;
+        let records = turn.handler.records();
+        let (protocol, watched) = (&mut self.protocol, &self.wire.watched);
+        match exchange::begin(turn, protocol, watched, parts, output, context) {
+            Asking::Answered(status, bytes) => {
+                if records {
+                    self.tell_answer(Asked::of(head), status, bytes, now);
+                }
+                None
+            }
+            Asking::Open(mut open) => {
+                open.kept = records.then(|| Asked::of(head).keep(now));
+                Some(open)
+            }
+        }
     }
 
     /// Fills `input` with what was held and what came; returns how much that is.
@@ -450,3 +468,7 @@ impl<H: Handler> Driver<H> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -457,6 +457,54 @@ fn files_are_answered_before_the_router() {
     assert_eq!(client.receive().2, b"hello");
 }
 
+/// Services that answer at once, that wait, that stream and that read what the client
+/// has still to send, all asked for in one write.
+#[test]
+fn a_pipeline_of_services_is_answered_in_order() {
+    let server = Server::start(Settings::default(), || {
+        let stream = || async { Body::new(Pieces(["two ", "one "].into())) };
+        let later = || async {
+            tokio::task::yield_now().await;
+            "later"
+        };
+        let router = Router::new()
+            .route("/count", post(count))
+            .route("/hello", get(|| async { "hello" }))
+            .route("/later", get(later))
+            .route("/stream", get(stream));
+        Tower::new(router)
+    });
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let post = "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345";
+    let some = [
+        get("/hello"),
+        get("/hello"),
+        get("/later"),
+        post.to_owned(),
+        get("/hello"),
+        get("/none"),
+        get("/hello"),
+        post.to_owned(),
+        get("/stream"),
+        get("/hello"),
+    ];
+    let mut client = server.connect();
+    client.send(some.concat().repeat(20));
+    for _ in 0..20 {
+        for content in [
+            "hello", "hello", "later", "5 bytes", "hello", "", "hello", "5 bytes",
+        ] {
+            assert_eq!(client.receive().2, content.as_bytes());
+        }
+        let (_, fields) = client.receive_head();
+        assert_eq!(field(&fields, "transfer-encoding"), Some("chunked"));
+        let mut chunks = [0; "4\r\none \r\n4\r\ntwo \r\n0\r\n\r\n".len()];
+        client.0.read_exact(&mut chunks).unwrap();
+        assert!(chunks.ends_with(b"\r\n0\r\n\r\n"));
+        assert_eq!(client.receive().2, b"hello");
+    }
+}
+
 /// A client that is slow in any way holds its connection for a bounded time.
 #[test]
 fn slow_clients_are_let_go() {
