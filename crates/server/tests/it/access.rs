@@ -9,9 +9,7 @@ use sync::wire::Frame;
 
 #[tokio::test]
 async fn wrong_tokens() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let wrong = format!("dev_{}", "0".repeat(64));
     for path in [
         "/api/spaces",
@@ -68,9 +66,7 @@ async fn spaces_one_may_not_read_do_not_exist() {
 
 #[tokio::test]
 async fn roles() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let (reader, editor) = (
         site.device("s", "reader").await,
         site.device("s", "editor").await,
@@ -110,9 +106,7 @@ async fn roles() {
 
 #[tokio::test]
 async fn a_role_can_be_taken_away() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let editor = site.device("s", "editor").await;
     let admin = site.admin();
     let members = site.get(&admin, "/api/spaces/s/members").await.json();
@@ -131,9 +125,7 @@ async fn a_role_can_be_taken_away() {
 
 #[tokio::test]
 async fn invites_expire_and_join_tokens_only_join() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let admin = site.admin();
     let invite = site
         .post(&admin, "/api/invites", json!({"space": "s"}))
@@ -177,9 +169,7 @@ async fn invites_expire_and_join_tokens_only_join() {
 
 #[tokio::test]
 async fn the_admin_token_registers_a_device_for_every_space() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let registration = json!({"token": site.admin(), "name": "script"});
     let answer = site.post("", "/api/register", registration).await.json();
     let token = answer["token"].as_str().unwrap();
@@ -191,9 +181,7 @@ async fn the_admin_token_registers_a_device_for_every_space() {
 
 #[tokio::test]
 async fn a_link_signs_one_browser_in_once() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let wanted = json!({"space": "s", "role": "owner", "kind": "link"});
     let link = site
         .post(&site.admin(), "/api/invites", wanted)

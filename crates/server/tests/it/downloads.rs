@@ -9,9 +9,7 @@ use sync::wire::Frame;
 
 #[tokio::test]
 async fn whole_and_in_ranges() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "reader").await;
     let bytes = noise(1, 100_000);
     let version = site.put(&site.admin(), space, "a \"ü\"", &bytes).await;
@@ -60,9 +58,7 @@ async fn whole_and_in_ranges() {
 
 #[tokio::test]
 async fn many_at_once_in_the_order_asked_for() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "reader").await;
     let mut versions = Vec::new();
     for seed in 0..20 {
@@ -112,9 +108,7 @@ async fn many_at_once_in_the_order_asked_for() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_counted_and_the_rest_goes_through() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (data, site, space) = Site::fresh().await;
     let mut versions = Vec::new();
     for seed in 0..2 {
         let bytes = noise(seed, 50_000);
@@ -159,9 +153,7 @@ fn rot(file: &Path, bytes: &[u8]) {
 
 #[tokio::test]
 async fn bytes_that_rotted_are_not_sent() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (data, site, space) = Site::fresh().await;
     let contents = [noise(0, 5000), noise(1, 5000)];
     let mut versions = Vec::new();
     for (name, bytes) in ["a", "b"].into_iter().zip(&contents) {
@@ -191,9 +183,7 @@ async fn bytes_that_rotted_are_not_sent() {
 
 #[tokio::test]
 async fn the_map_of_a_file() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let bytes = noise(1, 1000);
     let version = site.put(&site.admin(), space, "a", &bytes).await;
     let path = format!("/api/file/download?space=s&version={version}&map=1");

@@ -1,18 +1,16 @@
 //! Trees, histories, metadata, restoring, conflicts and dry comparisons.
 
+use crate::frames::blob;
 use crate::site::{START, Site, file, new_file, request};
 use axum::body::Body;
 use base::Hash;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use state::{Base, Change, Outcome};
-use sync::wire::Frame;
 
 #[tokio::test]
 async fn metadata_is_changed_under_its_base() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let first = site.put(&token, space, "a", b"one").await;
     let path = "/api/metadata?space=s&path=a";
@@ -54,9 +52,7 @@ async fn metadata_is_changed_under_its_base() {
 
 #[tokio::test]
 async fn what_was_deleted_or_overwritten_comes_back() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let put = async |path: &str, bytes: &'static str| {
         let path = format!("/api/file/upload?space=s&parents=1&path={path}");
@@ -138,9 +134,7 @@ async fn what_was_deleted_or_overwritten_comes_back() {
 
 #[tokio::test]
 async fn trees_are_paged() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let admin = site.admin();
     for name in ["a", "b", "c", "d", "e"] {
         site.put(&admin, space, name, name.as_bytes()).await;
@@ -165,9 +159,7 @@ async fn trees_are_paged() {
 
 #[tokio::test]
 async fn conflicts_are_listed_and_closed() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let (ann, bob) = (
         site.device("s", "editor").await,
         site.device("s", "editor").await,
@@ -179,12 +171,8 @@ async fn conflicts_are_listed_and_closed() {
             metadata: file(bytes),
             conflict_of: None,
         };
-        let blob = Frame::Blob {
-            hash: Hash::of(bytes),
-            bytes: bytes.to_vec().into(),
-        };
         let commit = site.commit(space, vec![change]);
-        site.upload(token, space, &[blob, commit])
+        site.upload(token, space, &[blob(bytes), commit])
             .await
             .outcomes()
             .remove(0)
@@ -224,9 +212,7 @@ async fn conflicts_are_listed_and_closed() {
 
 #[tokio::test]
 async fn a_comparison_changes_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let same = site.put(&token, space, "same", b"same").await;
     let since = site.node.cursor().to_string();
@@ -276,9 +262,7 @@ async fn a_comparison_changes_nothing() {
 
 #[tokio::test]
 async fn sessions_start_once_and_count() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let start = async || {
         site.post(&token, "/api/sync/start", json!({"space": "s"}))

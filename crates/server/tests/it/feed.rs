@@ -52,9 +52,7 @@ async fn open(site: &Site, path: &str) -> Frames {
 
 #[tokio::test]
 async fn pages_of_json_from_any_cursor() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let admin = site.admin();
     for name in ["a", "b", "c"] {
         site.put(&admin, space, name, name.as_bytes()).await;
@@ -78,9 +76,7 @@ async fn pages_of_json_from_any_cursor() {
 
 #[tokio::test]
 async fn frames_end_or_follow() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let other = site.space("t").await;
     let admin = site.admin();
     site.put(&admin, space, "a", b"1").await;
@@ -107,9 +103,7 @@ async fn frames_end_or_follow() {
 
 #[tokio::test]
 async fn superseded_versions_can_be_left_out() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let admin = site.admin();
     site.put(&admin, space, "a", b"1").await;
     let mode = json!({"mode": "0600"});
@@ -134,9 +128,7 @@ async fn superseded_versions_can_be_left_out() {
 
 #[tokio::test]
 async fn events_for_browsers_resume() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let admin = site.admin();
     site.put(&admin, space, "a", b"1").await;
     let mut body = site
@@ -160,9 +152,7 @@ async fn events_for_browsers_resume() {
 
 #[tokio::test]
 async fn a_feed_ends_when_the_right_to_read_does() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "reader").await;
     let admin = site.admin();
     let path = "/api/changes?space=s&follow=1";
@@ -187,9 +177,7 @@ async fn a_feed_ends_when_the_right_to_read_does() {
 
 #[tokio::test]
 async fn answers_carry_cursors_that_can_be_waited_for() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let admin = site.admin();
     site.put(&admin, space, "a", b"1").await;
     let cursor = site

@@ -63,9 +63,7 @@ async fn folders_around_and_in_the_nodes_data_are_refused() {
 
 #[tokio::test]
 async fn a_folder_whose_marker_is_gone_is_not_begun_anew() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().canonicalize().unwrap().join("f");
     let known = server::node::Folder {

@@ -33,9 +33,7 @@ async fn send(site: &Site, address: &str, mut request: Request<Body>) -> Answer 
 
 #[tokio::test]
 async fn tokens_are_not_guessed_for_long() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let neighbour = site.device("s", "reader").await;
     // What a reverse proxy on this machine passes on has its address.
     let (here, there) = ("127.0.0.1", "192.0.2.2");

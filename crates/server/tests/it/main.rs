@@ -8,6 +8,7 @@ mod downloads;
 mod edits;
 mod feed;
 mod folders;
+mod frames;
 mod limits;
 mod middle;
 mod page;

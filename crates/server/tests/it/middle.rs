@@ -1,6 +1,7 @@
 //! Files of middle size: they come whole, in pieces, and their next versions as
 //! what changed in them.
 
+use crate::frames::{blob, chunks, encoded, needed, open, rebuilt, whole};
 use crate::site::{Site, file, new_file, noise};
 use axum::body::Bytes;
 use base::{Hash, SpaceId, VersionId, limits};
@@ -8,36 +9,13 @@ use http::StatusCode;
 use state::{Base, Change, Outcome};
 use store::blob::{BlockMap, Run};
 use sync::chunk::{Cut, cut_bytes, runs};
-use sync::wire::{Frame, Open, encode_whole};
-
-/// A file that comes whole, as a client sends it.
-fn whole(content: &[u8]) -> Vec<u8> {
-    let mut frames = Vec::new();
-    let read = |piece: &mut [u8], offset: u64| {
-        let offset = offset as usize;
-        piece.copy_from_slice(&content[offset..offset + piece.len()]);
-        Ok(())
-    };
-    encode_whole(&mut frames, content.len() as u64, read).unwrap();
-    frames
-}
-
-fn encoded(frame: &Frame) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    frame.encode(&mut bytes);
-    bytes
-}
+use sync::wire::{Frame, Open};
 
 /// Gives a new file; the result is its version.
 async fn put(site: &Site, token: &str, space: SpaceId, name: &str, content: &[u8]) -> VersionId {
     let commit = site.commit(space, vec![new_file(space, name, content)]);
     let body = [whole(content), encoded(&commit)].concat();
-    let answer = site.upload_bytes(token, space, body).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
-    match answer.outcomes().as_slice() {
-        [Outcome::Committed(id)] => *id,
-        other => panic!("{other:?}"),
-    }
+    site.upload_bytes(token, space, body).await.version()
 }
 
 async fn content(site: &Site, token: &str, version: VersionId) -> Vec<u8> {
@@ -55,9 +33,7 @@ fn staged(data: &std::path::Path) -> usize {
 
 #[tokio::test]
 async fn many_travel_whole_with_their_commit() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     // More than may wait for their places at once, small ones between them.
     let contents: Vec<Vec<u8>> = (0..70)
@@ -69,8 +45,7 @@ async fn many_travel_whole_with_their_commit() {
         if content.len() > 9 {
             body.extend(whole(content));
         } else {
-            let (hash, bytes) = (Hash::of(content), content.clone().into());
-            Frame::Blob { hash, bytes }.encode(&mut body);
+            blob(content).encode(&mut body);
         }
         puts.push(new_file(space, &number.to_string(), content));
     }
@@ -93,9 +68,7 @@ async fn many_travel_whole_with_their_commit() {
 
 #[tokio::test]
 async fn what_came_whole_without_a_commit_may_be_committed_later() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let content = noise(1, 4 << 20);
     let answer = site.upload_bytes(&token, space, whole(&content)).await;
@@ -127,20 +100,9 @@ async fn downloaded(
     (version, new): (VersionId, &[u8]),
 ) -> usize {
     let path = format!("/api/file/download?space=s&version={version}&base={base}");
-    let (mut rebuilt, mut sent) = (Vec::new(), 0);
-    for frame in site.get(token, &path).await.frames() {
-        match frame {
-            Frame::Copy { offset, length } => {
-                rebuilt.extend_from_slice(&old[offset as usize..(offset + length) as usize]);
-            }
-            Frame::Insert(bytes) => {
-                sent += bytes.len();
-                rebuilt.extend_from_slice(&bytes);
-            }
-            Frame::End => assert!(rebuilt == new),
-            other => panic!("{other:?}"),
-        }
-    }
+    let frames = site.get(token, &path).await.frames();
+    let (found, sent) = rebuilt(old, &frames);
+    assert!(found == new);
     sent
 }
 
@@ -154,32 +116,9 @@ async fn put_delta(
     new: &[u8],
 ) -> (VersionId, u64) {
     let cut = cut_bytes(new).unwrap();
-    let open = Frame::Open(Open {
-        file: cut.hash,
-        size: cut.size(),
-        base: Some(old.hash),
-        runs: runs(&old.map, &cut.map),
-        continued: 0,
-    });
-    let answer = site.upload(token, space, &[open]).await.frames();
-    let [Frame::Need { ranges, .. }] = answer.as_slice() else {
-        panic!("{answer:?}");
-    };
-    let mut frames = Vec::new();
-    for (number, chunk) in cut.map.chunks().iter().enumerate() {
-        let offset = cut.map.start(number);
-        if ranges
-            .iter()
-            .any(|(from, to)| (*from..*to).contains(&offset))
-        {
-            let bytes = &new[offset as usize..][..chunk.len as usize];
-            frames.push(Frame::Chunk {
-                file: cut.hash,
-                offset,
-                bytes: Bytes::copy_from_slice(bytes),
-            });
-        }
-    }
+    let opening = open(&cut, Some(old.hash), runs(&old.map, &cut.map));
+    let ranges = needed(&site.upload(token, space, &[opening]).await);
+    let mut frames = chunks(&cut, new, &ranges);
     frames.push(Frame::Finish(vec![cut.hash]));
     let change = Change::Put {
         base: Base::Version(base),
@@ -187,18 +126,13 @@ async fn put_delta(
         conflict_of: None,
     };
     frames.push(site.commit(space, vec![change]));
-    let outcomes = site.upload(token, space, &frames).await.outcomes();
-    let [Outcome::Committed(version)] = outcomes[..] else {
-        panic!("{outcomes:?}");
-    };
+    let version = site.upload(token, space, &frames).await.version();
     (version, ranges.iter().map(|(start, end)| end - start).sum())
 }
 
 #[tokio::test]
 async fn an_edit_travels_as_what_changed_both_ways() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let old = noise(3, 3_000_000);
     let first = put(&site, &token, space, "f", &old).await;
@@ -221,9 +155,7 @@ async fn an_edit_travels_as_what_changed_both_ways() {
 
 #[tokio::test]
 async fn a_damaged_one_serves_nobody_as_a_base() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let old = noise(3, 500_000);
     let version = put(&site, &token, space, "f", &old).await;
@@ -243,9 +175,7 @@ async fn a_damaged_one_serves_nobody_as_a_base() {
 
 #[tokio::test]
 async fn what_is_not_as_announced_is_refused_and_leaves_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let content = noise(1, 2_000_000);
     let (hash, size) = (Hash::of(&content), content.len() as u64);
@@ -317,9 +247,7 @@ async fn a_hash_is_no_key() {
 
 #[tokio::test]
 async fn a_file_beyond_the_largest_is_too_long() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let open = Frame::Open(Open {
         file: Hash::of(b"x"),
@@ -335,9 +263,7 @@ async fn a_file_beyond_the_largest_is_too_long() {
 
 #[tokio::test]
 async fn what_folders_keep_for_themselves_cannot_be_committed() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let version = site.put(&token, space, "f", b"content").await;
     let put = new_file(space, ".atoll", b"content");

@@ -1,5 +1,6 @@
 //! Every refusal is a problem answer that names what is wrong.
 
+use crate::frames::blob;
 use crate::site::{Site, file, new_file, noise, request};
 use axum::body::Body;
 use axum::body::Bytes;
@@ -10,9 +11,7 @@ use sync::wire::{Frame, Open};
 
 #[tokio::test]
 async fn addresses_methods_queries_and_bodies() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let admin = site.admin();
     site.get(&admin, "/api/nothing")
         .await
@@ -60,9 +59,7 @@ async fn addresses_methods_queries_and_bodies() {
 
 #[tokio::test]
 async fn paths_that_no_item_can_have() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let admin = site.admin();
     let long = "x".repeat(limits::NAME_BYTES + 1);
     let deep = "x/".repeat(limits::PATH_BYTES);
@@ -100,9 +97,7 @@ async fn paths_that_no_item_can_have() {
 
 #[tokio::test]
 async fn cursors_of_elsewhere_are_gone() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let admin = site.admin();
     let log = site.node.log_id();
     let beyond = site.node.committed() + 1;
@@ -133,9 +128,7 @@ async fn cursors_of_elsewhere_are_gone() {
 
 #[tokio::test]
 async fn streams_that_are_no_frames() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let admin = site.admin();
     let check = async |body: &[u8]| {
         site.upload_bytes(&admin, space, body.to_vec())
@@ -186,9 +179,7 @@ async fn streams_that_are_no_frames() {
 
 #[tokio::test]
 async fn a_stream_beyond_the_limit_is_refused() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let body = vec![0; (160 << 20) + 1];
     let answer = site.upload_bytes(&site.admin(), space, body).await;
     answer.assert_problem(413, "too-long");
@@ -218,12 +209,9 @@ async fn commits_that_cannot_be() {
     answer.assert_problem(409, "upload-again");
     assert_eq!(answer.json()["hash"], Hash::of(&content).to_string());
 
-    let blob = Frame::Blob {
-        hash: Hash::of(&content),
-        bytes: content.clone().into(),
-    };
+    let sent = blob(&content);
     let foreign = site.commit(other, vec![new_file(other, "a", &content)]);
-    let answer = site.upload(&token, space, &[blob.clone(), foreign]).await;
+    let answer = site.upload(&token, space, &[sent.clone(), foreign]).await;
     answer.assert_problem(400, "malformed");
 
     let mut lie = file(&content);
@@ -240,7 +228,7 @@ async fn commits_that_cannot_be() {
         conflict_of: None,
     };
     let lie = site.commit(space, vec![lie]);
-    site.upload(&token, space, &[blob.clone(), lie])
+    site.upload(&token, space, &[sent.clone(), lie])
         .await
         .assert_problem(400, "malformed");
 
@@ -272,25 +260,23 @@ async fn commits_that_cannot_be() {
         .into(),
     };
     let first = site
-        .upload(&token, space, &[blob.clone(), number("a")])
+        .upload(&token, space, &[sent.clone(), number("a")])
         .await;
     let again = site
-        .upload(&token, space, &[blob.clone(), number("a")])
+        .upload(&token, space, &[sent.clone(), number("a")])
         .await;
     assert_eq!(
         first.outcomes(),
         again.outcomes(),
         "a repeated commit is answered, not repeated"
     );
-    let reused = site.upload(&token, space, &[blob, number("b")]).await;
+    let reused = site.upload(&token, space, &[sent, number("b")]).await;
     reused.assert_problem(422, "sequence-reused");
 }
 
 #[tokio::test]
 async fn what_a_query_says_wrongly_is_refused() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    site.space("s").await;
+    let (_data, site, _) = Site::fresh().await;
     let admin = site.admin();
     let put = async |query: &str| {
         let path = format!("/api/file/upload?space=s&{query}");

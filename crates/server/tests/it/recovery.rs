@@ -1,5 +1,6 @@
 //! What a node is after it was stopped, and after parts of it were lost.
 
+use crate::frames::blob;
 use crate::site::Site;
 use base::{Hash, SeededRandom};
 use http::StatusCode;
@@ -79,12 +80,8 @@ async fn a_repeated_commit_is_known_after_a_restart() {
         let site = Site::open(data.path());
         let space = site.space("s").await;
         let token = site.device("s", "editor").await;
-        let blob = sync::wire::Frame::Blob {
-            hash: Hash::of(b"1"),
-            bytes: b"1".to_vec().into(),
-        };
         let commit = site.commit(space, vec![crate::site::new_file(space, "a", b"1")]);
-        let frames = [blob, commit];
+        let frames = [blob(b"1"), commit];
         let outcomes = site.upload(&token, space, &frames).await.outcomes();
         (space, token, frames, outcomes)
     };

@@ -1,5 +1,6 @@
 //! Going back: names that were used again, and whole directories.
 
+use crate::frames::blob;
 use crate::site::{Answer, START, Site, request};
 use axum::body::Body;
 use http::{Method, StatusCode};
@@ -178,21 +179,15 @@ async fn a_directory_comes_back_with_all_that_was_in_it() {
 
 #[tokio::test]
 async fn more_than_one_commit_holds_comes_back() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let admin = site.admin();
     let (names, bytes): (Vec<String>, _) = ((0..1200).map(|n| format!("f{n}")).collect(), b"x");
-    let blob = sync::wire::Frame::Blob {
-        hash: base::Hash::of(bytes),
-        bytes: bytes.to_vec().into(),
-    };
     let changes = names
         .iter()
         .map(|name| crate::site::new_file(space, name, bytes))
         .collect();
     let made = site
-        .upload(&admin, space, &[blob, site.commit(space, changes)])
+        .upload(&admin, space, &[blob(bytes), site.commit(space, changes)])
         .await
         .outcomes();
     site.clock.set(START + 1000);

@@ -1,9 +1,13 @@
 //! A node in a temporary directory and the requests that tests make of it.
 
+use crate::frames::blob;
 use axum::Router;
 use axum::body::Body;
 use axum::body::Bytes;
-use base::{Clock, DeviceId, Hash, ItemId, ManualClock, Name, SeededRandom, SpaceId, SystemRandom};
+use base::{
+    Clock, DeviceId, Hash, ItemId, ManualClock, Name, SeededRandom, SpaceId, SystemRandom,
+    VersionId,
+};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use meta::{Metadata, Mode, Timestamp};
@@ -16,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sync::wire::{Decoder, Frame, MEDIA_TYPE};
+use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
@@ -43,6 +48,14 @@ impl Site {
     /// A node on `data`.
     pub fn open(data: &Path) -> Self {
         Self::open_with(data, SnapshotPolicy::default())
+    }
+
+    /// A node in a new directory, which goes when it is dropped, and its space `s`.
+    pub async fn fresh() -> (TempDir, Self, SpaceId) {
+        let data = tempfile::tempdir().unwrap();
+        let site = Self::open(data.path());
+        let space = site.space("s").await;
+        (data, site, space)
     }
 
     pub fn open_with(data: &Path, snapshots: SnapshotPolicy) -> Self {
@@ -170,25 +183,10 @@ impl Site {
     }
 
     /// Puts one small file at the root; the result is its version.
-    pub async fn put(
-        &self,
-        token: &str,
-        space: SpaceId,
-        name: &str,
-        bytes: &[u8],
-    ) -> base::VersionId {
-        let hash = Hash::of(bytes);
-        let blob = Frame::Blob {
-            hash,
-            bytes: bytes.to_vec().into(),
-        };
+    pub async fn put(&self, token: &str, space: SpaceId, name: &str, bytes: &[u8]) -> VersionId {
         let commit = self.commit(space, vec![new_file(space, name, bytes)]);
-        let answer = self.upload(token, space, &[blob, commit]).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
-        match answer.outcomes().as_slice() {
-            [Outcome::Committed(id)] => *id,
-            other => panic!("{other:?}"),
-        }
+        let frames = [blob(bytes), commit];
+        self.upload(token, space, &frames).await.version()
     }
 }
 
@@ -230,6 +228,15 @@ impl Answer {
             .collect();
         assert_eq!(commits.len(), 1, "{frames:?}");
         state::decode_outcomes(commits[0]).unwrap()
+    }
+
+    /// The version that the only change of the only commit made.
+    pub fn version(&self) -> VersionId {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text());
+        match self.outcomes().as_slice() {
+            [Outcome::Committed(id)] => *id,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Checks that this is a problem answer of that status and name.

@@ -1,56 +1,15 @@
 //! Content on its way in: small files, large ones in chunks, resumed, deduced
 //! from a base, and proven where the node has them already.
 
-use crate::site::{Answer, Site, file, new_file, noise, request};
+use crate::frames::{blob, chunks, needed, open, open_whole, rebuilt};
+use crate::site::{Site, file, new_file, noise, request};
 use axum::body::Body;
-use base::{Hash, SpaceId, limits};
+use base::{Hash, SpaceId, VersionId, limits};
 use http::{Method, StatusCode};
 use state::{Base, Change, Outcome};
 use store::blob::{ChunkRef, Run};
 use sync::chunk::{Cut, cut_bytes};
 use sync::wire::{Frame, Open};
-
-fn open(cut: &Cut, base: Option<Hash>, runs: Vec<Run>) -> Frame {
-    Frame::Open(Open {
-        file: cut.hash,
-        size: cut.size(),
-        base,
-        runs,
-        continued: 0,
-    })
-}
-
-fn open_whole(cut: &Cut) -> Frame {
-    open(cut, None, vec![Run::Insert(cut.map.chunks().to_vec())])
-}
-
-/// The chunks of `bytes` that lie in `ranges`.
-fn chunks(cut: &Cut, bytes: &[u8], ranges: &[(u64, u64)]) -> Vec<Frame> {
-    let wanted = |start: u64| {
-        ranges
-            .iter()
-            .any(|(from, to)| (*from..*to).contains(&start))
-    };
-    (0..cut.map.chunks().len())
-        .filter(|number| wanted(cut.map.start(*number)))
-        .map(|number| {
-            let offset = cut.map.start(number);
-            let end = offset as usize + cut.map.chunks()[number].len as usize;
-            Frame::Chunk {
-                file: cut.hash,
-                offset,
-                bytes: bytes[offset as usize..end].to_vec().into(),
-            }
-        })
-        .collect()
-}
-
-fn needed(answer: &Answer) -> Vec<(u64, u64)> {
-    match answer.frames().as_slice() {
-        [Frame::Need { ranges, .. }] => ranges.clone(),
-        other => panic!("{other:?} {}", answer.text()),
-    }
-}
 
 async fn download(site: &Site, token: &str, space: SpaceId, path: &str) -> Vec<u8> {
     let answer = site
@@ -65,18 +24,10 @@ async fn download(site: &Site, token: &str, space: SpaceId, path: &str) -> Vec<u
 
 #[tokio::test]
 async fn small_files_travel_with_their_commit() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let contents: Vec<Vec<u8>> = (0..300).map(|seed| noise(seed, 10_000)).collect();
-    let mut frames: Vec<Frame> = contents
-        .iter()
-        .map(|bytes| Frame::Blob {
-            hash: Hash::of(bytes),
-            bytes: bytes.clone().into(),
-        })
-        .collect();
+    let mut frames: Vec<Frame> = contents.iter().map(|bytes| blob(bytes)).collect();
     let puts = contents.iter().enumerate();
     let puts = puts
         .map(|(number, bytes)| new_file(space, &number.to_string(), bytes))
@@ -97,9 +48,7 @@ async fn small_files_travel_with_their_commit() {
 
 #[tokio::test]
 async fn the_empty_file() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     site.put(&token, space, "empty", b"").await;
     assert_eq!(download(&site, &token, space, "empty").await, b"");
@@ -155,21 +104,10 @@ async fn a_large_file_resumes_after_a_restart() {
 
 #[tokio::test]
 async fn a_new_version_costs_only_its_new_chunks() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let old = noise(3, 2_000_000);
-    let old_cut = cut_bytes(&old).unwrap();
-    let mut frames = vec![open_whole(&old_cut)];
-    frames.extend(chunks(&old_cut, &old, &[(0, old_cut.size())]));
-    frames.push(Frame::Finish(vec![old_cut.hash]));
-    frames.push(site.commit(space, vec![new_file(space, "f", &old)]));
-    let Outcome::Committed(version) =
-        site.upload(&token, space, &frames).await.outcomes()[0].clone()
-    else {
-        panic!("not committed");
-    };
+    let (old_cut, version) = put_large(&site, &token, space, "f", &old).await;
     let new = [b"!".as_slice(), &old].concat();
     let cut = cut_bytes(&new).unwrap();
     let runs = sync::chunk::runs(&old_cut.map, &cut.map);
@@ -188,37 +126,18 @@ async fn a_new_version_costs_only_its_new_chunks() {
         conflict_of: None,
     };
     frames.push(site.commit(space, vec![change]));
-    let outcomes = site.upload(&token, space, &frames).await.outcomes();
-    let [Outcome::Committed(second)] = outcomes[..] else {
-        panic!("{outcomes:?}")
-    };
+    let second = site.upload(&token, space, &frames).await.version();
     assert_eq!(download(&site, &token, space, "f").await, new);
 
     let path = format!("/api/file/download?space=s&version={second}&base={version}");
     let frames = site.get(&token, &path).await.frames();
-    let (mut rebuilt, mut sent) = (Vec::new(), 0);
-    for frame in &frames {
-        match frame {
-            Frame::Copy { offset, length } => {
-                rebuilt.extend_from_slice(&old[*offset as usize..(*offset + *length) as usize]);
-            }
-            Frame::Insert(bytes) => {
-                sent += bytes.len();
-                rebuilt.extend_from_slice(bytes);
-            }
-            Frame::End => {}
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(frames.last(), Some(&Frame::End));
-    assert!(rebuilt == new && sent < 600_000, "sent {sent}");
+    let (found, sent) = rebuilt(&old, &frames);
+    assert!(found == new && sent < 600_000, "sent {sent}");
 }
 
 #[tokio::test]
 async fn the_runs_of_one_file_are_bounded() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let cut = cut_bytes(&noise(5, 500_000)).unwrap();
     let opening = |continued| {
@@ -247,9 +166,7 @@ async fn the_runs_of_one_file_are_bounded() {
 
 #[tokio::test]
 async fn what_one_request_asks_for_is_bounded() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let check = async |frames: &[Frame], expected: &str| {
         let answer = site.upload(&token, space, frames).await;
@@ -257,35 +174,25 @@ async fn what_one_request_asks_for_is_bounded() {
         assert!(answer.text().contains(expected), "{}", answer.text());
     };
     check(&[Frame::Finish(vec![])], "names no file").await;
-    let cut = put_large(&site, &token, space, &noise(5, 200_000)).await;
+    let (cut, _) = put_large(&site, &token, space, "f", &noise(5, 200_000)).await;
     let many = vec![Frame::Finish(vec![cut.hash]); 16_385];
     check(&many, "more than 16384 things").await;
     let many = vec![Frame::Finish(vec![cut.hash; 32_769]); 2];
     check(&many, "more than 65536 files to finish").await;
 
     let blobs = (0..65_537_u32).map(|number| number.to_le_bytes());
-    let blobs = blobs.map(|bytes| Frame::Blob {
-        hash: Hash::of(&bytes),
-        bytes: bytes.to_vec().into(),
-    });
-    let many: Vec<Frame> = blobs.collect();
+    let many: Vec<Frame> = blobs.map(|bytes| blob(&bytes)).collect();
     check(&many, "more than 65536 files").await;
 }
 
 #[tokio::test]
 async fn many_commits_of_one_request_are_answered_in_order() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let commit = |number: u32| {
         let bytes = number.to_le_bytes();
-        let blob = Frame::Blob {
-            hash: Hash::of(&bytes),
-            bytes: bytes.to_vec().into(),
-        };
         let new = new_file(space, &number.to_string(), &bytes);
-        [blob, site.commit(space, vec![new])]
+        [blob(&bytes), site.commit(space, vec![new])]
     };
     let frames: Vec<Frame> = (0..30).flat_map(commit).collect();
     let expected: Vec<u64> = frames.iter().filter_map(sequence_of).collect();
@@ -303,9 +210,7 @@ fn sequence_of(frame: &Frame) -> Option<u64> {
 
 #[tokio::test]
 async fn only_the_last_chunk_may_be_short() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let bytes = noise(6, 300_000);
     let opening = |chunk_bytes: usize| {
@@ -339,7 +244,7 @@ async fn a_base_of_another_space_is_no_base() {
     let (space, other) = (site.space("s").await, site.space("t").await);
     let token = site.device("s", "editor").await;
     let secret = noise(4, 500_000);
-    let secret_cut = put_large(&site, &site.admin(), other, &secret).await;
+    let (secret_cut, _) = put_large(&site, &site.admin(), other, "f", &secret).await;
     let cut = cut_bytes(&noise(5, 500_000)).unwrap();
     let runs = vec![Run::Copy {
         first_chunk: 0,
@@ -358,7 +263,7 @@ async fn a_hash_is_no_key() {
     let (space, other) = (site.space("s").await, site.space("t").await);
     let token = site.device("s", "editor").await;
     let secret = noise(4, 500_000);
-    let cut = put_large(&site, &site.admin(), other, &secret).await;
+    let (cut, _) = put_large(&site, &site.admin(), other, "f", &secret).await;
 
     // Knowing the hash is not having the bytes, and the answer does not tell.
     let claim = site.commit(space, vec![new_file(space, "stolen", &secret)]);
@@ -405,9 +310,7 @@ async fn a_hash_is_no_key() {
 
 #[tokio::test]
 async fn whole_files_without_frames() {
-    let data = tempfile::tempdir().unwrap();
-    let site = Site::open(data.path());
-    let space = site.space("s").await;
+    let (_data, site, space) = Site::fresh().await;
     let token = site.device("s", "editor").await;
     let put = async |query: &str, bytes: &[u8]| {
         let path = format!("/api/file/upload?space=s&{query}");
@@ -448,13 +351,18 @@ async fn whole_files_without_frames() {
     put("path=a", &small).await.assert_problem(409, "refused");
 }
 
-async fn put_large(site: &Site, token: &str, space: SpaceId, bytes: &[u8]) -> Cut {
+/// Gives a new file in chunks.
+async fn put_large(
+    site: &Site,
+    token: &str,
+    space: SpaceId,
+    name: &str,
+    bytes: &[u8],
+) -> (Cut, VersionId) {
     let cut = cut_bytes(bytes).unwrap();
     let mut frames = vec![open_whole(&cut)];
     frames.extend(chunks(&cut, bytes, &[(0, cut.size())]));
     frames.push(Frame::Finish(vec![cut.hash]));
-    frames.push(site.commit(space, vec![new_file(space, "large", bytes)]));
-    let answer = site.upload(token, space, &frames).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
-    cut
+    frames.push(site.commit(space, vec![new_file(space, name, bytes)]));
+    (cut, site.upload(token, space, &frames).await.version())
 }
