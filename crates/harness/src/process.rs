@@ -238,7 +238,8 @@ fn tail(log: &Path) -> String {
     format!("the end of {}:\n{}", log.display(), end.join("\n"))
 }
 
-fn line(command: &Command) -> String {
+/// A command as one would type it, without quotes.
+pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words
         .map(|word| word.to_string_lossy())

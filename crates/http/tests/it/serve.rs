@@ -3,8 +3,8 @@
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
+use futures_util::stream;
 use http::{Request, StatusCode};
-use http_body::Frame;
 use http_body_util::BodyExt;
 use httpd::files::{Answer, Links, Moment, Options, Root, Site};
 use httpd::h1::{Limits, RequestHead};
@@ -15,9 +15,7 @@ use httpd::serve::{
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -215,32 +213,16 @@ fn what_is_refused_is_answered_and_ends_the_connection() {
     }
 }
 
-/// A body without a length, last piece first.
-struct Pieces(Vec<&'static str>);
-
-impl http_body::Body for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self
-            .0
-            .pop()
-            .map(|piece| Ok(Frame::data(Bytes::from(piece))));
-        Poll::Ready(piece)
-    }
-}
-
 async fn count(content: Bytes) -> String {
     format!("{} bytes", content.len())
 }
 
 fn router() -> Server {
     Server::start(Settings::default(), || {
-        let stream = || async { Body::new(Pieces(["three", "two ", "one "].into())) };
+        let stream = || async {
+            let pieces = ["one ", "two ", "three"].map(Ok::<_, Infallible>);
+            Body::from_stream(stream::iter(pieces))
+        };
         let router = Router::new()
             .route("/count", post(count))
             .route("/hello", get(|| async { "hello" }))
@@ -528,22 +510,10 @@ fn slow_clients_are_let_go() {
     assert_eq!(slow.rest(), b"");
 }
 
-/// A body that never ends, and tells when it is let go.
-struct Endless(std::sync::mpsc::Sender<()>);
+/// Tells when it is let go.
+struct Held(std::sync::mpsc::Sender<()>);
 
-impl http_body::Body for Endless {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 4096])))))
-    }
-}
-
-impl Drop for Endless {
+impl Drop for Held {
     fn drop(&mut self) {
         // The test may have failed meanwhile.
         let _ = self.0.send(());
@@ -563,8 +533,11 @@ fn a_client_that_does_not_read_is_let_go() {
     let (sender, dropped) = std::sync::mpsc::channel();
     let server = Server::start(settings, move || {
         let endless = move || {
-            let body = Body::new(Endless(sender.clone()));
-            std::future::ready(body)
+            let pieces = stream::unfold(Held(sender.clone()), |held| async {
+                let piece = Bytes::from_static(&[b'x'; 4096]);
+                Some((Ok::<_, Infallible>(piece), held))
+            });
+            std::future::ready(Body::from_stream(pieces))
         };
         Tower::new(Router::new().route("/endless", get(endless)))
     });

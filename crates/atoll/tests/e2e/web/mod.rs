@@ -13,7 +13,7 @@ mod tls;
 use crate::{LIMIT, await_that, binary};
 use harness::process::{Process, Signal, signal};
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -217,51 +217,6 @@ fn expect(answer: &str, status: &str, parts: &[&str]) {
     );
     for part in parts {
         assert!(answer.contains(part), "{part:?} is not in {answer}");
-    }
-}
-
-/// A client that keeps its connection as long as it may, and repeats nothing.
-struct Client {
-    address: SocketAddr,
-    connection: Option<BufReader<TcpStream>>,
-}
-
-impl Client {
-    fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            connection: None,
-        }
-    }
-
-    /// The content of `target`, which is a file.
-    fn get(&mut self, target: &str) -> io::Result<Vec<u8>> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let stream = TcpStream::connect(self.address)?;
-                stream.set_read_timeout(Some(LIMIT))?;
-                BufReader::new(stream)
-            }
-        };
-        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
-        connection.get_mut().write_all(request.as_bytes())?;
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if connection.read_line(&mut head)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        let head = head.to_ascii_lowercase();
-        assert!(head.starts_with("http/1.1 200"), "{head}");
-        let (_, length) = head.split_once("content-length: ").unwrap();
-        let length = length.split("\r\n").next().unwrap().parse().unwrap();
-        let mut content = vec![0; length];
-        connection.read_exact(&mut content)?;
-        if !head.contains("connection: close") {
-            self.connection = Some(connection);
-        }
-        Ok(content)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Signals, programs that take over, and workers that die: nothing of it costs a
 //! request.
 
-use super::{Client, Place, Web, connect, expect};
+use super::{Place, Web, connect, expect};
 use crate::{LIMIT, await_that, binary};
+use harness::load::{self, Answered};
 use harness::process::{Signal, signal};
 use std::fs;
 use std::io::{Read, Write};
@@ -10,41 +11,22 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// So many answers show that the server goes on.
+const SOME: u64 = 200;
 
 const MODELS: [&str; 4] = ["sequential", "threads", "events", "processes"];
 
 /// Clients that ask all the time while `during` runs, and go on for a while after it.
 /// No request may fail; how many there were.
-fn under_load(web: &mut Web, during: impl FnOnce(&mut Web, &AtomicU64)) -> u64 {
-    const CLIENTS: usize = 3;
-    let is_over = AtomicBool::new(false);
-    let answered = AtomicU64::new(0);
-    let address = web.address();
-    std::thread::scope(|scope| {
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
-                let mut client = Client::new(address);
-                while !is_over.load(Ordering::Relaxed) {
-                    assert_eq!(client.get("/a.txt").unwrap(), b"hello\n");
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        await_more(&answered);
-        during(web, &answered);
-        await_more(&answered);
-        is_over.store(true, Ordering::Relaxed);
+fn under_load(web: &mut Web, during: impl FnOnce(&mut Web, &Answered)) -> u64 {
+    let load = load::under_load(3, web.address(), "/a.txt", |answered| {
+        answered.wait_for(SOME);
+        during(web, answered);
+        answered.wait_for(SOME);
     });
-    answered.into_inner()
-}
-
-/// Waits for some more answers.
-fn await_more(answered: &AtomicU64) {
-    let before = answered.load(Ordering::Relaxed);
-    await_that("answers", || {
-        answered.load(Ordering::Relaxed) > before + 200
-    });
+    assert_eq!(load.contents, [b"hello\n".to_vec()].into());
+    load.answers
 }
 
 #[test]
@@ -135,7 +117,7 @@ fn a_log_that_moves_loses_and_splits_no_record() {
                 fs::rename(&log, place.at(&format!("access.log.{number}"))).unwrap();
                 web.signal(Signal::USR1);
                 await_that("the new file", || !place.read("access.log").is_empty());
-                await_more(answered);
+                answered.wait_for(SOME);
             }
         });
         web.stop();
@@ -162,7 +144,7 @@ fn another_program_takes_over_without_a_failed_request() {
         let first = web.pid;
         under_load(&mut web, |web, answered| {
             web.upgrade();
-            await_more(answered);
+            answered.wait_for(SOME);
         });
         assert_ne!(web.pid, first);
         assert_eq!(web.addresses().len(), 2);

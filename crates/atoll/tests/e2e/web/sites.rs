@@ -1,6 +1,7 @@
 //! What a server answers that flags or a file describe.
 
 use super::{Place, Web, expect};
+use harness::load::Client;
 
 #[test]
 fn flags_say_the_simple_case() {
@@ -124,7 +125,7 @@ fn every_model_serves_at_every_address() {
             assert_eq!(addresses.len(), 2, "{addresses:?}");
             for address in addresses {
                 for _ in 0..4 {
-                    let content = super::Client::new(address).get("/a.txt").unwrap();
+                    let content = Client::new(address).get("/a.txt").unwrap();
                     assert_eq!(content, b"hello\n", "{model} {balance}");
                 }
             }

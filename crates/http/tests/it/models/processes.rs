@@ -3,18 +3,18 @@
 //! The server is this test binary, which starts itself with the one test
 //! [`as_server`]; that becomes a master, and starts itself again for its workers.
 
-use super::{PATIENCE, rest};
+use super::PATIENCE;
 use axum::Router;
 use axum::routing::get;
+use harness::load::{self, Answered, Client};
+use harness::process::{Signal, signal};
 use httpd::models::processes::{Policy, Program, Recycle, Role, role};
 use httpd::models::{Drain, Strategy, listeners};
 use httpd::serve::{Settings, Tower, Turn};
-use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -184,7 +184,7 @@ impl Server {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(self.master.id(), signal);
+        harness::process::signal(self.master.id(), signal).unwrap();
     }
 }
 
@@ -196,98 +196,20 @@ impl Drop for Server {
     }
 }
 
-fn kill(pid: u32, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
+/// The process that answers.
+fn ask(client: &mut Client) -> io::Result<u32> {
+    client.get("/").map(|content| pid(&content))
 }
 
-/// A client that keeps its connection as long as it may, and repeats nothing.
-struct Client {
-    address: SocketAddr,
-    connection: Option<BufReader<TcpStream>>,
-}
-
-impl Client {
-    fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            connection: None,
-        }
-    }
-
-    /// The process that answers.
-    fn ask(&mut self) -> io::Result<u32> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let stream = TcpStream::connect(self.address)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                BufReader::new(stream)
-            }
-        };
-        connection
-            .get_mut()
-            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if connection.read_line(&mut head)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        let head = head.to_ascii_lowercase();
-        assert!(head.starts_with("http/1.1 200"), "{head}");
-        let (_, length) = head.split_once("content-length: ").unwrap();
-        let mut content = vec![0; length.split("\r\n").next().unwrap().parse().unwrap()];
-        connection.read_exact(&mut content)?;
-        if !head.contains("connection: close") {
-            self.connection = Some(connection);
-        }
-        Ok(String::from_utf8(content).unwrap().parse().unwrap())
-    }
+fn pid(content: &[u8]) -> u32 {
+    std::str::from_utf8(content).unwrap().parse().unwrap()
 }
 
 /// Clients that ask all the time while `during` runs; which processes answered.
 /// No request may fail.
-fn under_load(server: &Server, during: impl FnOnce(&AtomicU64)) -> BTreeSet<u32> {
-    const CLIENTS: usize = 4;
-    let is_over = AtomicBool::new(false);
-    let answered = AtomicU64::new(0);
-    let address = server.address;
-    std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut client = Client::new(address);
-                    let mut pids = BTreeSet::new();
-                    while !is_over.load(Ordering::Relaxed) {
-                        let pid = client.ask().map_err(|error| {
-                            let answered = answered.load(Ordering::Relaxed);
-                            format!("a request failed after {answered}: {error}")
-                        });
-                        pids.insert(pid?);
-                        answered.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Ok::<_, String>(pids)
-                })
-            })
-            .collect();
-        {
-            // Also if it panics: the clients would go on for ever.
-            let _over = Over(&is_over);
-            during(&answered);
-        }
-        let pids = clients.into_iter().map(|client| client.join().unwrap());
-        pids.flat_map(|pids| pids.unwrap()).collect()
-    })
-}
-
-/// Tells the clients that it is over.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+fn under_load(server: &Server, during: impl FnOnce(&Answered)) -> BTreeSet<u32> {
+    let load = load::under_load(4, server.address, "/", during);
+    load.contents.iter().map(|content| pid(content)).collect()
 }
 
 /// The first `count` processes that answer, of those that `counts`.
@@ -295,22 +217,13 @@ fn workers(server: &Server, count: usize, counts: impl Fn(u32) -> bool) -> BTree
     let mut pids = BTreeSet::new();
     while pids.len() < count {
         // Every connection may come to another one.
-        if let Ok(pid) = Client::new(server.address).ask()
+        if let Ok(pid) = ask(&mut Client::new(server.address))
             && counts(pid)
         {
             pids.insert(pid);
         }
     }
     pids
-}
-
-/// Waits until `count` more requests were answered.
-fn wait_for(answered: &AtomicU64, count: u64) {
-    let goal = answered.load(Ordering::Relaxed) + count;
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while answered.load(Ordering::Relaxed) < goal && std::time::Instant::now() < deadline {
-        std::thread::yield_now();
-    }
 }
 
 #[test]
@@ -344,16 +257,16 @@ fn another_program_takes_over_under_load_and_no_request_fails() {
     let mut server = Server::start(PLAIN);
     let mut second = 0;
     under_load(&server, |answered| {
-        wait_for(answered, 500);
+        answered.wait_for(500);
         server.signal(Signal::USR2);
         second = server.hear("serving").parse().unwrap();
         assert!(second != server.master.id());
-        wait_for(answered, 500);
+        answered.wait_for(500);
     });
     // The first one ends by itself.
     assert!(server.master.wait().unwrap().success());
-    under_load(&server, |answered| wait_for(answered, 500));
-    kill(second, Signal::TERM);
+    under_load(&server, |answered| answered.wait_for(500));
+    signal(second, Signal::TERM).unwrap();
     server.hear_the_end();
 }
 
@@ -367,7 +280,7 @@ fn a_program_that_cannot_take_over_leaves_everything_as_it_was() {
     let before = workers(&server, 2, |_| true);
     let after = under_load(&server, |answered| {
         server.signal(Signal::USR2);
-        wait_for(answered, 2000);
+        answered.wait_for(2000);
     });
     assert!(after.is_subset(&before), "{before:?} {after:?}");
     assert!(server.master.try_wait().unwrap().is_none());
@@ -377,8 +290,8 @@ fn a_program_that_cannot_take_over_leaves_everything_as_it_was() {
 fn a_worker_that_is_killed_is_replaced() {
     for strategy in [Strategy::PerSlot, Strategy::LeastLoaded] {
         let server = Server::start(Setup { strategy, ..PLAIN });
-        let victim = Client::new(server.address).ask().unwrap();
-        kill(victim, Signal::KILL);
+        let victim = ask(&mut Client::new(server.address)).unwrap();
+        signal(victim, Signal::KILL).unwrap();
         workers(&server, 2, |pid| pid != victim);
     }
 }
@@ -387,13 +300,11 @@ fn a_worker_that_is_killed_is_replaced() {
 fn workers_end_with_their_master_and_finish_what_they_were_asked() {
     let mut server = Server::start(PLAIN);
     let mut client = Client::new(server.address);
-    client.ask().unwrap();
+    ask(&mut client).unwrap();
     server.master.kill().unwrap();
     server.master.wait().unwrap();
     // Asked of a worker whose master is gone.
-    client.ask().unwrap();
-    if let Some(mut connection) = client.connection.take() {
-        assert_eq!(rest(connection.get_mut()), "");
-    }
+    ask(&mut client).unwrap();
+    assert_eq!(client.rest().unwrap(), b"");
     server.hear_the_end();
 }
