@@ -6,6 +6,7 @@
 mod client;
 mod commands;
 mod interrupt;
+mod named;
 mod output;
 mod place;
 

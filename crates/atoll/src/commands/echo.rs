@@ -1,11 +1,11 @@
 //! `atoll echo`: sends back what comes, over any concurrency model.
 
+use crate::named::named;
 use crate::output::line;
 use anyhow::Result;
-use clap::ValueEnum;
 use httpd::echo::Settings;
-use httpd::echo::server::{self, Config, Content, Model};
-use httpd::models::{processes, threads};
+use httpd::echo::server::{self, Config, Content};
+use httpd::models::{ModelName, processes, threads};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,8 +17,9 @@ pub struct Arguments {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, default_value = LISTEN, value_name = "ADDR")]
     listen: SocketAddr,
-    /// Who serves which connection
-    #[arg(long, value_enum, default_value_t = ModelName::Events)]
+    /// Who serves which connection: one after another, a thread for each of as many as
+    /// there are workers, an event loop per worker, or a process with a loop per worker
+    #[arg(long, value_parser = named(ModelName::NAMES), default_value = "events")]
     model: ModelName,
     /// How many threads, event loops or processes; the sequential model has one.
     /// As many as there are cores unless given, and 16 threads
@@ -35,18 +36,6 @@ pub struct Arguments {
     idle_timeout: u32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ModelName {
-    /// One connection after another
-    Sequential,
-    /// One thread for each of as many connections as there are workers
-    Threads,
-    /// One event loop per worker, with any number of connections each
-    Events,
-    /// The same, with a process for each loop
-    Processes,
-}
-
 pub fn run(arguments: &Arguments) -> Result<()> {
     let config = arguments.config();
     let what = arguments.what(config.workers);
@@ -61,10 +50,10 @@ impl Arguments {
     fn config(&self) -> Config {
         Config {
             listen: self.listen,
-            model: self.model.into(),
+            model: self.model,
             workers: self
                 .workers
-                .map_or_else(|| self.model.workers(), usize::from),
+                .map_or_else(|| usual_workers(self.model), usize::from),
             content: match (self.websocket, self.udp) {
                 (true, _) => Content::Messages,
                 (false, true) => Content::StreamsAndDatagrams,
@@ -93,27 +82,14 @@ impl Arguments {
     }
 }
 
-impl ModelName {
-    /// How many workers there are unless somebody says.
-    fn workers(self) -> usize {
-        match self {
-            Self::Sequential => 1,
-            Self::Threads => threads::Settings::default().workers,
-            Self::Events | Self::Processes => {
-                let cores = std::thread::available_parallelism();
-                cores.map_or(1, |cores| cores.get().min(processes::MAX_SLOTS))
-            }
-        }
-    }
-}
-
-impl From<ModelName> for Model {
-    fn from(name: ModelName) -> Self {
-        match name {
-            ModelName::Sequential => Self::Sequential,
-            ModelName::Threads => Self::Threads,
-            ModelName::Events => Self::Events,
-            ModelName::Processes => Self::Processes,
+/// How many workers there are unless somebody says.
+fn usual_workers(model: ModelName) -> usize {
+    match model {
+        ModelName::Sequential => 1,
+        ModelName::Threads => threads::Settings::default().workers,
+        ModelName::Events | ModelName::Processes => {
+            let cores = std::thread::available_parallelism();
+            cores.map_or(1, |cores| cores.get().min(processes::MAX_SLOTS))
         }
     }
 }

@@ -1,18 +1,17 @@
 //! `atoll web`: directories as a web server, from flags or from a file.
 
+use crate::named::named;
 use crate::output::line;
 use crate::place::user_data;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use httpd::files::{CacheRule, Links, Options};
 use httpd::limit::{Limit, parse_period};
 use httpd::log::{Format, Target};
 use httpd::models::processes::Recycle;
-use httpd::models::{Bounds, Strategy};
+use httpd::models::{Bounds, ModelName, Strategy};
 use httpd::web::{
-    AccessLog, Announcement, Config, Model, ModelName, Pair, Pool, Proof, SiteConfig, Source, Tls,
-    parse_bytes,
+    AccessLog, Announcement, Config, Model, Pair, Pool, Proof, SiteConfig, Source, Tls, parse_bytes,
 };
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -283,20 +282,6 @@ fn target(path: &Path) -> Target {
         true => Target::Stdout,
         false => Target::File(path.to_owned()),
     }
-}
-
-/// One of `names`, which the help lists.
-fn named<T, const COUNT: usize>(
-    names: [(&'static str, T); COUNT],
-) -> impl TypedValueParser<Value = T>
-where
-    T: Copy + Send + Sync + 'static,
-{
-    let texts = names.map(|(name, _)| name);
-    PossibleValuesParser::new(texts).map(move |said| {
-        let place = texts.iter().position(|name| *name == said);
-        names[place.expect("no other name is accepted")].1
-    })
 }
 
 fn address(text: &str) -> Result<SocketAddr> {

@@ -7,7 +7,9 @@ use super::udp;
 use super::websocket::Messages;
 use super::{Echo, Settings};
 use crate::models::processes::{Master, Policy, Program, Role, Service, role};
-use crate::models::{Patience, Protocol, Strategy, events, listeners_for, sequential, threads};
+use crate::models::{
+    ModelName, Patience, Protocol, Strategy, events, listeners_for, sequential, threads,
+};
 use crate::serve::Turn;
 use std::future::Future;
 use std::io;
@@ -25,26 +27,13 @@ pub struct Config {
     /// Where it listens; with port 0, at a free one.
     pub listen: SocketAddr,
     /// Who serves which connection.
-    pub model: Model,
+    pub model: ModelName,
     /// Threads, loops or processes; one in the sequential model.
     pub workers: usize,
     /// What comes back.
     pub content: Content,
     /// How patient it is.
     pub settings: Settings,
-}
-
-/// A concurrency model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Model {
-    /// One connection after another.
-    Sequential,
-    /// A thread for each of a few connections.
-    Threads,
-    /// Loops with any number of connections.
-    Events,
-    /// The same, each in a process.
-    Processes,
 }
 
 /// What comes back.
@@ -121,7 +110,7 @@ fn run_with<P: Protocol>(
         Role::Master(mut master) => {
             let sockets = Sockets::bind(&config, master.take_listeners())?;
             let address = sockets.streams[0].local_addr()?;
-            if config.model == Model::Processes {
+            if config.model == ModelName::Processes {
                 return Ok(keep_workers(master, &config, sockets, move || {
                     ready(address);
                 })?);
@@ -198,8 +187,8 @@ impl Config {
     /// How many listeners the model wants.
     fn listeners(&self) -> usize {
         match self.model {
-            Model::Sequential | Model::Threads => 1,
-            Model::Events | Model::Processes => Strategy::default().listeners(self.workers),
+            ModelName::Sequential | ModelName::Threads => 1,
+            ModelName::Events | ModelName::Processes => Strategy::default().listeners(self.workers),
         }
     }
 }
@@ -272,11 +261,11 @@ fn serve<P: Protocol>(
     };
     let workers = config.workers;
     match config.model {
-        Model::Sequential => {
+        ModelName::Sequential => {
             let make = move |_| Ok(make(datagrams));
             sequential::run(streams, make, Patience::default(), stop())
         }
-        Model::Threads => std::thread::scope(|scope| {
+        ModelName::Threads => std::thread::scope(|scope| {
             let stop_datagrams = stop();
             // A worker has a loop only while it has a connection.
             let answering =
@@ -291,14 +280,14 @@ fn serve<P: Protocol>(
                 _ => Ok(()),
             }
         }),
-        Model::Events => {
+        ModelName::Events => {
             let make = move |_| {
                 let datagrams = datagrams.as_ref().map(UdpSocket::try_clone);
                 Ok(make(datagrams.transpose()?))
             };
             events::run_all(streams, workers, make, events::Settings::default(), stop())
         }
-        Model::Processes => Err(io::Error::new(
+        ModelName::Processes => Err(io::Error::new(
             io::ErrorKind::Unsupported,
             "one process cannot serve by the processes model",
         )),

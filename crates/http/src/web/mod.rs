@@ -7,6 +7,7 @@
 //! signals and workers. How files become answers is [`crate::files`]'s, how
 //! connections are driven [`crate::serve`]'s; the command line is the program's.
 
+mod check;
 mod config;
 mod cors;
 mod counts;
@@ -23,10 +24,8 @@ mod server;
 mod source;
 mod users;
 
-pub use config::{
-    AccessLog, Config, ConfigError, Model, ModelName, Monitoring, PathLimit, Pool, SiteConfig,
-    parse_bytes,
-};
+pub use check::ConfigError;
+pub use config::{AccessLog, Config, Model, Monitoring, PathLimit, Pool, SiteConfig, parse_bytes};
 pub use cors::{Cors, CorsError};
 pub use file::{parse, read};
 pub use proof::{Pair, Proof, Tls};

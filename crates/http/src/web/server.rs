@@ -1,6 +1,7 @@
 //! A web server that runs: its listeners, its threads, and how it ends.
 
-use super::config::{AccessLog, Config, ConfigError, Model};
+use super::check::ConfigError;
+use super::config::{AccessLog, Config, Model};
 use super::handler::Web;
 use super::journal::Journal;
 use super::loaded::{Loaded, Shared};

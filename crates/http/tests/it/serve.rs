@@ -115,9 +115,27 @@ pub fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-fn site(directory: &std::path::Path) -> Files {
+fn site(directory: &std::path::Path, prefix: &str) -> Files {
     let root = Arc::new(Root::open(directory, Links::default()).unwrap());
-    Files::new(Site::new(root, Arc::new(Options::default()), 7).unwrap())
+    let options = Options {
+        prefix: prefix.to_owned(),
+        ..Options::default()
+    };
+    Files::new(Site::new(root, Arc::new(options), 7).unwrap())
+}
+
+fn limited(limits: Limits) -> Settings {
+    Settings {
+        limits,
+        ..Settings::default()
+    }
+}
+
+fn timed(timeouts: Timeouts) -> Settings {
+    Settings {
+        timeouts,
+        ..Settings::default()
+    }
 }
 
 /// A folder with a small and a large file.
@@ -131,7 +149,7 @@ fn folder() -> (tempfile::TempDir, Vec<u8>) {
 
 fn files(folder: &tempfile::TempDir) -> Server {
     let path = folder.path().to_owned();
-    Server::start(Settings::default(), move || site(&path))
+    Server::start(Settings::default(), move || site(&path, ""))
 }
 
 #[test]
@@ -263,13 +281,10 @@ async fn count_pieces(mut content: Body) -> String {
 /// Whether the service takes it for a mistake of the client, or does not care.
 #[test]
 fn content_that_is_refused_is_answered_by_those_who_refuse_it() {
-    let settings = Settings {
-        limits: Limits {
-            body_bytes: 10,
-            ..Limits::default()
-        },
-        ..Settings::default()
-    };
+    let settings = limited(Limits {
+        body_bytes: 10,
+        ..Limits::default()
+    });
     let server = Server::start(settings, || {
         let router = Router::new()
             .route("/count", post(count))
@@ -326,12 +341,6 @@ fn what_is_told_is_what_was_sent() {
     let path = folder.path().to_owned();
     let (sender, told) = std::sync::mpsc::channel();
     let server = Server::start(Settings::default(), move || {
-        let root = Arc::new(Root::open(&path, Links::default()).unwrap());
-        let options = Options {
-            prefix: "/s".to_owned(),
-            ..Options::default()
-        };
-        let files = Files::new(Site::new(root, Arc::new(options), 7).unwrap());
         let later = || async {
             tokio::task::yield_now().await;
             "later"
@@ -345,7 +354,7 @@ fn what_is_told_is_what_was_sent() {
                 get(|| async { ([("content-length", "9")], "five!") }),
             )
             .route("/count", post(count));
-        Told(Layered::new("/s/", files, router), sender)
+        Told(Layered::new("/s/", site(&path, "/s"), router), sender)
     });
     let chunked = "Transfer-Encoding: chunked\r\n\r\nz\r\n";
     for (request, expected) in [
@@ -423,14 +432,8 @@ fn files_are_answered_before_the_router() {
     let (folder, large) = folder();
     let path = folder.path().to_owned();
     let server = Server::start(Settings::default(), move || {
-        let root = Arc::new(Root::open(&path, Links::default()).unwrap());
-        let options = Options {
-            prefix: "/s".to_owned(),
-            ..Options::default()
-        };
-        let files = Files::new(Site::new(root, Arc::new(options), 7).unwrap());
         let router = Router::new().route("/hello", get(|| async { "hello" }));
-        Layered::new("/s/", files, router)
+        Layered::new("/s/", site(&path, "/s"), router)
     });
     let mut client = server.connect();
     client
@@ -492,16 +495,12 @@ fn a_pipeline_of_services_is_answered_in_order() {
 fn slow_clients_are_let_go() {
     let (folder, _) = folder();
     let path = folder.path().to_owned();
-    let short = Duration::from_secs(0);
-    let settings = Settings {
-        timeouts: Timeouts {
-            idle: short,
-            head: short,
-            ..Timeouts::default()
-        },
-        ..Settings::default()
-    };
-    let server = Server::start(settings, move || site(&path));
+    let settings = timed(Timeouts {
+        idle: Duration::ZERO,
+        head: Duration::ZERO,
+        ..Timeouts::default()
+    });
+    let server = Server::start(settings, move || site(&path, ""));
     let mut idle = server.connect();
     assert_eq!(idle.rest(), b"");
     let mut slow = server.connect();
@@ -523,13 +522,10 @@ impl Drop for Held {
 /// Its socket is full, and nothing that could be read wakes who waits to write.
 #[test]
 fn a_client_that_does_not_read_is_let_go() {
-    let settings = Settings {
-        timeouts: Timeouts {
-            write: Duration::ZERO,
-            ..Timeouts::default()
-        },
-        ..Settings::default()
-    };
+    let settings = timed(Timeouts {
+        write: Duration::ZERO,
+        ..Timeouts::default()
+    });
     let (sender, dropped) = std::sync::mpsc::channel();
     let server = Server::start(settings, move || {
         let endless = move || {
@@ -550,13 +546,10 @@ fn a_client_that_does_not_read_is_let_go() {
 /// Where heads may be long, the longest fits; one that is longer is refused.
 #[test]
 fn heads_may_be_longer_than_what_is_read_at_once() {
-    let settings = Settings {
-        limits: Limits {
-            head_bytes: 150_000,
-            ..Limits::default()
-        },
-        ..Settings::default()
-    };
+    let settings = limited(Limits {
+        head_bytes: 150_000,
+        ..Limits::default()
+    });
     let server = Server::start(settings, || {
         Tower::new(Router::new().route("/hello", get(|| async { "hello" })))
     });

@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::stand_in::{Killed, Killer, StandIn, root};
-use crate::{Mode, Stop};
+use crate::{Mode, Stop, Summary};
 use state::{Base, Change, Outcome, Refusal};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -229,6 +229,16 @@ fn without_the_history_no_conflict_is_made() {
     assert_eq!(node.with(|world| world.changes), 0);
 }
 
+/// What was uploaded, fetched, deleted and removed.
+fn steps(summary: &Summary) -> (u64, u64, u64, u64) {
+    (
+        summary.uploaded,
+        summary.fetched,
+        summary.deleted,
+        summary.removed,
+    )
+}
+
 /// Who only looks changes nothing, here or there.
 #[test]
 fn a_dry_run_does_nothing() {
@@ -251,13 +261,7 @@ fn a_dry_run_does_nothing() {
     let state = fs::read(at(".atoll/state.db")).unwrap();
     let summary = node.sync_in(folder.path(), Mode::DryRun).unwrap();
     // A new directory stands for what is in it.
-    let planned = (
-        summary.uploaded,
-        summary.fetched,
-        summary.deleted,
-        summary.removed,
-    );
-    assert_eq!(planned, (2, 1, 1, 1));
+    assert_eq!(steps(&summary), (2, 1, 1, 1));
     node.with(|world| {
         let asked = world.asked.iter().map(|asked| asked.what.as_str());
         let uploads = asked.filter(|what| what.starts_with("/api/file")).count();
@@ -267,13 +271,7 @@ fn a_dry_run_does_nothing() {
     assert_eq!(fs::read(at(".atoll/state.db")).unwrap(), state);
     // What it read of the feed is not taken as known.
     let summary = node.sync(folder.path()).unwrap();
-    let counts = (
-        summary.uploaded,
-        summary.fetched,
-        summary.deleted,
-        summary.removed,
-    );
-    assert_eq!(counts, (3, 1, 1, 1));
+    assert_eq!(steps(&summary), (3, 1, 1, 1));
 }
 
 /// A renamed file needs no bytes, unless the node has let them go.
