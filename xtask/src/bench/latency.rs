@@ -89,9 +89,13 @@ fn await_text(path: &Path, text: &str, start: Instant) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The time that `percent` of 100 stay below; `times` in order, at least one.
+pub fn percentile(times: &[Duration], percent: usize) -> Duration {
+    times[(times.len() * percent / 100).min(times.len() - 1)]
+}
+
 /// `times` in order, at least one.
 fn rows(times: &[Duration]) -> Vec<Row> {
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
     let row = |which: &str, time: Duration, bar: Duration| {
         Row::figure(
             &format!(
@@ -105,8 +109,8 @@ fn rows(times: &[Duration]) -> Vec<Row> {
         )
     };
     vec![
-        row("p50", at(50), MEDIAN_BAR),
-        row("p99", at(99), WORST_BAR),
+        row("p50", percentile(times, 50), MEDIAN_BAR),
+        row("p99", percentile(times, 99), WORST_BAR),
         Row::note(
             "small edit until it is on the other side, longest",
             milliseconds(times[times.len() - 1]),
@@ -117,4 +121,26 @@ fn rows(times: &[Duration]) -> Vec<Row> {
 
 fn milliseconds(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(count: u64, percent: usize, expected: u64) {
+        let times: Vec<_> = (1..=count).map(Duration::from_micros).collect();
+        let expected = Duration::from_micros(expected);
+        assert_eq!(percentile(&times, percent), expected, "of {count}");
+    }
+
+    #[test]
+    fn a_percentile_is_a_time_that_was_measured() {
+        check(1, 50, 1);
+        check(1, 99, 1);
+        check(3, 50, 2);
+        check(200, 99, 199);
+        check(10_000, 99, 9901);
+        check(200, 100, 200);
+    }
 }

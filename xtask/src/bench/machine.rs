@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use base::{Random, SeededRandom};
 
+use super::latency::percentile;
 use super::{SEED, settle};
 use crate::shell;
 
@@ -78,7 +79,7 @@ fn fsync_latency(folder: &Path) -> anyhow::Result<(Duration, Duration)> {
     }
     fs::remove_file(path)?;
     times.sort();
-    Ok((times[APPENDS / 2], times[APPENDS * 99 / 100]))
+    Ok((percentile(&times, 50), percentile(&times, 99)))
 }
 
 /// What `dd conv=fsync` of incompressible bytes would say, in MB/s.

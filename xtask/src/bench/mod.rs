@@ -8,9 +8,11 @@
 //! 3. `report` prints the ratios against the bars and writes BENCHMARKS.md.
 //!
 //! `rsync` runs the rival, `counter` counts bytes on the wire, `machine`
-//! describes what it ran on. Nothing here is a test: a missed bar is a figure.
+//! describes what it ran on, `failures` keeps what failed from taking the rest along.
+//! Nothing here is a test: a missed bar is a figure.
 
 mod counter;
+mod failures;
 mod http;
 mod latency;
 mod machine;
@@ -24,6 +26,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{packages, shell};
+use failures::Failures;
 use report::Row;
 
 /// Seed of all data sets: the figures are of the same bytes every time.
@@ -76,9 +79,19 @@ impl<W: ValueEnum + PartialEq + Send + Sync + 'static> Run<W> {
     }
 
     /// Shows what came of it; a whole run becomes the section of BENCHMARKS.md.
-    fn finish(&self, area: &str, folder: &Path, report: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When something has failed, or the section cannot be written.
+    fn finish(
+        &self,
+        area: &str,
+        folder: &Path,
+        report: &str,
+        failures: &Failures,
+    ) -> anyhow::Result<()> {
+        println!("{report}{}", failures.section());
         std::fs::remove_dir_all(folder)?;
-        println!("{report}");
+        failures.check()?;
         let is_whole = self.only.is_empty() && !self.quick;
         if is_whole {
             report::write(area, report)
@@ -89,7 +102,7 @@ impl<W: ValueEnum + PartialEq + Send + Sync + 'static> Run<W> {
 }
 
 /// The works, as in the bars of BENCHMARKS.md.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Work {
     /// 1000 files of 1 MiB, first sync
     Large,
@@ -134,7 +147,8 @@ struct Bench {
 /// Runs the benchmark.
 ///
 /// # Errors
-/// When a program fails or two folders that must be equal are not.
+/// When a program fails or two folders that must be equal are not; the other works
+/// are measured and shown all the same.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     match &options.area {
         Area::Sync(options) => run_sync(options),
@@ -153,12 +167,17 @@ fn run_sync(options: &Run<Work>) -> anyhow::Result<()> {
     };
     let machine = machine::describe(&bench.folder)?;
     eprintln!("{machine}");
+    let mut failures = Failures::default();
     let mut rows = Vec::new();
     for work in options.works() {
-        rows.extend(bench.measure(*work)?);
+        let found = failures.keep(&format!("{work:?}"), bench.measure(*work));
+        for row in found.unwrap_or_default() {
+            eprint!("{row}");
+            rows.push(row);
+        }
     }
     let report = report::text(&machine, bench.rounds, &rows);
-    options.finish("sync", &bench.folder, &report)
+    options.finish("sync", &bench.folder, &report, &failures)
 }
 
 impl Bench {

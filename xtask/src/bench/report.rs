@@ -1,6 +1,7 @@
 //! The table of a run: each figure beside its rival and its bar, and the section
 //! of BENCHMARKS.md that holds the last whole run.
 
+use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -23,34 +24,60 @@ pub struct Row {
     pub met: Option<bool>,
 }
 
+/// Atoll's figure as a multiple of a rival's: the median of the rounds' own, since a
+/// machine that is slower in one round is slower for both.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ratio {
+    /// What counts.
+    pub median: f64,
+    /// The least and the greatest, where there is more than one round.
+    spread: Option<(f64, f64)>,
+}
+
+impl Ratio {
+    /// Of figures that stand in the order of their rounds, at least one of each.
+    pub fn of(ours: &[f64], theirs: &[f64]) -> Self {
+        let pairs = ours.iter().zip(theirs);
+        let mut ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours / theirs).collect();
+        ratios.sort_by(f64::total_cmp);
+        Self {
+            median: ratios[ratios.len() / 2],
+            spread: match ratios[..] {
+                [least, .., most] => Some((least, most)),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Display for Ratio {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} ×", self.median)?;
+        match self.spread {
+            Some((least, most)) => write!(f, " ({least:.2} to {most:.2})"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Row {
     /// Atoll's times against a rival's, round by round, under a bar on their
-    /// ratio if there is one. The ratio is the median of the rounds' own: a disk
-    /// that is slower in one round is slower for both.
+    /// ratio if there is one.
     pub fn ratio(
         work: &str,
         atoll: &[Duration],
         rival: (&str, &[Duration]),
         bar: Option<f64>,
     ) -> Self {
-        let mut ratios: Vec<f64> = atoll
-            .iter()
-            .zip(rival.1)
-            .map(|(ours, theirs)| ours.as_secs_f64() / theirs.as_secs_f64())
-            .collect();
-        ratios.sort_by(f64::total_cmp);
-        let ratio = ratios[ratios.len() / 2];
-        let spread = match ratios[..] {
-            [least, .., most] => format!(" ({least:.2} to {most:.2})"),
-            _ => String::new(),
-        };
+        let times = |all: &[Duration]| all.iter().map(Duration::as_secs_f64).collect::<Vec<_>>();
+        let ratio = Ratio::of(&times(atoll), &times(rival.1));
         Self {
             work: work.to_owned(),
             atoll: seconds(median(atoll)),
             rival: format!("{} {}", rival.0, seconds(median(rival.1))),
-            ratio: format!("{ratio:.2} ×{spread}"),
+            ratio: ratio.to_string(),
             bar: bar.map(|bar| format!("≤ {bar:.1} ×")).unwrap_or_default(),
-            met: bar.map(|bar| ratio <= bar),
+            met: bar.map(|bar| ratio.median <= bar),
         }
     }
 
@@ -80,27 +107,40 @@ impl Row {
     }
 }
 
+impl Display for Row {
+    /// A line of the table.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (work, atoll, rival) = (&self.work, &self.atoll, &self.rival);
+        let verdict = self.met.map(verdict).unwrap_or_default();
+        writeln!(
+            f,
+            "| {work} | {atoll} | {rival} | {} | {} | {verdict} |",
+            self.ratio, self.bar
+        )
+    }
+}
+
 /// The report of a run in Markdown.
 pub fn text(machine: &str, rounds: usize, rows: &[Row]) -> String {
     let header = "| work | atoll | rival | ratio | bar | |\n|---|---|---|---|---|---|\n";
-    let lines: String = rows
-        .iter()
-        .map(|row| {
-            let verdict = match row.met {
-                Some(true) => "met",
-                Some(false) => "**missed**",
-                None => "",
-            };
-            format!(
-                "| {} | {} | {} | {} | {} | {verdict} |\n",
-                row.work, row.atoll, row.rival, row.ratio, row.bar
-            )
-        })
-        .collect();
-    format!(
-        "{machine}\n\nMedian of {rounds} rounds; a ratio is the median of the rounds' own, \
-         with the least and the greatest.\n\n{header}{lines}"
-    )
+    let lines: String = rows.iter().map(Row::to_string).collect();
+    format!("{machine}\n\n{}\n\n{header}{lines}", of_rounds(rounds))
+}
+
+/// What the figures of so many rounds are.
+pub fn of_rounds(rounds: usize) -> String {
+    match rounds {
+        1 => "One round.".to_owned(),
+        rounds => format!(
+            "Median of {rounds} rounds; a ratio is the median of the rounds' own, with the \
+             least and the greatest."
+        ),
+    }
+}
+
+/// Whether a bar is met, in the words of the tables.
+pub fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "**missed**" }
 }
 
 /// Puts `report` into the section of BENCHMARKS.md that `bench AREA` writes.
@@ -167,6 +207,15 @@ mod tests {
         let new = with_section(&old, "sync", "new\n").unwrap();
         assert_eq!(new, format!("# Title\n{begin}\nnew\n\n{end}\nrest\n"));
         assert_eq!(with_section(&old, "http", "new"), None);
+    }
+
+    #[test]
+    fn a_ratio_is_of_the_rounds_own() {
+        let check = |ours: &[f64], theirs: &[f64], expected| {
+            assert_eq!(Ratio::of(ours, theirs).to_string(), expected);
+        };
+        check(&[1.0], &[2.0], "0.50 ×");
+        check(&[1.0, 3.0, 8.0], &[2.0, 1.0, 2.0], "3.00 × (0.50 to 4.00)");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //!    by one each round, pinned to core 0; wrk loads it from core 1. What counts is
 //!    the server's CPU time for each request, as the kernel accounts for it, since
 //!    that is what noise on the machine disturbs least. The median of the rounds
-//!    counts.
+//!    counts. A bare epoll loop runs along: what it costs is the kernel's share, below
+//!    which nobody comes.
 //! 3. `table` puts the medians beside the bars and into BENCHMARKS.md.
 //!
 //! 4. Some works answer questions of their own, with tables of their own: `models`
@@ -14,10 +15,14 @@
 //!    They run once, whatever the rounds.
 //!
 //! `servers` starts the servers, `accounting` reads what they used, `load` runs wrk,
-//! `idle` holds connections open. Nothing here is a test: a missed bar is a figure.
+//! `idle` holds connections open, `driver` asks on time and moves the slow clients of
+//! `crowd`. What fails is told at the end, and the rest goes on. Nothing here is a test:
+//! a missed bar is a figure.
 
 mod accounting;
 mod client;
+mod crowd;
+mod driver;
 mod idle;
 mod load;
 mod models;
@@ -34,11 +39,12 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
 
+use super::failures::Failures;
 use super::{Run, fresh, machine};
 use crate::{packages, shell};
 use load::Load;
 use servers::Server;
-use table::Measured;
+use table::{Figures, Measured};
 
 /// The name of the file of 1 KiB, of that of 1 MiB, and of the dynamic route.
 const SMALL: &str = "/1k.txt";
@@ -81,6 +87,8 @@ struct Scale {
     crowd: usize,
     recycle_requests: u64,
     slow_connections: usize,
+    /// Before the slow ones come; twice that while they are there.
+    slow_load: Duration,
 }
 
 /// Long enough that a tick of the kernel's accounting (10 ms) is 0.2 %.
@@ -92,6 +100,8 @@ const FULL: Scale = Scale {
     crowd: 1000,
     recycle_requests: 1_000_000,
     slow_connections: 5000,
+    // 8000 requests, and 16,000: enough for a p99 that stays.
+    slow_load: Duration::from_secs(4),
 };
 
 const QUICK: Scale = Scale {
@@ -102,6 +112,7 @@ const QUICK: Scale = Scale {
     crowd: 100,
     recycle_requests: 100_000,
     slow_connections: 500,
+    slow_load: Duration::from_secs(1),
 };
 
 /// One run of the benchmark.
@@ -117,7 +128,8 @@ struct Bench {
 /// Runs the benchmark.
 ///
 /// # Errors
-/// When a program fails, or a server answers with an error.
+/// When a program fails, or a server answers with an error; what else there is to
+/// measure is measured and shown all the same.
 pub fn run(options: &Run<Work>) -> anyhow::Result<()> {
     options.check()?;
     let cores = std::thread::available_parallelism()?.get();
@@ -143,32 +155,47 @@ pub fn run(options: &Run<Work>) -> anyhow::Result<()> {
     let machine = describe()?;
     eprintln!("{machine}");
     load::stay_off_the_server()?;
+    let mut failures = Failures::default();
     let mut measured = Vec::new();
     let mut sections = String::new();
     for work in options.works() {
-        match work {
-            Work::Models => sections += &models::run(&bench)?,
-            Work::Scaling => sections += &scaling::run(&bench, cores)?,
-            Work::Recycle => sections += &recycle::run(&bench)?,
-            Work::Slow => sections += &slow::run(&bench)?,
-            _ => measured.push(bench.measure(*work)?),
-        }
+        let section = match work {
+            Work::Models => models::run(&bench, &mut failures),
+            Work::Scaling => scaling::run(&bench, cores, &mut failures),
+            Work::Recycle => {
+                let section = failures.keep("Recycle", recycle::run(&bench));
+                section.unwrap_or_default()
+            }
+            Work::Slow => slow::run(&bench, &mut failures),
+            _ => {
+                measured.push(bench.measure(*work, &mut failures));
+                continue;
+            }
+        };
+        sections += &section;
     }
     let report = table::text(&machine, bench.rounds, &measured) + &sections;
-    options.finish("http", &bench.folder, &report)
+    options.finish("http", &bench.folder, &report, &failures)
 }
 
 impl Work {
     /// Who does it, Atoll first.
     fn servers(self) -> &'static [Server] {
         match self {
-            Self::Dynamic => &[Server::Tower, Server::Axum],
+            Self::Dynamic => &[Server::Tower, Server::Axum, Server::Floor(ROUTE)],
             Self::Large => &[Server::Atoll, Server::Nginx, Server::Lighttpd],
+            Self::Idle => &[
+                Server::Atoll,
+                Server::Nginx,
+                Server::Lighttpd,
+                Server::Hyper,
+            ],
             _ => &[
                 Server::Atoll,
                 Server::Nginx,
                 Server::Lighttpd,
                 Server::Hyper,
+                Server::Floor(SMALL),
             ],
         }
     }
@@ -210,33 +237,59 @@ impl Bench {
         self.folder.join("site")
     }
 
+    /// The file that is the content of `target`.
+    fn file(&self, target: &str) -> PathBuf {
+        self.site().join(target.trim_start_matches('/'))
+    }
+
     fn make_site(&self) -> anyhow::Result<()> {
         let site = fresh(&self.site())?;
         let write = |target: &str, bytes: &[u8]| {
-            let path = site.join(target.trim_start_matches('/'));
+            let path = self.file(target);
             std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
         };
         write(SMALL, &[b'a'; 1024])?;
-        write(LARGE, &vec![b'b'; 1 << 20])
+        write(LARGE, &vec![b'b'; 1 << 20])?;
+        // What the router says, for the one that has none.
+        fresh(&site.join("hello"))?;
+        write(ROUTE, b"hello world\n")
     }
 
-    fn measure(&self, work: Work) -> anyhow::Result<Measured> {
+    /// A server that fails once is not measured again.
+    fn measure(&self, work: Work, failures: &mut Failures) -> Measured {
         let servers = work.servers();
         let mut measured = Measured::new(work, servers);
+        let mut failed = Vec::new();
         for round in 0..self.rounds {
             for turn in 0..servers.len() {
                 let place = (round + turn) % servers.len();
-                let server = servers[place];
-                eprintln!("{work:?}, round {}: {}", round + 1, server.name());
-                let running = server.start(self)?;
-                let figures = match work {
-                    Work::Idle => idle::hold(&running, self.scale.idle_connections)?,
-                    _ => load::measure(&running, &work.load(), self)?,
-                };
-                measured.add(place, figures);
+                if failed.contains(&place) {
+                    continue;
+                }
+                let name = format!("{work:?}, {}", servers[place].name());
+                eprintln!("{name}, round {}", round + 1);
+                match failures.keep(&name, self.look_at(work, servers[place])) {
+                    Some(figures) => {
+                        eprintln!("  {}", table::cost_text(work, figures.cost));
+                        measured.add(place, figures);
+                    }
+                    None => {
+                        measured.fail(place);
+                        failed.push(place);
+                    }
+                }
             }
         }
-        Ok(measured)
+        eprint!("{}", measured.lines());
+        measured
+    }
+
+    fn look_at(&self, work: Work, server: Server) -> anyhow::Result<Figures> {
+        let running = server.start(self)?;
+        match work {
+            Work::Idle => idle::hold(&running, self.scale.idle_connections),
+            _ => load::measure(&running, &work.load(), self),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::client::Client;
 use super::load::{self, Load};
 use super::servers::{CORE, Running, Server};
 use super::{Bench, accounting};
+use crate::bench::failures::Failures;
 
 /// How many workers.
 const WORKERS: [usize; 5] = [2, 4, 8, 16, 32];
@@ -32,11 +33,9 @@ struct Shape {
     workers: usize,
 }
 
-/// The section of the report.
-///
-/// # Errors
-/// When a server does not start, or fails under load.
-pub fn run(bench: &Bench) -> anyhow::Result<String> {
+/// The section of the report; a server that does not start, or fails under load, has no
+/// line in it.
+pub fn run(bench: &Bench, failures: &mut Failures) -> String {
     let crowd = bench.scale.crowd;
     let mut section = format!(
         "\n### Models\n\n\
@@ -47,13 +46,19 @@ pub fn run(bench: &Bench) -> anyhow::Result<String> {
         bench.scale.glance.as_secs()
     );
     for shape in shapes() {
-        eprintln!(
-            "Models: {} × {} {}",
-            shape.workers, shape.model, shape.balance
-        );
-        section += &shape.measure(bench)?;
+        let Shape {
+            model,
+            balance,
+            workers,
+        } = shape;
+        let name = format!("Models, {workers} × {model} {balance}");
+        eprintln!("{}", name.trim_end());
+        if let Some(line) = failures.keep(name.trim_end(), shape.measure(bench)) {
+            eprint!("{line}");
+            section += &line;
+        }
     }
-    Ok(section)
+    section
 }
 
 fn shapes() -> Vec<Shape> {

@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::client::Client;
 use super::servers::{CORE, Server};
 use super::{Bench, accounting};
+use crate::bench::report::verdict;
 
 /// Clients that ask at the same time.
 const CLIENTS: usize = 32;
@@ -101,7 +102,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<String> {
         tally.connections.load(Ordering::Relaxed),
         family.0.len(),
         asked as f64 / took.as_secs_f64(),
-        super::table::verdict(failed == 0)
+        verdict(failed == 0)
     ))
 }
 

@@ -4,6 +4,8 @@
 use super::Bench;
 use super::load::{self, Load};
 use super::servers::Server;
+use super::table::Figures;
+use crate::bench::failures::Failures;
 
 /// Workers, each on a core of its own; as many cores ask.
 const WORKERS: [usize; 5] = [1, 2, 4, 8, 16];
@@ -14,11 +16,9 @@ const MODELS: [&str; 2] = ["events", "processes"];
 /// Connections for each worker: so many that none of them ever waits for work.
 const CONNECTIONS: usize = 64;
 
-/// The section of the report; `cores` are there.
-///
-/// # Errors
-/// When a server does not start, or fails under load.
-pub fn run(bench: &Bench, cores: usize) -> anyhow::Result<String> {
+/// The section of the report; `cores` are there. A server that does not start, or fails
+/// under load, has no line in it.
+pub fn run(bench: &Bench, cores: usize, failures: &mut Failures) -> String {
     let possible: Vec<usize> = WORKERS.into_iter().filter(|one| one * 2 <= cores).collect();
     let mut section = format!(
         "\n### Scaling\n\n{}\n\n\
@@ -29,28 +29,40 @@ pub fn run(bench: &Bench, cores: usize) -> anyhow::Result<String> {
     for model in MODELS {
         let mut alone = None;
         for &workers in &possible {
-            eprintln!("Scaling: {workers} × {model}");
-            let own = format!("0-{}", workers - 1);
-            let flags = ["--model", model, "--workers", &workers.to_string()];
-            let running = Server::Atoll.start_as(bench, &own, &flags)?;
-            let load = Load {
-                connections: CONNECTIONS * workers,
-                threads: workers,
-                core: workers,
-                ..Load::default()
+            let name = format!("Scaling, {workers} × {model}");
+            eprintln!("{name}");
+            let Some(figures) = failures.keep(&name, measure(bench, model, workers)) else {
+                continue;
             };
-            let figures = load::look(&running, &load, bench, bench.scale.glance)?;
-            let alone = *alone.get_or_insert(figures.rate);
-            section += &format!(
-                "| {model} | {workers} | {:.0} | {:.2} × | {:.2} ms | {:.2} µs |\n",
+            if workers == 1 {
+                alone = Some(figures.rate);
+            }
+            let ratio = alone.map(|alone| format!("{:.2} ×", figures.rate / alone));
+            let line = format!(
+                "| {model} | {workers} | {:.0} | {} | {:.2} ms | {:.2} µs |\n",
                 figures.rate,
-                figures.rate / alone,
+                ratio.unwrap_or_default(),
                 figures.p99 * 1e3,
                 figures.cost * 1e6
             );
+            eprint!("{line}");
+            section += &line;
         }
     }
-    Ok(section)
+    section
+}
+
+fn measure(bench: &Bench, model: &str, workers: usize) -> anyhow::Result<Figures> {
+    let own = format!("0-{}", workers - 1);
+    let flags = ["--model", model, "--workers", &workers.to_string()];
+    let running = Server::Atoll.start_as(bench, &own, &flags)?;
+    let load = Load {
+        connections: CONNECTIONS * workers,
+        threads: workers,
+        core: workers,
+        ..Load::default()
+    };
+    load::look(&running, &load, bench, bench.scale.glance)
 }
 
 /// What the table shows, and what it lacks.

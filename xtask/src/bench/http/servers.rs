@@ -37,6 +37,8 @@ pub enum Server {
     Hyper,
     /// The same router on `axum::serve`
     Axum,
+    /// What the kernel demands of any server, with the content of one target
+    Floor(&'static str),
 }
 
 /// A server that runs. Dropping it ends it.
@@ -56,6 +58,7 @@ impl Server {
             Self::Lighttpd => "lighttpd",
             Self::Hyper => "hyper",
             Self::Axum => "axum::serve",
+            Self::Floor(_) => "a bare epoll loop, no HTTP",
         }
     }
 
@@ -118,16 +121,13 @@ impl Server {
                 write(&path, &lighttpd(&bench.site(), address))?;
                 command.args(["lighttpd", "-D", "-f"]).arg(path);
             }
-            Self::Hyper => self.rival(command, "hyper", bench, address),
-            Self::Axum => self.rival(command, "axum", bench, address),
-            Self::Tower => self.rival(command, "tower", bench, address),
+            Self::Hyper => rival(command, bench, ["hyper", address, SMALL]),
+            // These have an answer of their own.
+            Self::Axum => rival(command, bench, ["axum", address, SMALL]),
+            Self::Tower => rival(command, bench, ["tower", address, SMALL]),
+            Self::Floor(target) => rival(command, bench, ["floor", address, target]),
         }
         Ok(())
-    }
-
-    fn rival(self, command: &mut Command, name: &str, bench: &Bench, address: &str) {
-        let small = bench.site().join(SMALL.trim_start_matches('/'));
-        command.arg(&bench.rivals).args([name, address]).arg(small);
     }
 }
 
@@ -180,6 +180,12 @@ impl Drop for Running {
             }
         }
     }
+}
+
+/// One of our own making, which answers with the file of `target`.
+fn rival(command: &mut Command, bench: &Bench, [name, address, target]: [&str; 3]) {
+    let file = bench.file(target);
+    command.arg(&bench.rivals).args([name, address]).arg(file);
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

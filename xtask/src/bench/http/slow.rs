@@ -1,42 +1,20 @@
 //! Thousands of clients that are slow in one way, and what the others notice.
 //!
-//! Healthy clients ask for the small file before and while the slow ones are there.
-//! The slow ones move a byte a second each, spread over the second; one that the
-//! server lets go comes again.
+//! Healthy clients ask for the small file on time, before and while the slow ones are
+//! there. The slow ones move a byte a second each, spread over the second. Both are moved
+//! by the thread of `driver`; what is slow about a client is `crowd`'s.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
-
-use super::load::{self, Load};
+use super::crowd::{Crowd, Kind};
+use super::driver::{CLIENTS, Healthy, INTERVAL, Seen};
 use super::servers::{Running, Server};
-use super::table::{Figures, verdict};
-use super::{Bench, LARGE, SMALL};
-
-/// Healthy clients.
-const HEALTHY: usize = 16;
+use super::{Bench, accounting};
+use crate::bench::failures::Failures;
+use crate::bench::report::verdict;
 
 /// The healthy clients' p99 may become so many times what it was.
 const BAR: f64 = 2.0;
-
-/// The slow ones are visited in so many groups, one after another, each second.
-const GROUPS: usize = 100;
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// What a slow reader has room for; the kernel takes no less.
-const ROOM: usize = 4096;
-
-/// In what a client is slow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Head,
-    Body,
-    Reader,
-}
 
 const KINDS: [(Kind, &str); 3] = [
     (Kind::Head, "sending a head"),
@@ -46,173 +24,133 @@ const KINDS: [(Kind, &str); 3] = [
 
 const SERVERS: [Server; 3] = [Server::Atoll, Server::Nginx, Server::Lighttpd];
 
-/// What came of the slow ones.
-#[derive(Debug, Clone, Copy, Default)]
-struct Crowd {
-    /// Connections at the end.
+/// A server is quiet when it uses less than this part of a core for so long.
+const QUIET: f64 = 0.05;
+const LOOK: Duration = Duration::from_millis(200);
+
+/// One that is not quiet by then, after thousands have come, is measured as it is.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// What came of one server.
+struct Outcome {
+    before: Seen,
+    during: Seen,
+    /// Slow connections at the end, and those that the server ended.
     held: usize,
-    /// Connections that the server ended.
     ended: usize,
 }
 
-/// The section of the report.
-///
-/// # Errors
-/// When a server does not start, or refuses healthy clients.
-pub fn run(bench: &Bench) -> anyhow::Result<String> {
+/// The section of the report; a server that refuses healthy clients has no line in it.
+pub fn run(bench: &Bench, failures: &mut Failures) -> String {
     let count = bench.scale.slow_connections;
     let mut section = format!(
         "\n### Slow clients\n\n\
-         {HEALTHY} healthy clients ask for the 1 KiB file, before and while {count} others are \
-         slow; those move a byte a second.\n\n\
-         | {count} are slow in | server | healthy p99 before | during | | requests/s before | \
-         during | slow ones at the end | the server ended | bar | |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n"
+         {CLIENTS} healthy clients ask for the 1 KiB file, one every {} µs, before and while \
+         {count} others are slow; those move a byte a second. A time counts from the moment for \
+         which the request was scheduled.\n\n\
+         | {count} are slow in | server | healthy p50 before | during | p99 before | during | \
+         | server's CPU before | during | slow ones at the end | the server ended | bar | |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        INTERVAL.as_micros()
     );
     for (kind, what) in KINDS {
         for server in SERVERS {
-            eprintln!("Slow: {what}, {}", server.name());
-            let running = server.start(bench)?;
-            let before = healthy(&running, bench)?;
-            let (during, crowd) = among_slow(&running, kind, bench)?;
-            let ratio = during.p99 / before.p99;
-            let (bar, verdict) = match server {
-                Server::Atoll => (format!("≤ {BAR:.0} ×"), verdict(ratio <= BAR)),
-                _ => (String::new(), ""),
-            };
-            section += &format!(
-                "| {what} | {} | {:.2} ms | {:.2} ms | {ratio:.2} × | {:.0} | {:.0} | {} | {} \
-                 | {bar} | {verdict} |\n",
-                server.name(),
-                before.p99 * 1e3,
-                during.p99 * 1e3,
-                before.rate,
-                during.rate,
-                crowd.held,
-                crowd.ended,
-            );
+            let name = format!("Slow, {what}, {}", server.name());
+            eprintln!("{name}");
+            if let Some(outcome) = failures.keep(&name, measure(bench, server, kind)) {
+                let line = outcome.line(what, server);
+                eprint!("{line}");
+                section += &line;
+            }
         }
     }
-    Ok(section)
+    section
 }
 
-fn healthy(running: &Running, bench: &Bench) -> anyhow::Result<Figures> {
-    let load = Load {
-        connections: HEALTHY,
-        ..Load::default()
-    };
-    load::look(running, &load, bench, bench.scale.glance)
-}
-
-/// What healthy clients see while the others are there.
-fn among_slow(running: &Running, kind: Kind, bench: &Bench) -> anyhow::Result<(Figures, Crowd)> {
-    let address = running.address();
-    let mut slow = (0..bench.scale.slow_connections)
-        .map(|_| begin(kind, address).map(Some))
-        .collect::<io::Result<Vec<_>>>()
-        .with_context(|| format!("{} refused a slow client", running.name()))?;
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let crowd = scope.spawn(|| dawdle(kind, address, &mut slow, &is_over));
-        let figures = healthy(running, bench);
-        is_over.store(true, Ordering::Relaxed);
-        let crowd = crowd.join().unwrap_or_default();
-        Ok((figures?, crowd))
+fn measure(bench: &Bench, server: Server, kind: Kind) -> anyhow::Result<Outcome> {
+    let running = server.start(bench)?;
+    let mut healthy = Healthy::connect(&running)?;
+    let time = bench.scale.slow_load;
+    let before = healthy.ask(&running, None, time)?;
+    let mut crowd = Crowd::new(kind, running.address(), bench.scale.slow_connections)?;
+    settle(&running, &mut crowd)?;
+    // The rarer disturbance needs the longer look.
+    let during = healthy.ask(&running, Some(&mut crowd), time * 2)?;
+    Ok(Outcome {
+        before,
+        during,
+        held: crowd.held(),
+        ended: crowd.ended(),
     })
 }
 
-/// Visits all of them again and again until it is over.
-fn dawdle(
-    kind: Kind,
-    address: &str,
-    slow: &mut [Option<TcpStream>],
-    is_over: &AtomicBool,
-) -> Crowd {
-    let group = slow.len().div_ceil(GROUPS).max(1);
-    let mut ended = 0;
-    while !is_over.load(Ordering::Relaxed) {
-        for some in slow.chunks_mut(group) {
-            for one in some {
-                let moved = one.as_mut().is_some_and(|stream| step(kind, stream));
-                if !moved {
-                    ended += 1;
-                    // One that finds no place tries again when its turn comes.
-                    *one = begin(kind, address).ok();
-                }
-            }
-            std::thread::sleep(PAUSE);
-            if is_over.load(Ordering::Relaxed) {
-                break;
-            }
+/// Lets all slow ones come, and waits until the server is done with that.
+fn settle(running: &Running, crowd: &mut Crowd) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < LIMIT {
+        crowd.gather();
+        let before = accounting::tree_cpu(running.pid())?;
+        std::thread::sleep(LOOK);
+        let used = accounting::tree_cpu(running.pid())? - before;
+        if crowd.held() == crowd.len() && used < LOOK.mul_f64(QUIET) {
+            return Ok(());
         }
     }
-    Crowd {
-        held: slow.iter().flatten().count(),
-        ended,
-    }
+    eprintln!("  it was not quiet after {LIMIT:?}");
+    Ok(())
 }
 
-/// A client that has begun to be slow.
-fn begin(kind: Kind, address: &str) -> io::Result<TcpStream> {
-    let mut stream = match kind {
-        Kind::Reader => connect_narrow(address)?,
-        _ => TcpStream::connect(address)?,
-    };
-    let (method, target, rest) = match kind {
-        Kind::Head => ("GET", SMALL, "X-Slow: "),
-        Kind::Body => ("POST", SMALL, "Content-Length: 100000\r\n\r\n"),
-        Kind::Reader => ("GET", LARGE, "\r\n"),
-    };
-    write!(
-        stream,
-        "{method} {target} HTTP/1.1\r\nHost: {address}\r\n{rest}"
-    )?;
-    stream.set_nonblocking(true)?;
-    Ok(stream)
-}
-
-/// A connection that never has room for much: its window is small from the start.
-fn connect_narrow(address: &str) -> io::Result<TcpStream> {
-    let address: SocketAddr = address.parse().map_err(io::Error::other)?;
-    // wrk, which is started meanwhile, must not have it too.
-    let flags = SocketFlags::CLOEXEC;
-    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-    sockopt::set_socket_recv_buffer_size(&socket, ROOM)?;
-    connect(&socket, &address)?;
-    Ok(TcpStream::from(socket))
-}
-
-/// Moves one byte; false when the server has ended the connection.
-fn step(kind: Kind, stream: &mut TcpStream) -> bool {
-    let mut byte = *b"s";
-    let moved = match kind {
-        Kind::Head | Kind::Body => stream.write(&byte),
-        Kind::Reader => stream.read(&mut byte),
-    };
-    match moved {
-        Ok(count) => count > 0,
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+impl Outcome {
+    /// Its line of the table.
+    fn line(&self, what: &str, server: Server) -> String {
+        let (before, during) = (self.before, self.during);
+        let ratio = during.p99.as_secs_f64() / before.p99.as_secs_f64();
+        let (bar, verdict) = match server {
+            Server::Atoll => (format!("≤ {BAR:.0} ×"), verdict(ratio <= BAR)),
+            _ => (String::new(), ""),
+        };
+        let milliseconds = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1e3);
+        format!(
+            "| {what} | {} | {} | {} | {} | {} | {ratio:.2} × | {:.1} % | {:.1} % | {} | {} \
+             | {bar} | {verdict} |\n",
+            server.name(),
+            milliseconds(before.p50),
+            milliseconds(during.p50),
+            milliseconds(before.p99),
+            milliseconds(during.p99),
+            before.cpu * 1e2,
+            during.cpu * 1e2,
+            self.held,
+            self.ended,
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+
+    #[track_caller]
+    fn check(before: u64, during: u64, expected: &str) {
+        let seen = |p99| Seen {
+            p50: Duration::from_micros(50),
+            p99: Duration::from_micros(p99),
+            cpu: 0.025,
+        };
+        let outcome = Outcome {
+            before: seen(before),
+            during: seen(during),
+            held: 499,
+            ended: 1,
+        };
+        let line = outcome.line("sending a head", Server::Atoll);
+        assert!(line.ends_with(expected), "{line}");
+    }
 
     #[test]
-    fn a_slow_client_moves_a_byte_and_sees_the_end() {
-        for (kind, _) in KINDS {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-            let address = listener.local_addr().expect("an address").to_string();
-            let mut client = begin(kind, &address).expect("a client");
-            let (mut server, _) = listener.accept().expect("a connection");
-            let mut head = [0; 16];
-            server.read_exact(&mut head).expect("a request");
-            assert!(step(kind, &mut client), "{kind:?} moves, or waits");
-            drop(server);
-            // The end may take a moment to be seen.
-            while step(kind, &mut client) {}
-        }
+    fn the_tail_is_held_against_the_bar() {
+        let rest = "2.5 % | 2.5 % | 499 | 1 | ≤ 2 ×";
+        check(100, 200, &format!("| 2.00 × | {rest} | met |\n"));
+        check(100, 201, &format!("| 2.01 × | {rest} | **missed** |\n"));
     }
 }

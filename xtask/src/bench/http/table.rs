@@ -3,6 +3,7 @@
 use super::load::DEPTH;
 use super::servers::Server;
 use super::{LARGE, Work};
+use crate::bench::report::{Ratio, of_rounds, verdict};
 
 /// One round of one server.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,7 +18,7 @@ pub struct Figures {
     pub p99: f64,
 }
 
-/// All rounds of one work.
+/// All rounds of one work. A server that failed has none.
 pub struct Measured {
     work: Work,
     servers: &'static [Server],
@@ -56,15 +57,25 @@ impl Measured {
         self.rounds[place].push(figures);
     }
 
+    /// The server at `place` failed: what it did before counts no more.
+    pub fn fail(&mut self, place: usize) {
+        self.rounds[place].clear();
+    }
+
     fn median(&self, place: usize, of: fn(&Figures) -> f64) -> f64 {
         let mut values: Vec<f64> = self.rounds[place].iter().map(of).collect();
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied().unwrap_or_default()
     }
 
+    fn costs(&self, place: usize) -> Vec<f64> {
+        self.rounds[place].iter().map(|round| round.cost).collect()
+    }
+
     /// Its lines of the table, Atoll's first.
-    fn lines(&self) -> String {
+    pub fn lines(&self) -> String {
         (0..self.servers.len())
+            .filter(|place| !self.rounds[*place].is_empty())
             .map(|place| self.line(place))
             .collect()
     }
@@ -75,14 +86,7 @@ impl Measured {
         let (ratio, bar, verdict) = if place == 0 {
             self.own_bar(cost)
         } else {
-            let own = self.median(0, |figures| figures.cost);
-            let ratio = own / cost;
-            let bar = bar(self.work, server);
-            (
-                format!("{ratio:.2} ×"),
-                bar.map(|bar| format!("≤ {bar:.2} ×")).unwrap_or_default(),
-                bar.map(|bar| verdict(ratio <= bar)).unwrap_or_default(),
-            )
+            self.held_against(place)
         };
         let rate = self.median(place, |figures| figures.rate);
         let time = |of: fn(&Figures) -> f64| milliseconds(self.median(place, of));
@@ -98,7 +102,22 @@ impl Measured {
             "| {} | {} | {} {seen}| {ratio} | {bar} | {verdict} |\n",
             name(self.work),
             server.name(),
-            self.cost_text(cost),
+            cost_text(self.work, cost),
+        )
+    }
+
+    /// Atoll's cost as a multiple of that of the server at `place`, and its bar.
+    fn held_against(&self, place: usize) -> (String, String, &'static str) {
+        if self.rounds[0].is_empty() {
+            return (String::new(), String::new(), "");
+        }
+        let ratio = Ratio::of(&self.costs(0), &self.costs(place));
+        let bar = bar(self.work, self.servers[place]);
+        (
+            ratio.to_string(),
+            bar.map(|bar| format!("≤ {bar:.2} ×")).unwrap_or_default(),
+            bar.map(|bar| verdict(ratio.median <= bar))
+                .unwrap_or_default(),
         )
     }
 
@@ -113,26 +132,26 @@ impl Measured {
             _ => (String::new(), String::new(), ""),
         }
     }
+}
 
-    fn cost_text(&self, cost: f64) -> String {
-        match self.work {
-            Work::Idle => format!("{cost:.0} B of memory"),
-            Work::Large => format!("{:.3} ns of CPU per byte", cost * 1e9 / LARGE_BYTES),
-            _ => format!("{:.2} µs of CPU", cost * 1e6),
-        }
+/// What one of `work` costs, in the words of the table.
+pub fn cost_text(work: Work, cost: f64) -> String {
+    match work {
+        Work::Idle => format!("{cost:.0} B of memory"),
+        Work::Large => format!("{:.3} ns of CPU per byte", cost * 1e9 / LARGE_BYTES),
+        _ => format!("{:.2} µs of CPU", cost * 1e6),
     }
 }
 
-/// The report of a run in Markdown.
+/// The report of a run in Markdown, as far as it is one table.
 pub fn text(machine: &str, rounds: usize, measured: &[Measured]) -> String {
+    if measured.is_empty() {
+        return format!("{machine}\n");
+    }
     let header = "| work | server | each costs | requests/s | p50 | p99 | atoll ÷ it | bar | |\n\
                   |---|---|---|---|---|---|---|---|---|\n";
     let lines: String = measured.iter().map(Measured::lines).collect();
-    let rounds = match rounds {
-        1 => "One round.".to_owned(),
-        rounds => format!("Median of {rounds} rounds."),
-    };
-    format!("{machine}\n\n{rounds}\n\n{header}{lines}")
+    format!("{machine}\n\n{}\n\n{header}{lines}", of_rounds(rounds))
 }
 
 fn name(work: Work) -> String {
@@ -153,10 +172,6 @@ fn bar(work: Work, server: Server) -> Option<f64> {
     bar.map(|bar| bar.2)
 }
 
-pub fn verdict(is_met: bool) -> &'static str {
-    if is_met { "met" } else { "**missed**" }
-}
-
 fn milliseconds(seconds: f64) -> String {
     format!("{:.2} ms", seconds * 1e3)
 }
@@ -175,28 +190,50 @@ mod tests {
         figures.collect()
     }
 
-    #[test]
-    fn a_median_is_held_against_the_bar_of_its_rival() {
+    #[track_caller]
+    fn check(rounds: Vec<Vec<Figures>>, expected: &[&str]) {
         let measured = Measured {
             work: Work::KeepAlive,
             servers: &[Server::Atoll, Server::Nginx, Server::Lighttpd],
-            rounds: vec![
-                rounds(&[9e-6, 3e-6, 2e-6]),
-                rounds(&[4e-6, 4e-6, 9e-6]),
-                rounds(&[2e-6]),
-            ],
+            rounds,
         };
-        let work = "1 KiB file, keep-alive, 64 connections";
-        let seen = "| 1000 | 1.00 ms | 2.00 ms";
-        let expected = [
-            format!("| {work} | atoll web | 3.00 µs of CPU {seen} |  |  |  |"),
-            format!("| {work} | nginx | 4.00 µs of CPU {seen} | 0.75 × | ≤ 0.75 × | met |"),
-            format!(
-                "| {work} | lighttpd | 2.00 µs of CPU {seen} | 1.50 × | ≤ 1.00 × | **missed** |"
-            ),
-        ];
         let lines = measured.lines();
-        assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
+        let seen = "| 1000 | 1.00 ms | 2.00 ms |";
+        let shorten = |line: &str| {
+            let line = line.trim_start_matches("| 1 KiB file, keep-alive, 64 connections ");
+            line.replace(seen, "| …")
+        };
+        let lines: Vec<String> = lines.lines().map(shorten).collect();
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn the_rounds_own_ratios_are_held_against_the_bars() {
+        let all = vec![
+            rounds(&[9e-6, 3e-6, 2e-6]),
+            rounds(&[9e-6, 5e-6, 4e-6]),
+            rounds(&[3e-6, 3e-6, 1e-6]),
+        ];
+        let expected = [
+            "| atoll web | 3.00 µs of CPU | …  |  |  |",
+            "| nginx | 5.00 µs of CPU | … 0.60 × (0.50 to 1.00) | ≤ 0.75 × | met |",
+            "| lighttpd | 3.00 µs of CPU | … 2.00 × (1.00 to 3.00) | ≤ 1.00 × | **missed** |",
+        ];
+        check(all, &expected);
+    }
+
+    #[test]
+    fn a_server_that_failed_has_no_line() {
+        let expected = [
+            "| atoll web | 1.00 µs of CPU | …  |  |  |",
+            "| nginx | 2.00 µs of CPU | … 0.50 × | ≤ 0.75 × | met |",
+        ];
+        check(
+            vec![rounds(&[1e-6]), rounds(&[2e-6]), Vec::new()],
+            &expected,
+        );
+        let expected = ["| nginx | 2.00 µs of CPU | …  |  |  |"];
+        check(vec![Vec::new(), rounds(&[2e-6]), Vec::new()], &expected);
     }
 
     #[test]
