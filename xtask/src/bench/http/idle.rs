@@ -8,8 +8,8 @@ use super::client::Client;
 use super::servers::Running;
 use super::table::Figures;
 
-/// Connections before memory is looked at: buffers and caches that every server
-/// has once are there then.
+/// Those of the connections that come before memory is looked at: buffers and caches
+/// that every server has once are there then.
 const FIRST: usize = 100;
 
 /// Descriptors beside those of the connections.
@@ -20,7 +20,7 @@ const OTHER_DESCRIPTORS: usize = 500;
 /// # Errors
 /// When the hard limit is lower.
 pub fn allow_connections(count: usize) -> anyhow::Result<()> {
-    let needed = (count + FIRST + OTHER_DESCRIPTORS) as u64;
+    let needed = (count + OTHER_DESCRIPTORS) as u64;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
         return Ok(());
@@ -36,19 +36,20 @@ pub fn allow_connections(count: usize) -> anyhow::Result<()> {
     setrlimit(Resource::Nofile, raised).context("cannot raise the limit of open files")
 }
 
-/// Opens `count` connections, asks once on each, and gives the bytes that each
-/// takes while all are idle.
+/// Opens `count` connections, asks once on each, and gives the bytes that each of those
+/// after the first takes while all are idle.
 ///
 /// # Errors
 /// When the server refuses one.
 pub fn hold(running: &Running, count: usize) -> anyhow::Result<Figures> {
     let first = open(running, FIRST)?;
     let before = accounting::tree_resident(running.pid())?;
-    let connections = open(running, count)?;
+    let counted = count.saturating_sub(FIRST).max(1);
+    let connections = open(running, counted)?;
     let after = accounting::tree_resident(running.pid())?;
     drop((first, connections));
     Ok(Figures {
-        cost: after.saturating_sub(before) as f64 / count as f64,
+        cost: after.saturating_sub(before) as f64 / counted as f64,
         ..Figures::default()
     })
 }

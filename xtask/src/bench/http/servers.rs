@@ -83,7 +83,9 @@ impl Server {
         let mut command = Command::new("taskset");
         command.args(["-c", cores]);
         self.arguments(&mut command, bench, flags, &address)?;
+        // What another server has said is no news of this one.
         let log = bench.folder.join("server.log");
+        write(&log, "")?;
         let process = Process::start(self.name(), &mut command, &log)?;
         let mut running = Running {
             server: self,

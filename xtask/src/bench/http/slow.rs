@@ -47,10 +47,10 @@ pub fn run(bench: &Bench, failures: &mut Failures) -> String {
         "\n### Slow clients\n\n\
          {CLIENTS} healthy clients ask for the 1 KiB file, one every {} µs, before and while \
          {count} others are slow; those move a byte a second. A time counts from the moment for \
-         which the request was scheduled.\n\n\
+         which the request was scheduled; *asked late* is what of that is no server's doing.\n\n\
          | {count} are slow in | server | healthy p50 before | during | p99 before | during | \
-         | server's CPU before | during | slow ones at the end | the server ended | bar | |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         | asked late, p99, before | during | server's CPU before | during | slow ones at the end | the server ended | bar | |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
         INTERVAL.as_micros()
     );
     for (kind, what) in KINDS {
@@ -111,13 +111,15 @@ impl Outcome {
         };
         let milliseconds = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1e3);
         format!(
-            "| {what} | {} | {} | {} | {} | {} | {ratio:.2} × | {:.1} % | {:.1} % | {} | {} \
+            "| {what} | {} | {} | {} | {} | {} | {ratio:.2} × | {} | {} | {:.1} % | {:.1} % | {} | {} \
              | {bar} | {verdict} |\n",
             server.name(),
             milliseconds(before.p50),
             milliseconds(during.p50),
             milliseconds(before.p99),
             milliseconds(during.p99),
+            milliseconds(before.late),
+            milliseconds(during.late),
             before.cpu * 1e2,
             during.cpu * 1e2,
             self.held,
@@ -135,6 +137,7 @@ mod tests {
         let seen = |p99| Seen {
             p50: Duration::from_micros(50),
             p99: Duration::from_micros(p99),
+            late: Duration::from_micros(1),
             cpu: 0.025,
         };
         let outcome = Outcome {
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_tail_is_held_against_the_bar() {
-        let rest = "2.5 % | 2.5 % | 499 | 1 | ≤ 2 ×";
+        let rest = "0.001 ms | 0.001 ms | 2.5 % | 2.5 % | 499 | 1 | ≤ 2 ×";
         check(100, 200, &format!("| 2.00 × | {rest} | met |\n"));
         check(100, 201, &format!("| 2.01 × | {rest} | **missed** |\n"));
     }
