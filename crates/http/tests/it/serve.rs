@@ -231,16 +231,20 @@ fn what_is_refused_is_answered_and_ends_the_connection() {
     }
 }
 
+/// A body without a length.
+fn in_pieces(pieces: &'static [&'static str]) -> Body {
+    Body::from_stream(stream::iter(
+        pieces.iter().copied().map(Ok::<_, Infallible>),
+    ))
+}
+
 async fn count(content: Bytes) -> String {
     format!("{} bytes", content.len())
 }
 
 fn router() -> Server {
     Server::start(Settings::default(), || {
-        let stream = || async {
-            let pieces = ["one ", "two ", "three"].map(Ok::<_, Infallible>);
-            Body::from_stream(stream::iter(pieces))
-        };
+        let stream = || async { in_pieces(&["one ", "two ", "three"]) };
         let router = Router::new()
             .route("/count", post(count))
             .route("/hello", get(|| async { "hello" }))
@@ -447,7 +451,7 @@ fn files_are_answered_before_the_router() {
 #[test]
 fn a_pipeline_of_services_is_answered_in_order() {
     let server = Server::start(Settings::default(), || {
-        let stream = || async { Body::new(Pieces(["two ", "one "].into())) };
+        let stream = || async { in_pieces(&["one ", "two "]) };
         let later = || async {
             tokio::task::yield_now().await;
             "later"
