@@ -25,15 +25,19 @@ const FOLDERS: usize = 256;
 /// The clients that run in this process.
 pub struct Folders {
     node: Arc<Node>,
+    server: Arc<Reached>,
     clients: Mutex<Clients>,
     /// Additions happen one at a time: each looks before it changes.
     adding: tokio::sync::Mutex<()>,
 }
 
+/// Where the node is reached from this machine, once it listens, and the certificate
+/// that it shows there, which may become another one.
+#[derive(Default)]
+struct Reached(Mutex<Option<Address>>);
+
 #[derive(Default)]
 struct Clients {
-    /// Where the node is reached from this machine, once it listens.
-    server: Option<Address>,
     running: Vec<Client>,
 }
 
@@ -50,6 +54,7 @@ impl Folders {
     pub fn new(node: Arc<Node>) -> Arc<Self> {
         Arc::new(Self {
             node,
+            server: Arc::default(),
             clients: Mutex::default(),
             adding: tokio::sync::Mutex::default(),
         })
@@ -57,11 +62,24 @@ impl Folders {
 
     /// Starts the clients of all remembered folders, once the node answers at
     /// `server`. A folder that cannot start says so in its state.
-    pub async fn start(&self, server: Address) {
-        self.lock().server = Some(server);
+    pub async fn start(&self, server: &Address) {
+        self.listens_at(server);
         for folder in self.node.identity().folders {
             if let Err(problem) = self.start_remembered(&folder).await {
                 tracing::error!(path = %folder.path.display(), "cannot sync this folder: {problem}");
+            }
+        }
+    }
+
+    /// Notes where the node answers from now on, in the folders too, for commands that
+    /// ask in one. A client that runs goes on with the connections that it has, and
+    /// makes its next one there.
+    pub fn listens_at(&self, server: &Address) {
+        *self.server.lock() = Some(server.clone());
+        for client in &self.lock().running {
+            if let Err(error) = mark_anew(&client.path, server) {
+                let path = client.path.display();
+                tracing::warn!(%path, "the node's address in .atoll stays as it was: {error}");
             }
         }
     }
@@ -224,7 +242,7 @@ impl Folders {
         if sync::marker::read(path).map_err(failed)?.is_some() {
             return Ok(());
         }
-        let server = self.lock().server.clone();
+        let server = self.server.now();
         let marker = sync::marker::Marker {
             site: self.node.log_id().to_string(),
             node: self.node.identity().name,
@@ -261,14 +279,14 @@ impl Folders {
     async fn start_client(&self, path: PathBuf, space: Space) -> Result<(), Problem> {
         let token = self.device_token(&path, &space).await?;
         let mut clients = self.lock();
-        let server = clients
-            .server
-            .clone()
-            .ok_or_else(|| Problem::Unavailable("the node does not listen yet".to_owned()))?;
+        if self.server.now().is_none() {
+            let early = "the node does not listen yet".to_owned();
+            return Err(Problem::Unavailable(early));
+        }
         let settings = sync::Settings {
             dir: path.clone(),
-            server: Some(server.url().to_owned()),
-            fingerprint: server.fingerprint(),
+            server: None,
+            fingerprint: None,
             space: Some(space.slug.clone()),
             token: Some(token),
             device_name: self.node.identity().name,
@@ -280,7 +298,8 @@ impl Folders {
             .name(format!("folder {}", space.slug))
             .spawn({
                 let (told, stop) = (Arc::clone(&told), stop.clone());
-                move || keep_running(&settings, &stop, &told)
+                let server = Arc::clone(&self.server);
+                move || keep_running(settings, &server, &stop, &told)
             })
             .map_err(|error| Problem::Internal(format!("cannot start a thread: {error}")))?;
         clients.running.push(Client {
@@ -315,6 +334,29 @@ impl Folders {
     fn lock(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Reached {
+    fn now(&self) -> Option<Address> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Address>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes `server` into the marker of a folder that has one.
+fn mark_anew(path: &Path, server: &Address) -> std::io::Result<()> {
+    let Some(marker) = sync::marker::read(path)? else {
+        return Ok(());
+    };
+    let marker = sync::marker::Marker {
+        server: server.url().to_owned(),
+        fingerprint: server.fingerprint(),
+        ..marker
+    };
+    sync::marker::write(&sync::folder::Folder::open(path)?, &marker)
 }
 
 /// The one true path of a folder, which need not exist.
@@ -382,13 +424,20 @@ fn check_apart(path: &Path, data: &Path) -> Result<(), Problem> {
 }
 
 /// Runs a folder's client until it is stopped, again and again when it fails.
-fn keep_running(settings: &sync::Settings, stop: &Stop, told: &Arc<Told>) {
+fn keep_running(mut settings: sync::Settings, server: &Reached, stop: &Stop, told: &Arc<Told>) {
     while !stop.is_stopped() {
+        let reached = server.now();
+        settings.server = reached.as_ref().map(|server| server.url().to_owned());
+        settings.fingerprint = reached.as_ref().and_then(Address::fingerprint);
         told.set("watching".to_owned());
         let observer = Arc::clone(told) as Arc<dyn Observer>;
-        let Err(error) = sync::run(settings, Mode::Watch, stop, observer) else {
+        let Err(error) = sync::run(&settings, Mode::Watch, stop, observer) else {
             return;
         };
+        if server.now() != reached {
+            // It met another certificate than the one that it was told of.
+            continue;
+        }
         tracing::warn!(path = %settings.dir.display(), "syncing failed and is tried again: {error}");
         told.set(format!("failed: {error}"));
         stop.wait(RESTART_PAUSE);

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod api;
+pub mod config;
 mod folder_told;
 pub mod folders;
 pub mod listen;
@@ -21,18 +22,21 @@ pub mod token;
 
 use address::Endpoint;
 use api::Service;
+use config::Source;
 use folders::Folders;
+use httpd::limit::LimitError;
 use httpd::models::raise_descriptors;
 use httpd::tls::{Acceptor, Certificates, Identity, TlsError};
+use httpd::yaml::ReadError;
 use listen::{Bound, ListenError, Serving};
 use node::{DirectoryError, Node, NodeError};
 use security::Security;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use sync::Address;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// A running node with its listener and folders.
@@ -42,6 +46,15 @@ pub struct Server {
     stop: watch::Sender<bool>,
     runtime: Runtime,
     endpoint: Endpoint,
+    /// Where it is told what to be, which `HUP` has it read anew.
+    source: Source,
+    security: Security,
+    /// Holds handshakes, if connections are encrypted.
+    acceptor: Option<Acceptor>,
+    /// Heard from the start on: before that, it would end the process.
+    hangup: Signal,
+    /// Somebody started it at a terminal, which may go.
+    at_terminal: bool,
 }
 
 /// Why a server cannot start.
@@ -56,6 +69,12 @@ pub enum StartError {
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The configuration cannot be read, or says something that cannot be.
+    #[error(transparent)]
+    Config(#[from] ReadError),
+    /// A limit.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// Threads or signals.
     #[error("cannot start the server: {0}")]
     Io(#[from] io::Error),
@@ -68,16 +87,19 @@ impl From<DirectoryError> for StartError {
 }
 
 impl Server {
-    /// Opens the node, listens on `listen` as `security` says and starts the node's
-    /// folders.
+    /// Opens the node, listens on `listen` as `security` and `source` say and starts
+    /// the node's folders.
     ///
     /// # Errors
     /// [`StartError`] names the part that refused and what to do.
     pub fn start(
         settings: &node::Settings,
         listen: SocketAddr,
-        security: &Security,
+        security: Security,
+        source: Source,
     ) -> Result<Self, StartError> {
+        // What is wrong with it is told before anything is made.
+        let config = source.read()?;
         let descriptors = raise_descriptors(listen::DESCRIPTORS);
         // The lock comes before the port: a second `up` must find the node, not
         // its port.
@@ -94,15 +116,20 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let hangup = {
+            let _inside = runtime.enter();
+            signal(SignalKind::hangup())?
+        };
         let (stop, stopped) = watch::channel(false);
         let folders = Folders::new(Arc::clone(&node));
         let service = Service::new(Arc::clone(&node), Arc::clone(&folders), stopped.clone());
+        service.adopt(&config)?;
         service.listens_at(endpoint);
         let router = api::router(Arc::clone(&service));
         let failing = Arc::clone(&node);
         let serving = bound.serve(
             router,
-            acceptor,
+            acceptor.clone(),
             listen::SETTINGS,
             descriptors,
             stopped,
@@ -111,13 +138,18 @@ impl Server {
             },
         )?;
         node.publish_address(&endpoint.local())?;
-        runtime.block_on(folders.start(endpoint.local()));
+        runtime.block_on(folders.start(&endpoint.local()));
         Ok(Self {
             service,
             serving,
             stop,
             runtime,
             endpoint,
+            source,
+            security,
+            acceptor,
+            hangup,
+            at_terminal: io::stdin().is_terminal(),
         })
     }
 
@@ -136,25 +168,64 @@ impl Server {
         &self.service.node
     }
 
-    /// Waits until SIGINT or SIGTERM asks the process to end.
+    /// Waits until SIGINT or SIGTERM asks the process to end, or its terminal goes. At
+    /// any other SIGHUP it reads anew what it is told; if that is wrong, everything
+    /// stays as it was, and the log says why.
     ///
     /// # Errors
     /// When the node could not go on; the text says why.
-    pub fn wait(&self) -> Result<(), String> {
+    pub fn wait(&mut self) -> Result<(), String> {
         let mut failure = self.service.node.watch_failure();
-        self.runtime.block_on(async {
-            let signals = |kind| signal(kind).map_err(|error| format!("no signals: {error}"));
-            let mut interrupt = signals(SignalKind::interrupt())?;
-            let mut terminate = signals(SignalKind::terminate())?;
-            tokio::select! {
-                _ = interrupt.recv() => Ok(()),
-                _ = terminate.recv() => Ok(()),
-                failed = failure.wait_for(Option::is_some) => {
-                    let why = failed.ok().and_then(|why| why.clone());
-                    Err(why.unwrap_or_else(|| "the node stopped".to_owned()))
+        let signals = |kind| {
+            let _inside = self.runtime.enter();
+            signal(kind).map_err(|error| format!("no signals: {error}"))
+        };
+        let mut interrupt = signals(SignalKind::interrupt())?;
+        let mut terminate = signals(SignalKind::terminate())?;
+        loop {
+            let ends = self.runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => Ok(true),
+                    _ = terminate.recv() => Ok(true),
+                    _ = self.hangup.recv() => Ok(false),
+                    failed = failure.wait_for(Option::is_some) => {
+                        let why = failed.ok().and_then(|why| why.clone());
+                        Err(why.unwrap_or_else(|| "the node stopped".to_owned()))
+                    }
                 }
+            })?;
+            let has_lost_terminal = self.at_terminal && !io::stdin().is_terminal();
+            if ends || has_lost_terminal {
+                return Ok(());
             }
-        })
+            match self.reload() {
+                Ok(()) => tracing::info!("the configuration was read anew"),
+                Err(error) => tracing::error!("the former configuration stays: {error}"),
+            }
+        }
+    }
+
+    /// Puts in force what the files say now: limits, and the certificate for every
+    /// handshake from now on.
+    fn reload(&mut self) -> Result<(), StartError> {
+        let config = self.source.read()?;
+        let (address, node) = (self.endpoint.address, &self.service.node);
+        let identity = self.security.identity_now(address, node.data())?;
+        let endpoint = Endpoint {
+            fingerprint: identity.as_ref().map(Identity::fingerprint),
+            ..self.endpoint
+        };
+        // What may fail comes first: all of it is in force afterwards, or nothing.
+        node.publish_address(&endpoint.local())?;
+        self.service.adopt(&config)?;
+        if let (Some(acceptor), Some(identity)) = (&self.acceptor, identity) {
+            acceptor.replace(Certificates::new(identity));
+        }
+        // Lines to join by name the certificate, and the node's own folders believe it.
+        self.service.listens_at(endpoint);
+        self.service.folders.listens_at(&endpoint.local());
+        self.endpoint = endpoint;
+        Ok(())
     }
 
     /// Stops accepting, lets running requests end, and closes the node.

@@ -46,6 +46,24 @@ impl Security {
             Self::Certificate { certificate, key } => Identity::read(certificate, key).map(Some),
         }
     }
+
+    /// The same of a listener that serves already: nothing is made in place of a file
+    /// that is not there any more, for clients know its certificate.
+    ///
+    /// # Errors
+    /// The certificate or its key cannot be read.
+    pub fn identity_now(
+        &self,
+        address: SocketAddr,
+        data: &Path,
+    ) -> Result<Option<Identity>, TlsError> {
+        match self {
+            Self::Fitting if !address.ip().is_loopback() => {
+                Identity::found(&data.join(KEPT)).map(Some)
+            }
+            _ => self.identity(address, data),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -83,5 +101,17 @@ mod tests {
         };
         let read = identity(&files, "127.0.0.1:1").unwrap();
         assert_eq!(read.fingerprint(), made.fingerprint());
+    }
+
+    #[test]
+    fn nothing_is_made_for_clients_that_know_another() {
+        let data = tempfile::tempdir().unwrap();
+        let beyond = "0.0.0.0:1".parse().unwrap();
+        let now = || Security::Fitting.identity_now(beyond, data.path());
+        assert!(matches!(now(), Err(TlsError::Read { .. })));
+        assert!(!data.path().join(KEPT).exists());
+        let made = Security::Fitting.identity(beyond, data.path());
+        let made = made.unwrap().unwrap().fingerprint();
+        assert_eq!(now().unwrap().unwrap().fingerprint(), made);
     }
 }

@@ -3,12 +3,13 @@
 //! that did not work.
 //!
 //! Counting is `httpd::limit`'s; which requests are of which class, and what they
-//! may do, is decided here. Who is asked is [`crate::api`]'s business. The table for
-//! clients is in `docs/protocol.md`.
+//! may do unless [`crate::config`] says something else, is decided here. Who is asked
+//! is [`crate::api`]'s business. The table for clients is in `docs/protocol.md`.
 
 use base::DeviceId;
 use http::Method;
 use httpd::limit::{Client, Decision, Limit, LimitError, Limiter, LimiterSize, Quota, Rules};
+use serde::Deserialize;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant};
 pub struct Peer(pub IpAddr);
 
 /// What a request is for, as far as limits are concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Class {
     /// A token is exchanged or made.
     Join,
@@ -78,7 +80,18 @@ const FAILURES: Limit = Limit::Bucket {
 /// Its name in headers and figures.
 const FAILED: &str = "failed";
 
-/// The limits of a node.
+/// How often clients may ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Whoever is at one address, by the name of the class.
+    pub addresses: Rules,
+    /// One device, by the name of the class.
+    pub devices: Rules,
+    /// One address, with credentials that do not work.
+    pub failures: Option<Limit>,
+}
+
+/// The limits of a node, and where its clients stand with them.
 pub struct Throttle {
     addresses: Limiter,
     devices: Limiter,
@@ -131,9 +144,19 @@ impl Class {
     }
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            addresses: rules(&OF_AN_ADDRESS),
+            devices: rules(&OF_A_DEVICE),
+            failures: Some(FAILURES),
+        }
+    }
+}
+
 impl Default for Throttle {
     fn default() -> Self {
-        Self::new().expect("the rates above are in range; a test makes them all")
+        Self::new(&Limits::default()).expect("the rates above are in range; a test makes them all")
     }
 }
 
@@ -141,22 +164,26 @@ impl Throttle {
     /// Nobody has asked yet.
     ///
     /// # Errors
-    /// A rate above is out of range.
-    fn new() -> Result<Self, LimitError> {
+    /// A limit is out of range, or of no class.
+    pub fn new(limits: &Limits) -> Result<Self, LimitError> {
+        let (classes, size) = (CLASSES.map(Class::name), LimiterSize::default());
         Ok(Self {
-            addresses: limiter(&OF_AN_ADDRESS)?,
-            devices: limiter(&OF_A_DEVICE)?,
-            failures: Limiter::new(
-                &[FAILED],
-                &Rules {
-                    default: Some(FAILURES),
-                    ..Rules::default()
-                },
-                LimiterSize::default(),
-            )?,
+            addresses: Limiter::new(&classes, &limits.addresses, size)?,
+            devices: Limiter::new(&classes, &limits.devices, size)?,
+            failures: Limiter::new(&[FAILED], &of_failures(limits), size)?,
             refused: Default::default(),
             begun: Instant::now(),
         })
+    }
+
+    /// Puts other limits in force; what clients have used so far stays counted.
+    ///
+    /// # Errors
+    /// As [`Throttle::new`]. Limits that a [`crate::config::Config`] has never fail.
+    pub fn adopt(&self, limits: &Limits) -> Result<(), LimitError> {
+        self.addresses.reload(&limits.addresses)?;
+        self.devices.reload(&limits.devices)?;
+        self.failures.reload(&of_failures(limits))
     }
 
     /// Whether `peer` may ask for something of `class` now. Loopback may, for a
@@ -225,8 +252,7 @@ impl From<Class> for Kind {
     }
 }
 
-fn limiter(rates: &[Rate]) -> Result<Limiter, LimitError> {
-    let names: Vec<_> = rates.iter().map(|rate| rate.0.name()).collect();
+fn rules(rates: &[Rate]) -> Rules {
     let limit = |rate: &Rate| Limit::Bucket {
         count: rate.1,
         period: Duration::from_secs(1),
@@ -235,11 +261,17 @@ fn limiter(rates: &[Rate]) -> Result<Limiter, LimitError> {
     let routes = rates
         .iter()
         .map(|rate| (rate.0.name().to_owned(), Some(limit(rate))));
-    let rules = Rules {
+    Rules {
         default: None,
         routes: routes.collect(),
-    };
-    Limiter::new(&names, &rules, LimiterSize::default())
+    }
+}
+
+fn of_failures(limits: &Limits) -> Rules {
+    Rules {
+        default: limits.failures,
+        ..Rules::default()
+    }
 }
 
 #[cfg(test)]

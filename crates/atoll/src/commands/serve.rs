@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use base::{SystemClock, SystemRandom};
 use server::Server;
 use server::address::listen_address;
+use server::config::Source;
 use server::node::{Settings, SnapshotPolicy};
 use server::security::Security;
 use std::net::SocketAddr;
@@ -27,9 +28,14 @@ pub struct Arguments {
     self_test: bool,
 }
 
-/// Where a node listens, and how what is said there is kept from others.
+/// Where a node listens, how what is said there is kept from others, and what else
+/// clients may do there.
 #[derive(clap::Args)]
 pub struct Listener {
+    /// Read from this YAML file how often clients may ask, and again at SIGHUP
+    /// [default: atoll.yaml in the data directory, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Address to listen on; port 0 takes a free one. Beyond this machine it is
     /// encrypted
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = listen_address)]
@@ -84,6 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 /// Starts a node with the machine's own clock and randomness.
 pub fn start(data: PathBuf, name: Option<String>, listener: &Listener) -> Result<Server> {
+    let source = Source::new(listener.config.as_deref(), &data);
     let settings = Settings {
         data,
         name,
@@ -94,12 +101,13 @@ pub fn start(data: PathBuf, name: Option<String>, listener: &Listener) -> Result
     Ok(Server::start(
         &settings,
         listener.listen,
-        &listener.security(),
+        listener.security(),
+        source,
     )?)
 }
 
 /// Serves until a signal or a failure, then stops in order.
-pub fn until_stopped(server: Server) -> Result<()> {
+pub fn until_stopped(mut server: Server) -> Result<()> {
     let ended = server.wait();
     server.stop();
     ended
@@ -111,6 +119,7 @@ pub fn until_stopped(server: Server) -> Result<()> {
 fn self_test() -> Result<()> {
     let data = tempfile::tempdir().context("cannot make a directory for the test")?;
     let listener = Listener {
+        config: None,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         plain: false,
         tls_cert: None,

@@ -5,7 +5,8 @@
 //! killed. [`shapes`]: trees that change shape. [`share`]: `atoll up` and joining. [`keep`]: conflicts, old versions
 //! and damage. [`guard`]: what is refused, left alone, and how that is said. [`web`]:
 //! the web server, its signals and its workers. [`echo`]: the models, as a program.
-//! [`lan`]: a node that other machines reach, and its certificate.
+//! [`lan`]: a node that other machines reach, and its certificate. [`told`]: what a
+//! node is told while it runs.
 
 mod echo;
 mod follow;
@@ -14,6 +15,7 @@ mod keep;
 mod lan;
 mod shapes;
 mod share;
+mod told;
 mod web;
 
 use std::ffi::OsStr;

@@ -28,6 +28,15 @@ impl Identity {
         let pem = Pem::kept(path, names)?;
         Self::new(&pem, &pem)
     }
+
+    /// The one that is kept in the file `path`, which is not made.
+    ///
+    /// # Errors
+    /// As [`Identity::kept`], and where there is no such file.
+    pub fn found(path: &Path) -> Result<Self, TlsError> {
+        let pem = Pem::found(path)?;
+        Self::new(&pem, &pem)
+    }
 }
 
 impl Pem {
@@ -40,6 +49,11 @@ impl Pem {
                 source,
             })?;
         }
+        Self::found(path)
+    }
+
+    /// The file `path`, which is there and which only its owner may read.
+    fn found(path: &Path) -> Result<Self, TlsError> {
         let pem = Self::read("the certificate", path)?;
         // What cannot be asked for its rights could not be read either.
         let is_exposed =

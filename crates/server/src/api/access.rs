@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The name of the browser's session cookie at the node's port: browsers keep
 /// one jar for all ports of a machine, and its nodes must not take turns in it.
 pub fn cookie_name(service: &Service) -> String {
-    match service.endpoint.get() {
+    match service.endpoint() {
         Some(endpoint) => format!("{COOKIE}_{}", endpoint.address.port()),
         None => COOKIE.to_owned(),
     }

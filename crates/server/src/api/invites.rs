@@ -68,7 +68,7 @@ pub async fn invite(
         expires,
     };
     spaces::done(&service.node.submit_once(caller.0, body).await?)?;
-    let address = node_address(service.endpoint.get(), &headers);
+    let address = node_address(service.endpoint(), &headers);
     let url = address.url();
     let mut answer = json!({ "token": token, "expires": moment::format_millis(expires) });
     if let Some(fingerprint) = address.fingerprint() {
@@ -96,7 +96,7 @@ pub async fn invite(
 
 /// How others reach this node: as the caller did, unless that was by a way that
 /// only this machine has and there is another.
-fn node_address(endpoint: Option<&Endpoint>, headers: &HeaderMap) -> Address {
+fn node_address(endpoint: Option<Endpoint>, headers: &HeaderMap) -> Address {
     let host = headers
         .get(header::HOST)
         .and_then(|value| value.to_str().ok());

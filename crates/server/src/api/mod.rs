@@ -41,6 +41,7 @@ pub use access::Caller;
 pub use spaces::make as make_space;
 
 use crate::address::Endpoint;
+use crate::config::Config;
 use crate::folders::Folders;
 use crate::node::Node;
 use crate::problem::Problem;
@@ -48,8 +49,9 @@ use crate::sessions::{Browsers, Syncs};
 use crate::throttle::Throttle;
 use axum::Router;
 use axum::routing::{get, post};
+use httpd::limit::LimitError;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Upload streams served at once; each may hold some 8 MiB while it is read.
@@ -74,8 +76,8 @@ pub struct Service {
     requests: AtomicU64,
     /// Contents that were asked for and could not be read.
     unreadable: AtomicU64,
-    /// Where the node listens; unset in tests.
-    endpoint: OnceLock<Endpoint>,
+    /// Where the node listens; none in tests.
+    endpoint: RwLock<Option<Endpoint>>,
     /// Holds true once the node is asked to stop: open streams then end.
     stop: watch::Receiver<bool>,
     /// Devices proving that they hold what the node has.
@@ -100,7 +102,7 @@ impl Service {
             throttle: Throttle::default(),
             requests: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
-            endpoint: OnceLock::new(),
+            endpoint: RwLock::default(),
             stop,
             proofs: proof::Proofs::default(),
             scrubs: Arc::new(Semaphore::new(1)),
@@ -111,10 +113,25 @@ impl Service {
         })
     }
 
-    /// Notes where the node listens; once.
+    /// Notes where the node listens, and with which certificate.
     pub fn listens_at(&self, endpoint: Endpoint) {
-        // A second address would only be shown, and the first still holds.
-        let _ = self.endpoint.set(endpoint);
+        *self
+            .endpoint
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(endpoint);
+    }
+
+    /// Where the node listens, once it does.
+    fn endpoint(&self) -> Option<Endpoint> {
+        *self.endpoint.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts what `config` says in force, for every request from now on.
+    ///
+    /// # Errors
+    /// A limit is out of range.
+    pub fn adopt(&self, config: &Config) -> Result<(), LimitError> {
+        self.throttle.adopt(&config.limits)
     }
 
     /// Returns when the node is asked to stop.

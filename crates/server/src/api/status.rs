@@ -60,7 +60,7 @@ pub async fn servers(
     _: Caller,
 ) -> Result<axum::Json<Value>, Problem> {
     let identity = service.node.identity();
-    let endpoint = service.endpoint.get();
+    let endpoint = service.endpoint();
     let address = endpoint.map(|endpoint| endpoint.known_as(&endpoint.address.to_string()));
     let this = json!({
         "id": identity.id,

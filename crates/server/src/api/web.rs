@@ -84,7 +84,7 @@ pub async fn redeem(
     };
     let device = registered(node.submit_once(DeviceId::ADMIN, body).await?)?;
     let cookie = service.browsers.start(device, node.now(), node.random());
-    let endpoint = service.endpoint.get();
+    let endpoint = service.endpoint();
     let is_encrypted = endpoint.is_some_and(|endpoint| endpoint.fingerprint.is_some());
     let cookie = format!(
         "{}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{}",

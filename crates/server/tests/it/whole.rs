@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use base::{SystemClock, SystemRandom};
 use serde_json::{Value, json};
 use server::Server;
+use server::config::Source;
 use server::node::{DirectoryError, Node, NodeError, Settings, SnapshotPolicy};
 use server::security::Security;
 use std::path::Path;
@@ -22,7 +23,13 @@ fn settings(data: &Path) -> Settings {
 
 fn start(data: &Path) -> Server {
     let listen = "127.0.0.1:0".parse().unwrap();
-    Server::start(&settings(data), listen, &Security::default()).unwrap()
+    Server::start(
+        &settings(data),
+        listen,
+        Security::default(),
+        Source::new(None, data),
+    )
+    .unwrap()
 }
 
 fn bearer(server: &Server) -> String {
