@@ -117,8 +117,6 @@ impl Echo {
 
 impl Protocol for Echo {
     // There are no words for it: whatever it says is an echo.
-    const BUSY: &'static [u8] = b"";
-
     fn serve(
         self: Rc<Self>,
         stream: TcpStream,

@@ -168,8 +168,6 @@ impl<P: Protocol> Admission<P> {
 }
 
 impl<P: Protocol> Protocol for Admission<P> {
-    const BUSY: &'static [u8] = P::BUSY;
-
     fn serve(
         self: Rc<Self>,
         stream: TcpStream,
@@ -182,7 +180,7 @@ impl<P: Protocol> Protocol for Admission<P> {
                 Either::Left(serving.map(move |()| drop(slot)))
             }
             None => {
-                self.refused.add(stream, Self::BUSY);
+                self.refused.add(stream, self.busy());
                 Either::Right(ready(()))
             }
         }
@@ -198,6 +196,10 @@ impl<P: Protocol> Protocol for Admission<P> {
 
     fn emptied(&self) -> impl Future<Output = ()> {
         self.protocol.emptied()
+    }
+
+    fn busy(&self) -> &'static [u8] {
+        self.protocol.busy()
     }
 
     fn counts(&self) -> Counts {

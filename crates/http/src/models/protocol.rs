@@ -12,10 +12,6 @@ use std::rc::Rc;
 
 /// A connection protocol, as one event loop has it.
 pub trait Protocol: 'static {
-    /// What a client is told that cannot be served now, before anything of it is
-    /// read; empty if the protocol has no words for that.
-    const BUSY: &'static [u8];
-
     /// Serves `stream` to its end. It never fails: a connection that breaks is over.
     /// The stream does not block, and the loop does not know it yet.
     ///
@@ -35,6 +31,12 @@ pub trait Protocol: 'static {
 
     /// Ends when no connection is open.
     fn emptied(&self) -> impl Future<Output = ()>;
+
+    /// What a client is told that cannot be served now, before anything of it is
+    /// read; empty if the protocol has no words for that.
+    fn busy(&self) -> &'static [u8] {
+        b""
+    }
 
     /// What has been done up to now.
     fn counts(&self) -> Counts;

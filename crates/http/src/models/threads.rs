@@ -16,7 +16,7 @@ use super::team::Team;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -50,6 +50,10 @@ const REFUSED: usize = 256;
 
 type Waiting = Queue<(TcpStream, SocketAddr)>;
 
+/// What a client is told that finds no room, once a worker has said so. Before any has
+/// begun there are no words, and hardly a queue that is full.
+type Words = OnceLock<&'static [u8]>;
+
 /// Serves what `listeners` accept, with what `make` makes for each worker, until
 /// `stop` ends and what was accepted by then is served.
 ///
@@ -63,15 +67,19 @@ pub fn run<P: Protocol>(
 ) -> io::Result<()> {
     let queue = Arc::new(Waiting::new(settings.queue));
     let (stopper, stopped) = stopping();
-    let make = Arc::new(make);
+    let (make, words) = (Arc::new(make), Arc::new(Words::new()));
     let work = (0..settings.workers).map(|index| {
         let (make, queue) = (Arc::clone(&make), Arc::clone(&queue));
-        let stopped = stopped.clone();
-        move || work(&make(index)?, &queue, settings.patience, &stopped)
+        let (stopped, words) = (stopped.clone(), Arc::clone(&words));
+        move || {
+            let protocol = make(index)?;
+            words.get_or_init(|| protocol.busy());
+            work(&protocol, &queue, settings.patience, &stopped)
+        }
     });
     let team = Team::start("worker", work);
     let accepted = match &team {
-        Ok(team) => accept_all::<P>(listeners, &queue, &stopper, team.failed(), stop),
+        Ok(team) => accept_all(listeners, (&queue, &words), &stopper, team.failed(), stop),
         Err(_) => Ok(()),
     };
     stopper.stop();
@@ -109,9 +117,9 @@ async fn crowded(queue: &Waiting, share: Duration) {
 }
 
 /// The acceptor, on the thread of the caller.
-fn accept_all<P: Protocol>(
+fn accept_all(
     listeners: Vec<TcpListener>,
-    queue: &Waiting,
+    (queue, words): (&Waiting, &Words),
     stopper: &Stopper,
     failed: impl Future<Output = ()>,
     stop: impl Future<Output = ()>,
@@ -121,7 +129,7 @@ fn accept_all<P: Protocol>(
         let refused = Refused::new(Arc::new(Semaphore::new(REFUSED)));
         let hand_over = |stream: TcpStream, peer: SocketAddr| {
             if let Err((stream, _)) = queue.put((stream, peer)) {
-                refused.add(stream, P::BUSY);
+                refused.add(stream, words.get().copied().unwrap_or_default());
             }
         };
         tokio::select! {

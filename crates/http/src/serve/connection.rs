@@ -447,23 +447,7 @@ impl<H: Handler> Driver<H> {
         // something lies unread.
         self.wire.watched.socket.shut_down_writing();
         if linger && self.turn.phase() != Phase::Ending {
-            let watched = Rc::clone(&self.wire.watched);
-            // Nothing is lost with it any more.
-            watched.is_idle.set(true);
-            let linger = self.turn.settings.timeouts.linger;
-            self.turn.expect(&watched, self.turn.now(), linger);
-            let mut left = self.turn.settings.limits.drain_bytes;
-            while left > 0 && !watched.is_expired.get() {
-                watched.socket.readable().await?;
-                // A buffer of its own would make every connection as large.
-                let read = watched.socket.receive(&mut self.turn.input.borrow_mut());
-                match read {
-                    Ok(0) => break,
-                    Ok(read) => left = left.saturating_sub(read as u64),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(error),
-                }
-            }
+            self.wire.linger(&self.turn).await?;
         }
         Ok(())
     }

@@ -3,13 +3,16 @@
 //!
 //! Every call does what the socket allows at once, and says `WouldBlock` when that is
 //! nothing, as the socket itself does. Who waits is the connection's business; the
-//! handshake alone is driven here, in [`shake_hands`].
+//! handshake alone is driven here, in [`shake_hands`], which also answers those who
+//! speak HTTP in clear.
 
+use super::handler::Handler;
 use super::socket::Socket;
 use super::turn::Turn;
 use super::wire::Wire;
 use crate::files::FileRange;
-use crate::tls::{HTTP_2, RecordPlace};
+use crate::tls::{HTTP_2, RecordPlace, clear};
+use http::StatusCode;
 use rustls::ServerConnection;
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
@@ -25,13 +28,16 @@ pub(super) struct Sealed {
     /// How far the client's records have come.
     received: RecordPlace,
     has_ended: bool,
+    /// The first byte that the client sent.
+    first: Option<u8>,
 }
 
 /// Ends when both sides have agreed; gives whether it was on HTTP/2.
 ///
 /// # Errors
-/// They have not: the client has gone, was too slow, or wants what is not offered.
-pub(super) async fn shake_hands<H>(turn: &Turn<H>, wire: &mut Wire) -> io::Result<bool> {
+/// They have not: the client has gone, was too slow, wants what is not offered, or
+/// speaks in clear.
+pub(super) async fn shake_hands<H: Handler>(turn: &Turn<H>, wire: &mut Wire) -> io::Result<bool> {
     let watched = &wire.watched;
     let Some(sealed) = &mut wire.sealed else {
         return Ok(false);
@@ -40,7 +46,12 @@ pub(super) async fn shake_hands<H>(turn: &Turn<H>, wire: &mut Wire) -> io::Resul
     loop {
         match sealed.shake(&watched.socket) {
             Ok(()) => break,
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                if sealed.hears_request() {
+                    turn_away(turn, wire).await?;
+                }
+                return Err(error);
+            }
             Err(_) if sealed.has_sealed() => watched.socket.writable().await?,
             Err(_) => watched.socket.readable().await?,
         }
@@ -50,6 +61,19 @@ pub(super) async fn shake_hands<H>(turn: &Turn<H>, wire: &mut Wire) -> io::Resul
     Ok(sealed.connection.alpn_protocol() == Some(HTTP_2))
 }
 
+/// Tells a client that speaks in clear that this is not the place for it.
+async fn turn_away<H: Handler>(turn: &Turn<H>, wire: &Wire) -> io::Result<()> {
+    let (watched, now) = (&wire.watched, turn.now());
+    // A new connection has room for a few words.
+    watched.socket.send(&clear::answer(&turn.date()), false)?;
+    watched.socket.shut_down_writing();
+    if turn.handler.records() {
+        let (status, bytes) = (StatusCode::BAD_REQUEST, clear::CONTENT_BYTES);
+        turn.tell(watched.peer, None, status, bytes, now);
+    }
+    wire.linger(turn).await
+}
+
 impl Sealed {
     pub(super) fn new(connection: ServerConnection) -> Self {
         Self {
@@ -57,7 +81,13 @@ impl Sealed {
             opened: 0,
             received: RecordPlace::default(),
             has_ended: false,
+            first: None,
         }
+    }
+
+    /// Whether what the client said first is a request in clear.
+    fn hears_request(&self) -> bool {
+        self.first.is_some_and(clear::begins_request)
     }
 
     /// Goes on with the handshake as far as the socket allows.
@@ -171,10 +201,15 @@ impl Sealed {
         let mut inflow = Inflow {
             socket,
             received: &mut self.received,
+            first: &mut self.first,
         };
         if self.connection.read_tls(&mut inflow)? == 0 {
             self.has_ended = true;
             return Ok(());
+        }
+        if self.hears_request() {
+            // An alert would be nothing that its sender could read.
+            return Err(io::ErrorKind::InvalidData.into());
         }
         match self.connection.process_new_packets() {
             Ok(state) => {
@@ -264,11 +299,13 @@ impl AsyncWrite for SealedStream {
 struct Inflow<'a> {
     socket: &'a Socket,
     received: &'a mut RecordPlace,
+    first: &'a mut Option<u8>,
 }
 
 impl Read for Inflow<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.socket.receive(buffer)?;
+        *self.first = self.first.or(buffer[..read].first().copied());
         self.received.pass(&buffer[..read]);
         Ok(read)
     }

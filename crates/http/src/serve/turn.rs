@@ -283,6 +283,11 @@ impl<H> Turn<H> {
         &self.handler
     }
 
+    /// Whether connections are encrypted.
+    pub(super) fn is_secured(&self) -> bool {
+        self.acceptor.is_some()
+    }
+
     /// What has been done up to now.
     pub fn counts(&self) -> Counts {
         self.counts.get()

@@ -98,6 +98,27 @@ impl Wire {
         Ok(())
     }
 
+    /// Reads what the client still sends after the last that it is told, for a while:
+    /// a socket that is closed before that is reset, and what it was told with it.
+    pub(super) async fn linger<H>(&self, turn: &Turn<H>) -> io::Result<()> {
+        let watched = &self.watched;
+        // Nothing is lost with it any more.
+        watched.is_idle.set(true);
+        turn.expect(watched, turn.now(), turn.settings.timeouts.linger);
+        let mut left = turn.settings.limits.drain_bytes;
+        while left > 0 && !watched.is_expired.get() {
+            watched.socket.readable().await?;
+            // A buffer of its own would make every connection as large.
+            match watched.socket.receive(&mut turn.input.borrow_mut()) {
+                Ok(0) => break,
+                Ok(read) => left = left.saturating_sub(read as u64),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Sends everything that is kept.
     pub(super) async fn send_all<H>(&mut self, turn: &Turn<H>) -> io::Result<()> {
         let mut sent = 0;

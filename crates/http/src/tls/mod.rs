@@ -6,6 +6,7 @@
 //! sockets are in [`crate::serve`]; nothing here waits for anybody.
 
 mod acceptor;
+pub(crate) mod clear;
 mod error;
 mod identity;
 mod kept;

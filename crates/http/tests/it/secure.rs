@@ -266,15 +266,41 @@ fn what_is_no_handshake_ends() {
         ..Settings::default()
     };
     let mut server = Server::with(settings);
-    let plain = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".as_slice();
     let half = [0x16, 3, 1, 2, 0, 1].as_slice();
-    for sent in [plain, half, b""] {
+    for sent in [half, b"\0GET / HTTP/1.1\r\n\r\n", b""] {
         let mut stream = TcpStream::connect(server.address).unwrap();
         stream.write_all(sent).unwrap();
         let mut answer = Vec::new();
         // An alert, or nothing.
         stream.read_to_end(&mut answer).unwrap_or_default();
         assert!(answer.len() < 10, "{answer:?}");
+    }
+    server.stop();
+    server.join();
+}
+
+/// However much of it comes, and however it is cut.
+#[test]
+fn http_in_clear_is_told_where_it_is() {
+    let mut server = Server::start();
+    let long = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(100_000));
+    for sent in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "G",
+        "PRI * HTTP/2.0\r\n",
+        &long,
+    ] {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, content) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
+        assert!(head.contains("\r\nconnection: close\r\n"), "{head}");
+        assert!(head.contains("\r\ndate: "), "{head}");
+        assert!(content.contains("https://"), "{content}");
+        let length = format!("\r\ncontent-length: {}\r\n", content.len());
+        assert!(head.contains(&length), "{head}");
     }
     server.stop();
     server.join();

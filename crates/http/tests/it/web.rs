@@ -4,7 +4,8 @@ use httpd::limit::Limit;
 use httpd::log::{Format, Target};
 use httpd::models::Strategy;
 use httpd::web::{
-    AccessLog, Config, Cors, Model, Monitoring, Redirect, Server, SiteConfig, Users, WebError, read,
+    AccessLog, Config, Cors, Model, Monitoring, Proof, Redirect, Server, SiteConfig, Tls, Users,
+    WebError, read,
 };
 use std::fs;
 use std::io::{Read, Write};
@@ -154,6 +155,26 @@ fn who_finds_no_place_is_told_so() {
         let _ = stream.write_all(b"GET /a.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         let _ = stream.read_to_string(&mut answer);
     }
+    stop(server);
+}
+
+/// Over TLS in what a client of TLS can read: a fatal alert.
+#[test]
+fn who_finds_no_place_over_tls_is_told_so_by_an_alert() {
+    let folder = TempDir::new().unwrap();
+    let mut config = config(&folder);
+    config.tls = Some(Tls {
+        proof: Proof::SelfSigned(folder.path().join("own.pem")),
+        hsts: None,
+    });
+    config.connections.total = 1;
+    let server = Server::start(config).unwrap();
+    let connect = || TcpStream::connect(server.addresses()[0]).unwrap();
+    let held = connect();
+    let mut heard = Vec::new();
+    connect().read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, [21, 3, 3, 0, 2, 2, 80]);
+    drop(held);
     stop(server);
 }
 

@@ -164,8 +164,6 @@ struct Who {
 }
 
 impl Protocol for Who {
-    const BUSY: &'static [u8] = b"";
-
     async fn serve(self: Rc<Self>, stream: TcpStream, _: SocketAddr) {
         let stream = tokio::net::TcpStream::from_std(stream).unwrap();
         stream.writable().await.unwrap();
