@@ -4,11 +4,14 @@
 //! there. The slow ones move a byte a second each, spread over the second. Both are moved
 //! by the thread of `driver`; what is slow about a client is `crowd`'s.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use harness::process::Process;
 
 use super::crowd::{Crowd, Kind};
 use super::driver::{CLIENTS, Healthy, INTERVAL, Seen};
-use super::servers::{Running, Server};
+use super::servers::{CORE, Running, Server};
 use super::{Bench, accounting};
 use crate::bench::failures::Failures;
 use crate::bench::report::verdict;
@@ -42,12 +45,16 @@ struct Outcome {
 
 /// The section of the report; a server that refuses healthy clients has no line in it.
 pub fn run(bench: &Bench, failures: &mut Failures) -> String {
+    let Some(_awake) = failures.keep("Slow", keep_awake(bench)) else {
+        return String::new();
+    };
     let count = bench.scale.slow_connections;
     let mut section = format!(
         "\n### Slow clients\n\n\
          {CLIENTS} healthy clients ask for the 1 KiB file, one every {} µs, before and while \
          {count} others are slow; those move a byte a second. A time counts from the moment for \
-         which the request was scheduled; *asked late* is what of that is no server's doing.\n\n\
+         which the request was scheduled; *asked late* is what of that is no server's doing. An idle-priority loop keeps the \
+         servers' core from sleeping.\n\n\
          | {count} are slow in | server | healthy p50 before | during | p99 before | during | \
          | asked late, p99, before | during | server's CPU before | during | slow ones at the end | the server ended | bar | |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
@@ -65,6 +72,17 @@ pub fn run(bench: &Bench, failures: &mut Failures) -> String {
         }
     }
     section
+}
+
+/// A process that has the servers' core whenever nobody else wants it. These works leave
+/// that core idle for most of the time; a virtual one that is idle goes back to the host,
+/// and waiting for its return, up to milliseconds, would be the tail of every server.
+fn keep_awake(bench: &Bench) -> anyhow::Result<Process> {
+    let mut command = Command::new("chrt");
+    command.args(["--idle", "0", "taskset", "-c", CORE]);
+    command.args(["sh", "-c", "while :; do :; done"]);
+    let log = bench.folder.join("awake.log");
+    Process::start("the loop that keeps a core awake", &mut command, &log)
 }
 
 fn measure(bench: &Bench, server: Server, kind: Kind) -> anyhow::Result<Outcome> {
