@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 
@@ -73,7 +74,10 @@ pub struct Slots(Arc<Shared>);
 struct Shared {
     bounds: Bounds,
     held: Mutex<Held>,
+    /// What is left of how many refused clients may be listened to.
     refused: Arc<Semaphore>,
+    /// Connections that found no place, up to now.
+    turned_away: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +100,13 @@ impl Slots {
             bounds,
             held: Mutex::default(),
             refused: Arc::new(Semaphore::new(bounds.refused())),
+            turned_away: AtomicU64::new(0),
         }))
+    }
+
+    /// How many connections have found no place up to now.
+    pub fn turned_away(&self) -> u64 {
+        self.0.turned_away.load(Ordering::Relaxed)
     }
 
     /// A place for a connection from `address`, while there is one.
@@ -180,6 +190,7 @@ impl<P: Protocol> Protocol for Admission<P> {
                 Either::Left(serving.map(move |()| drop(slot)))
             }
             None => {
+                self.slots.0.turned_away.fetch_add(1, Ordering::Relaxed);
                 self.refused.add(stream, self.busy());
                 Either::Right(ready(()))
             }

@@ -13,6 +13,7 @@
 mod begun;
 mod connection;
 mod exchange;
+mod fault;
 mod handler;
 mod http2;
 mod incoming;

@@ -4,6 +4,7 @@
 //! It sends and receives, encrypted or not, and decides nothing: what is read and
 //! written is [`super::connection`]'s and [`super::exchange`]'s.
 
+use super::fault;
 use super::sealed::Sealed;
 use super::socket::Socket;
 use super::turn::{Turn, Watched};
@@ -157,17 +158,16 @@ impl Wire {
                 bytes.advance(sent);
                 sent as u64
             }
-            (Some(Part::File(range)), None) => {
-                let sent = socket.send_file(&range.file, range.span.offset, range.span.length)?;
-                advance(range, sent)?;
-                sent
-            }
-            (Some(Part::File(range)), Some(sealed)) => {
-                // Between two turns nothing lies there.
-                let mut buffer = turn.input.borrow_mut();
-                let sent = sealed.send_file(socket, range, &mut buffer, has_more)?;
-                advance(range, sent)?;
-                sent
+            (Some(Part::File(range)), sealed) => {
+                let sent = match sealed {
+                    None => socket.send_file(&range.file, range.span.offset, range.span.length),
+                    // Between two turns nothing lies in the buffer.
+                    Some(sealed) => {
+                        sealed.send_file(socket, range, &mut turn.input.borrow_mut(), has_more)
+                    }
+                };
+                let sent = sent.and_then(|sent| advance(range, sent));
+                sent.inspect_err(|error| fault::tell(range, error))?
             }
         };
         if self.unsent.front().is_some_and(|part| part.length() == 0) {
@@ -217,13 +217,13 @@ fn try_send(
     }
 }
 
-/// Takes what was sent off `range`.
-fn advance(range: &mut FileRange, sent: u64) -> io::Result<()> {
+/// Takes what was sent off `range`; says how much that is.
+fn advance(range: &mut FileRange, sent: u64) -> io::Result<u64> {
     if sent == 0 {
         // The file was cut: what was announced cannot be kept.
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     range.span.offset += sent;
     range.span.length -= sent;
-    Ok(())
+    Ok(sent)
 }

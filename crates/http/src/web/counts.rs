@@ -27,6 +27,8 @@ pub(super) struct Totals {
     pub(super) workers: usize,
     pub(super) uptime: Duration,
     pub(super) limiter: LimiterStats,
+    /// Connections that found no place.
+    pub(super) turned_away: u64,
     pub(super) log: Option<LogStats>,
     /// Workers, if they are processes.
     pub(super) processes: Vec<WorkerStatus>,
@@ -64,13 +66,14 @@ impl Totals {
         let mut figures = Figures::default();
         figures[..5].copy_from_slice(&self.classes);
         let log = self.log.unwrap_or_default();
-        figures[5..11].copy_from_slice(&[
+        figures[5..12].copy_from_slice(&[
             self.bytes,
             self.micros,
             self.limiter.refused,
             log.written,
             log.dropped,
             log.failed,
+            self.turned_away,
         ]);
         figures
     }
@@ -84,7 +87,7 @@ impl Totals {
         let figures = board.sums(std::process::id(), own).figures;
         self.classes.copy_from_slice(&figures[..5]);
         (self.bytes, self.micros) = (figures[5], figures[6]);
-        self.limiter.refused = figures[7];
+        (self.limiter.refused, self.turned_away) = (figures[7], figures[11]);
         if let Some(log) = &mut self.log {
             (log.written, log.dropped, log.failed) = (figures[8], figures[9], figures[10]);
         }
@@ -112,6 +115,11 @@ impl Totals {
         line(&mut text, format_args!("response_bytes: {}", self.bytes));
         let refused = self.limiter.refused;
         line(&mut text, format_args!("requests_refused: {refused}"));
+        let turned_away = self.turned_away;
+        line(
+            &mut text,
+            format_args!("connections_refused: {turned_away}"),
+        );
         if self.processes.is_empty() {
             let clients = self.limiter.clients;
             line(&mut text, format_args!("clients_known: {clients}"));
@@ -234,6 +242,12 @@ impl Totals {
                 "counter",
                 "Requests refused because their client asked too often.",
                 self.limiter.refused as f64,
+            ),
+            (
+                "http_connections_refused_total",
+                "counter",
+                "Connections refused because there was no place for them.",
+                self.turned_away as f64,
             ),
         ];
         // Each process counts for itself, and the same client may be known to many.

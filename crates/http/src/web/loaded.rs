@@ -11,6 +11,7 @@ use super::proof;
 use super::server::WebError;
 use crate::files::{Answer, Options, Root};
 use crate::log::Log;
+use crate::models::Slots;
 use crate::tls::{Acceptor, Certificates};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     /// Of all loops.
     counts: Mutex<Vec<Arc<Counts>>>,
     log: Option<Arc<Log>>,
+    /// Places of connections.
+    slots: Slots,
     begun: Instant,
 }
 
@@ -127,6 +130,7 @@ impl Shared {
         config: &Config,
         papers: &mut Papers,
         log: Option<Arc<Log>>,
+        slots: Slots,
     ) -> Result<Self, WebError> {
         let loaded = Loaded::open(config, papers, None)?;
         let certificates = loaded.certificates.clone();
@@ -137,6 +141,7 @@ impl Shared {
             is_monitored: is_monitored(config).into(),
             counts: Mutex::default(),
             log,
+            slots,
             begun: Instant::now(),
         })
     }
@@ -195,6 +200,7 @@ impl Shared {
             workers: all.len(),
             uptime: self.begun.elapsed(),
             limiter: limits.map(|limits| limits.stats()).unwrap_or_default(),
+            turned_away: self.slots.turned_away(),
             log: self.log.as_ref().map(|log| log.stats()),
             ..Totals::default()
         };

@@ -246,9 +246,10 @@ impl Loops {
             let total = bounds.total;
             tracing::info!("{total} connections at most: no more files may be open at once");
         }
+        let slots = Slots::new(bounds);
         Ok(Self {
-            slots: Slots::new(bounds),
-            shared: Arc::new(Shared::new(config, papers, log.clone())?),
+            shared: Arc::new(Shared::new(config, papers, log.clone(), slots.clone())?),
+            slots,
             log,
             format: config.access_log.as_ref().map(|log| log.format),
             settings: Settings {

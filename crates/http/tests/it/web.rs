@@ -140,6 +140,7 @@ fn who_finds_no_place_is_told_so() {
     let folder = TempDir::new().unwrap();
     let mut config = config(&folder);
     config.connections.total = 1;
+    config.monitoring.metrics = Some("/metrics".to_owned());
     let server = Server::start(config).unwrap();
     let held = TcpStream::connect(server.addresses()[0]).unwrap();
     let refused = get(&server, "a", "/a.txt");
@@ -147,14 +148,23 @@ fn who_finds_no_place_is_told_so() {
     assert!(refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
     drop(held);
     // Its place is free when the loop has seen its end.
-    let mut answer = String::new();
-    while !answer.starts_with("HTTP/1.1 200 ") {
-        answer.clear();
-        let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
-        // One that is refused right after another may see its end and not why.
-        let _ = stream.write_all(b"GET /a.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        let _ = stream.read_to_string(&mut answer);
-    }
+    let served = |target: &str| -> String {
+        loop {
+            let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
+            let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let mut answer = String::new();
+            // One that is refused right after another may see its end and not why.
+            let _ = stream.write_all(request.as_bytes());
+            let _ = stream.read_to_string(&mut answer);
+            if answer.starts_with("HTTP/1.1 200 ") {
+                return answer;
+            }
+        }
+    };
+    served("/a.txt");
+    let figures = served("/metrics");
+    assert!(figures.contains("\nhttp_connections_refused_total "));
+    assert!(!figures.contains("\nhttp_connections_refused_total 0\n"));
     stop(server);
 }
 

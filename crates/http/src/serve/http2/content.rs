@@ -2,6 +2,7 @@
 
 use super::streams::Streams;
 use crate::files::Part;
+use crate::serve::fault;
 use crate::serve::handler::{BoxBody, Handler};
 use crate::serve::record::Kept;
 use crate::serve::turn::Turn;
@@ -138,9 +139,15 @@ fn next_piece(parts: &mut VecDeque<Part>) -> Option<io::Result<Bytes>> {
                 let mut piece = vec![0; length];
                 let read = match range.read(&mut piece) {
                     // The file was cut: what was announced cannot be kept.
-                    Ok(0) => return Some(Err(io::ErrorKind::UnexpectedEof.into())),
+                    Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                    read => read,
+                };
+                let read = match read {
                     Ok(read) => read,
-                    Err(error) => return Some(Err(error)),
+                    Err(error) => {
+                        fault::tell(&range, &error);
+                        return Some(Err(error));
+                    }
                 };
                 piece.truncate(read);
                 range.span.offset += read as u64;
