@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod files;
+mod floods;
 mod h1;
 mod limit_clients;
 mod log_writer;

@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 /// A server of a folder and a router, with a certificate of its own.
-struct Server {
+pub struct Server {
     address: SocketAddr,
     folder: TempDir,
     acceptor: Acceptor,
@@ -48,11 +48,11 @@ fn identity(folder: &Path, name: &str) -> Identity {
 }
 
 impl Server {
-    fn start() -> Self {
+    pub fn start() -> Self {
         Self::with(Settings::default())
     }
 
-    fn with(settings: Settings) -> Self {
+    pub fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("small.txt"), "small").unwrap();
         std::fs::write(folder.path().join("large.bin"), large()).unwrap();
@@ -81,7 +81,7 @@ impl Server {
     }
 
     /// A client that trusts the certificate for `name` and speaks `protocols`.
-    fn client(&self, name: &str, protocols: &[&[u8]]) -> ClientConfig {
+    pub fn client(&self, name: &str, protocols: &[&[u8]]) -> ClientConfig {
         let path = self.folder.path().join(format!("{name}.pem"));
         let mut roots = RootCertStore::empty();
         roots
@@ -98,11 +98,11 @@ impl Server {
     }
 
     /// A connection for HTTP/1.1.
-    fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
+    pub fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
         self.connect_as("localhost", self.client("localhost", &[b"http/1.1"]))
     }
 
-    fn connect_as(
+    pub fn connect_as(
         &self,
         name: &'static str,
         config: ClientConfig,
