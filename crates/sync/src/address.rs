@@ -71,7 +71,9 @@ impl Address {
     }
 
     /// Whether both are written alike and known by the same certificate. Two that
-    /// differ may still be one node; whoever knows so joins again.
+    /// differ may still be one node; whoever knows so joins again. So may `localhost`
+    /// and `127.0.0.1`, but a resolver says what the former is, and at the same port of
+    /// `[::1]` another user's program may listen for the token.
     pub fn is_same(&self, other: &Self) -> bool {
         self.is_at(&other.url) && self.fingerprint == other.fingerprint
     }
@@ -130,6 +132,10 @@ mod tests {
         ] {
             let other = address(url, certificate);
             assert_eq!(home.is_same(&other), expected, "{other}");
+        }
+        let here = address("http://127.0.0.1:8080", None);
+        for url in ["http://localhost:8080", "http://[::1]:8080"] {
+            assert!(!here.is_same(&address(url, None)), "{url}");
         }
     }
 }
