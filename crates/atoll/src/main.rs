@@ -16,12 +16,21 @@ use commands::{
 };
 use std::process::ExitCode;
 
+/// Behind the options that a command has of its own.
+const LAST: usize = 1000;
+
 /// Files, shared and kept, on machines of your own.
 #[derive(Parser)]
 #[command(name = "atoll", version)]
 struct Arguments {
     /// What to write to standard error: error, warn, info, debug or trace
-    #[arg(long, global = true, default_value = "warn", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "warn",
+        value_name = "LEVEL",
+        display_order = LAST
+    )]
     log_level: tracing::Level,
     #[command(subcommand)]
     command: Command,

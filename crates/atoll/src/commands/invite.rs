@@ -6,7 +6,14 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::json;
 
+/// Shown below the options.
+const EXAMPLES: &str = "\
+Examples:
+  atoll invite --space notes --role reader
+  atoll invite --space notes --link";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
     reach: Reach,

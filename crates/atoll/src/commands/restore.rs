@@ -10,7 +10,14 @@ use serde_json::{Value, json};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Shown below the options.
+const EXAMPLES: &str = "\
+Examples:
+  atoll restore notes/plan.txt --at 2026-11-20
+  atoll restore notes/plan.txt --version 65539.2";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// A file or directory in a synced folder; it may be deleted
     path: PathBuf,

@@ -14,7 +14,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Shown below the options.
+const EXAMPLES: &str = "\
+Examples:
+  atoll serve --data /srv/atoll --listen 0.0.0.0:8080
+  atoll serve --self-test";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
     data: Data,

@@ -11,7 +11,15 @@ use std::sync::Arc;
 use sync::progress::Progress;
 use sync::{Mode, Observer, Settings, Stop, Strategy, Summary};
 
+/// Shown below the options.
+const EXAMPLES: &str = "\
+Examples:
+  atoll sync notes --server URL --fingerprint sha256:HEX --token TOKEN    as `atoll up` prints it
+  atoll sync notes              a folder that has joined
+  atoll sync notes --dry-run    what that would do";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// The folder; created when it is missing
     dir: PathBuf,
@@ -43,7 +51,7 @@ pub struct Arguments {
     #[arg(long, group = "mode")]
     dry_run: bool,
     /// What happens to files that both sides changed
-    #[arg(long, default_value = "keep-both")]
+    #[arg(long, default_value = "keep-both", value_name = "WAY")]
     conflicts: Conflicts,
     /// What this device is called, remembered [default: the machine's name]
     #[arg(long, value_name = "NAME")]

@@ -16,7 +16,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// Shown below the options.
+const EXAMPLES: &str = "\
+Examples:
+  atoll up notes                          for this machine
+  atoll up notes --listen 0.0.0.0:8080    for others, too: encrypted";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// The folder; created when it is missing
     #[arg(default_value = ".")]

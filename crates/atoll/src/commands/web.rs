@@ -17,7 +17,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Shown below the options.
+const EXAMPLES: &str = "\
+Examples:
+  atoll web public --listing
+  atoll web public --listen 0.0.0.0:8443 --tls-self-signed
+  atoll web --config web.yaml --check";
+
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Serve what this YAML file says, in place of all other flags
     #[arg(long, value_name = "FILE")]
@@ -40,10 +48,20 @@ struct Flags {
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR", value_parser = address)]
     listen: Vec<SocketAddr>,
     /// Encrypt connections, with this certificate in PEM form and those above it
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        help_heading = "Encryption"
+    )]
     tls_cert: Option<PathBuf>,
     /// The key of that certificate
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        help_heading = "Encryption"
+    )]
     tls_key: Option<PathBuf>,
     /// Encrypt connections, with a certificate that nobody else has signed: it is made
     /// at first use, and kept in this file [default: $XDG_DATA_HOME/atoll-web.pem]
@@ -52,75 +70,76 @@ struct Flags {
         value_name = "FILE",
         num_args = 0..=1,
         require_equals = true,
-        conflicts_with = "tls_cert"
+        conflicts_with = "tls_cert",
+        help_heading = "Encryption"
     )]
     tls_self_signed: Option<Option<PathBuf>>,
     /// Who serves which connection: one after another, a thread for each of as many as
     /// there are workers, an event loop per worker, or a process with a loop per worker
-    #[arg(long, value_parser = named(ModelName::NAMES), default_value = "events")]
+    #[arg(long, value_parser = named(ModelName::NAMES), default_value = "events", help_heading = "Workers")]
     model: ModelName,
     /// How the last two spread connections: a listener for each worker, one for all, or
     /// whoever has the fewest
-    #[arg(long, value_parser = named(Strategy::NAMES), default_value = "per-slot")]
+    #[arg(long, value_parser = named(Strategy::NAMES), default_value = "per-slot", help_heading = "Workers")]
     balance: Strategy,
     /// How many workers, unless the model is sequential; as many as there are
     /// cores unless given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Workers")]
     workers: Option<usize>,
     /// Fewer processes than that when there is little to do, but so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Workers")]
     min_workers: Option<usize>,
     /// Replace a process after so many requests, less up to a tenth
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Workers")]
     recycle_requests: Option<u64>,
     /// Replace a process at this age, such as 1d, less up to a tenth
-    #[arg(long, value_name = "AGE", value_parser = age)]
+    #[arg(long, value_name = "AGE", value_parser = age, help_heading = "Workers")]
     recycle_age: Option<Duration>,
     /// Replace a process that holds so much memory, such as 256MiB
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, help_heading = "Workers")]
     recycle_memory: Option<u64>,
     /// Keep each process on one processor
-    #[arg(long)]
+    #[arg(long, help_heading = "Workers")]
     pin: bool,
     /// Write every request to this file; `-` for the standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Log")]
     access_log: Option<PathBuf>,
     /// How requests are written there
-    #[arg(long, value_enum, default_value_t = LogFormat::Combined)]
+    #[arg(long, value_enum, default_value_t = LogFormat::Combined, help_heading = "Log")]
     log_format: LogFormat,
     /// How many connections a process holds; fewer if it may not open so many files
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Bounds")]
     connections: Option<usize>,
     /// Of those, from one address (IPv6 by its first 64 bits); this machine is exempt
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Bounds")]
     connections_per_address: Option<usize>,
     /// How often one address may ask, such as "100 per 1s" or "20 per 1s burst 50"
-    #[arg(long, value_name = "LIMIT")]
+    #[arg(long, value_name = "LIMIT", help_heading = "Bounds")]
     limit: Option<Limit>,
     /// Show what is in a directory that has no index.html
-    #[arg(long)]
+    #[arg(long, help_heading = "Files")]
     listing: bool,
     /// Serve names that start with a dot
-    #[arg(long)]
+    #[arg(long, help_heading = "Files")]
     hidden: bool,
     /// Where symbolic links may lead
-    #[arg(long, value_enum, default_value_t = Follow::Inside)]
+    #[arg(long, value_enum, default_value_t = Follow::Inside, help_heading = "Files")]
     links: Follow,
     /// Answer with this page what is not found, as single-page applications want
-    #[arg(long, value_name = "PAGE")]
+    #[arg(long, value_name = "PAGE", help_heading = "Files")]
     spa: Option<String>,
     /// Answer an error with a page of the directory, such as 404=/404.html
-    #[arg(long, value_name = "STATUS=PAGE", value_parser = error_page)]
+    #[arg(long, value_name = "STATUS=PAGE", value_parser = error_page, help_heading = "Files")]
     error_page: Vec<(u16, String)>,
     /// `Cache-Control` of what matches, such as "assets/**=max-age=31536000";
     /// the first that matches counts
-    #[arg(long, value_name = "PATTERN=VALUE", value_parser = cache_rule)]
+    #[arg(long, value_name = "PATTERN=VALUE", value_parser = cache_rule, help_heading = "Files")]
     cache: Vec<CacheRule>,
     /// A header field for every answer with content
-    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header, help_heading = "Files")]
     header: Vec<(String, String)>,
     /// Do not compress texts that have no compressed file beside them
-    #[arg(long)]
+    #[arg(long, help_heading = "Files")]
     no_compress: bool,
 }
 
