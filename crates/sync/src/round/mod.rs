@@ -7,12 +7,14 @@
 //! again; nothing is remembered of it but what the trees say, so a crash in the
 //! middle costs only time.
 //!
-//! Looking is in `look`, doing in `act` and `batches`, and what comes of it in `conclude`.
+//! Looking is in `look`, doing in `act` and `batches`, and what comes of it in `conclude`
+//! and, for modes and times of directories, in `directories`.
 //! `recover` takes in what a killed process could not note.
 
 mod act;
 mod batches;
 mod conclude;
+mod directories;
 mod look;
 mod recover;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! is removed here only if it is known to be the version that was deleted.
 
 use super::Round;
-use super::conclude::OWNER_MAY_CHANGE;
+use super::directories::OWNER_MAY_CHANGE;
 use crate::error::EngineError;
 use crate::folder::{MADE_WITH, Observation, ObservedKind, RelativePath};
 use crate::intents::{Intent, Left};
