@@ -6,6 +6,7 @@
 //! [`websocket`] the messages of WebSockets come back. [`server`] is all of it as a
 //! program.
 
+mod answers;
 pub mod ping;
 mod rounds;
 pub mod server;

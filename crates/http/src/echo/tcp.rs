@@ -116,7 +116,6 @@ impl Echo {
 }
 
 impl Protocol for Echo {
-    // There are no words for it: whatever it says is an echo.
     fn serve(
         self: Rc<Self>,
         stream: TcpStream,

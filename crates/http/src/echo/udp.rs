@@ -1,13 +1,15 @@
-//! Echo over UDP: every datagram goes back to where it came from.
+//! Echo over UDP: datagrams go back to where they came from.
 //!
-//! There are no connections, so nothing is remembered and nothing has to end: what
-//! a loop has received when it stops has been answered. An answer that finds no
-//! room is dropped, as any datagram may be. An answer is never longer than the
-//! datagram it answers, so that the service amplifies nothing.
+//! There are no connections, so nothing has to end: what a loop has received when it
+//! stops has been answered, unless `answers` says that it had better not be.
+//! An answer that finds no room is dropped, as any datagram may be. An answer is never
+//! longer than the datagram it answers, so that the service amplifies nothing.
 
+use super::answers::Answers;
 use std::io;
 use std::net::UdpSocket;
 use tokio::net::UdpSocket as AsyncSocket;
+use tokio::time::Instant;
 
 /// The longest datagram there is.
 const DATAGRAM_BYTES: usize = 65_535;
@@ -31,16 +33,18 @@ pub fn run(socket: UdpSocket, stop: impl Future<Output = ()>) -> io::Result<u64>
 pub async fn serve(socket: UdpSocket, stop: impl Future<Output = ()>) -> io::Result<u64> {
     socket.set_nonblocking(true)?;
     let socket = AsyncSocket::from_std(socket)?;
+    let answers = Answers::at(socket.local_addr()?.port()).map_err(io::Error::other)?;
     let mut answered = 0;
     tokio::select! {
         biased;
         () = stop => {}
-        () = answer_all(&socket, &mut answered) => {}
+        () = answer_all(&socket, &answers, &mut answered) => {}
     }
     Ok(answered)
 }
 
-async fn answer_all(socket: &AsyncSocket, answered: &mut u64) {
+async fn answer_all(socket: &AsyncSocket, answers: &Answers, answered: &mut u64) {
+    let begun = Instant::now();
     let mut buffer = vec![0; DATAGRAM_BYTES];
     loop {
         // An error belongs to a datagram that was sent before: its target is not
@@ -48,7 +52,9 @@ async fn answer_all(socket: &AsyncSocket, answered: &mut u64) {
         let Ok((length, peer)) = socket.recv_from(&mut buffer).await else {
             continue;
         };
-        if socket.try_send_to(&buffer[..length], peer).is_ok() {
+        if answers.are_due(peer, length, begun.elapsed())
+            && socket.try_send_to(&buffer[..length], peer).is_ok()
+        {
             *answered += 1;
         }
     }

@@ -172,6 +172,11 @@ mod tests {
             "redirect from \"b\"",
         );
         check(
+            "sites:\n- directory: a\n  redirects: [{from: /a*, to: 'https://b.example*'}]",
+            3,
+            "would become a part of the host",
+        );
+        check(
             "sites:\n- directory: a\n  users:\n    'a:b': c",
             4,
             "user \"a:b\"",

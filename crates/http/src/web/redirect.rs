@@ -15,11 +15,14 @@ pub struct Redirect {
     /// A path; with `*` at its end, all that begin so.
     pub from: String,
     /// A path or an `http` or `https` URL; with `*` at its end, with what the `*`
-    /// of `from` stood for.
+    /// of `from` stood for. A URL names its whole host before the `*`.
     pub to: String,
     /// 301, 302, 303, 307 or 308.
     pub status: u16,
 }
+
+/// What ends the authority of a URL (RFC 3986, section 3.2).
+const AUTHORITY_ENDS: [char; 3] = ['/', '?', '#'];
 
 /// Why a redirect cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -33,6 +36,12 @@ pub enum RedirectError {
          fragment, and `*` only at its end and where `from` has one"
     )]
     To(String),
+    /// Whoever asks would say which host.
+    #[error(
+        "redirect to {0:?}: what the `*` stands for would become a part of the host; write a \
+         slash between them, as in https://www.example.com/*"
+    )]
+    OpenHost(String),
     /// It does not redirect.
     #[error("redirect with status {0}: use 301, 302, 303, 307 or 308")]
     Status(u16),
@@ -50,11 +59,16 @@ impl Redirect {
             return Err(RedirectError::From(self.from.clone()));
         }
         let is_path = to.starts_with('/') && !to.starts_with("//");
-        let is_url = ["http://", "https://"]
-            .iter()
-            .any(|scheme| to.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+        let is_url = ["http://", "https://"].iter().any(|scheme| {
+            to.strip_prefix(scheme)
+                // Without a host, browsers take what follows the slash for one.
+                .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(AUTHORITY_ENDS))
+        });
         if !(is_path || is_url) || !is_plain(to) || (takes_rest && !has_rest) {
             return Err(RedirectError::To(self.to.clone()));
+        }
+        if is_url && takes_rest && !has_whole_authority(to) {
+            return Err(RedirectError::OpenHost(self.to.clone()));
         }
         match self.status {
             301 | 302 | 303 | 307 | 308 => Ok(()),
@@ -72,9 +86,10 @@ impl Redirect {
         let (to, takes_rest) = without_star(&self.to);
         let mut location = to.to_owned();
         if takes_rest {
-            // Two slashes at the start would name another host.
+            // Two slashes at the start would name another host, and browsers read a
+            // backslash, which HTTP/2 lets through, as one of them.
             let rest = match to == "/" {
-                true => rest.trim_start_matches('/'),
+                true => rest.trim_start_matches(['/', '\\']),
                 false => rest,
             };
             location.push_str(rest);
@@ -96,6 +111,12 @@ fn without_star(pattern: &str) -> (&str, bool) {
         Some(rest) => (rest, true),
         None => (pattern, false),
     }
+}
+
+/// Whether nothing that is added to `url` becomes a part of its authority.
+fn has_whole_authority(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    rest.contains(AUTHORITY_ENDS)
 }
 
 fn is_plain(text: &str) -> bool {
@@ -141,8 +162,21 @@ mod tests {
             "/a?q",
             Some("https://b.example/a?q"),
         );
+        check(
+            "/old*",
+            "https://b.example/new*",
+            "/old.evil.example",
+            Some("https://b.example/new.evil.example"),
+        );
+        check(
+            "/find/*",
+            "https://b.example?q=*",
+            "/find/@c.example",
+            Some("https://b.example?q=@c.example"),
+        );
         // Never another host.
         check("/old*", "/*", "/old//evil.example", Some("/evil.example"));
+        check("/old*", "/*", "/old\\evil.example", Some("/evil.example"));
         check("/old*", "/*", "/old", Some("/"));
     }
 
@@ -150,13 +184,26 @@ mod tests {
     fn what_leads_nowhere_is_refused() {
         let from = |text: &str| RedirectError::From(text.to_owned());
         let to = |text: &str| RedirectError::To(text.to_owned());
+        let open_host = |text: &str| RedirectError::OpenHost(text.to_owned());
         for (redirect, expected) in [
             (redirect("old", "/new"), from("old")),
             (redirect("/a*b", "/new"), from("/a*b")),
             (redirect("/a", "new"), to("new")),
             (redirect("/a", "//b.example/"), to("//b.example/")),
             (redirect("/a", "https://"), to("https://")),
+            (redirect("/*", "https:///*"), to("https:///*")),
             (redirect("/a", "/new/*"), to("/new/*")),
+            // Else `/old.evil.example` would lead to another host, and `/old:81` to
+            // another port.
+            (
+                redirect("/old*", "https://new.example*"),
+                open_host("https://new.example*"),
+            ),
+            (
+                redirect("/old*", "http://new.example:8*"),
+                open_host("http://new.example:8*"),
+            ),
+            (redirect("/@*", "https://a*"), open_host("https://a*")),
             (redirect("/a", "/b c"), to("/b c")),
             (redirect("/a", "/b\r\nx: y"), to("/b\r\nx: y")),
             (

@@ -1,6 +1,7 @@
 //! A worker: one event loop that does what its master says.
 //!
 //! A master that is gone without a word is one that says: end, and take what waits.
+//! Nobody else ends a worker in order.
 
 use super::assign::SlotSet;
 use super::channel::{Channel, Line, Message, Received, Welcome};
@@ -21,7 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, timeout};
 
@@ -92,7 +93,7 @@ impl Worker {
     /// The loop cannot begin, or the master cannot be understood.
     pub fn run<P: Protocol>(self, protocol: &Rc<P>, reopen_logs: impl Fn()) -> io::Result<()> {
         event_loop()?.block_on(async {
-            let mut terminate = signals()?;
+            ignore_signals()?;
             tokio::task::spawn_local(Rc::clone(protocol).watch());
             let drain = Drain {
                 grace: self.welcome.grace,
@@ -116,7 +117,6 @@ impl Worker {
             let row = Rc::clone(&serving.row);
             let is_last = tokio::select! {
                 biased;
-                _ = terminate.recv() => false,
                 is_last = serving.obey(&line, reopen_logs) => is_last?,
                 never = beat(&row, &**protocol) => never,
             };
@@ -283,10 +283,12 @@ pub(super) fn unexpected() -> io::Error {
 }
 
 /// What a terminal or a service manager sends to all processes is for the master,
-/// which tells the workers; only TERM ends one by itself, in order.
-fn signals() -> io::Result<Signal> {
+/// which tells the workers. TERM too: one that ended by itself would leave its slots
+/// to nobody, since the master gives them to others before it lets a worker end.
+fn ignore_signals() -> io::Result<()> {
     for kind in [
         SignalKind::interrupt(),
+        SignalKind::terminate(),
         SignalKind::hangup(),
         SignalKind::user_defined1(),
         SignalKind::user_defined2(),
@@ -294,7 +296,7 @@ fn signals() -> io::Result<Signal> {
         // Heard by nobody, and not deadly any more.
         drop(signal(kind)?);
     }
-    signal(SignalKind::terminate())
+    Ok(())
 }
 
 /// The kernel calls a process after the file that was started, which for a worker is

@@ -145,6 +145,28 @@ fn datagrams_come_back_to_whoever_sent_them() {
     assert_eq!(answered, 300);
 }
 
+/// As if somebody had forged the server's own address: it would answer itself for ever.
+#[test]
+fn a_server_does_not_talk_to_itself() {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let socket = datagram_sockets(any, 1).unwrap().remove(0);
+    let address = socket.local_addr().unwrap();
+    socket.send_to(b"and so on", address).unwrap();
+    let (stop, mut stopped) = tokio::sync::watch::channel(());
+    let stopped = async move { drop(stopped.changed().await) };
+    let serving = std::thread::spawn(move || udp::run(socket, stopped).unwrap());
+    let plan = Plan {
+        count: Some(100),
+        timeout: PATIENCE,
+        ..Plan::default()
+    };
+    // Behind that one: it has been seen when these have come back.
+    let report = measured(address, Transport::Udp, plan);
+    assert_eq!((report.received, report.lost), (100, 0));
+    drop(stop);
+    assert_eq!(serving.join().unwrap(), 100);
+}
+
 /// Every loop answers both, and a loop that ends has answered what it received.
 #[test]
 fn one_loop_echoes_streams_and_datagrams() {

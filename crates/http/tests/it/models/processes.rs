@@ -296,6 +296,31 @@ fn a_worker_that_is_killed_is_replaced() {
     }
 }
 
+/// One that ended by itself would leave its slot to nobody: new connections that fall
+/// to it would wait for ever.
+#[test]
+fn a_signal_to_a_worker_leaves_it_where_it_is() {
+    for strategy in [Strategy::PerSlot, Strategy::LeastLoaded] {
+        let server = Server::start(Setup { strategy, ..PLAIN });
+        let before = workers(&server, 2, |_| true);
+        let victim = *before.first().unwrap();
+        let after = under_load(&server, |answered| {
+            for kind in [
+                Signal::TERM,
+                Signal::INT,
+                Signal::HUP,
+                Signal::USR1,
+                Signal::USR2,
+            ] {
+                signal(victim, kind).unwrap();
+                answered.wait_for(200);
+            }
+            assert_eq!(workers(&server, 2, |_| true), before, "new connections");
+        });
+        assert!(after.is_subset(&before), "{before:?} {after:?}");
+    }
+}
+
 #[test]
 fn workers_end_with_their_master_and_finish_what_they_were_asked() {
     let mut server = Server::start(PLAIN);
