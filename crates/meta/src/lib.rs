@@ -1,10 +1,12 @@
 //! What Atoll knows about a file, as types in which illegal states cannot be
 //! written down. Pure: no I/O, no clock.
 //!
-//! The text language and the binary codec of these types come with the metadata
-//! issue; until then `state` and `sync` carry them in their own messages.
+//! `text` is the language in which people read and edit metadata; its trees are
+//! not yet converted from and to these types, which `state` and `sync` carry in
+//! their own messages.
 
 mod fold;
+pub mod text;
 
 pub use fold::clash_key;
 

@@ -1,0 +1,30 @@
+//! The metadata language: what Atoll knows about files, as a text that a person
+//! reads and edits (`*.atollmeta`). The grammar is docs/metadata.md.
+//!
+//! ```text
+//! bytes ─Source─▶ text ─lexer─▶ tokens ─parser─▶ tree and problems
+//!                  ▲                              │
+//!                  └───────────printer────────────┘
+//! ```
+//!
+//! Pure: no I/O. It knows documents, mappings, lists and scalars, not what any
+//! key means. Read `tree` first, then `parser`.
+
+mod lexer;
+mod parser;
+mod printer;
+mod problem;
+mod scalar;
+mod time;
+mod token;
+mod tree;
+
+pub use lexer::Lexer;
+pub use parser::{DEPTH, Parsed, parse};
+pub use printer::print;
+pub use problem::{Fault, PROBLEMS, Problem, Problems};
+pub use token::{Quoting, SOURCE_BYTES, Source, Span, Token, TokenKind};
+pub use tree::{
+    Comment, Document, Entry, Float, Integer, Item, Key, List, Mapping, Node, Notes, Scalar, Tree,
+    Value,
+};
