@@ -237,68 +237,55 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// `block = indent (list | mapping | scalar line) dedent`
+    /// `block = indent (mapping | list | scalar line) dedent`
     fn block(&mut self, owner: Span, keyed: bool) -> Option<Block<'a>> {
-        let flush = self.next.kind != TokenKind::Indent;
-        if flush {
-            self.comments();
-            let fault = match self.next.kind {
-                TokenKind::Dash if keyed => Fault::ListNotIndented,
-                _ => {
-                    self.problems.add(Fault::MissingValue, owner);
-                    return None;
-                }
-            };
-            self.problems.add(fault, self.next.span);
-        }
-        if self.depth == DEPTH {
-            self.skip(Fault::TooDeep);
-            return None;
-        }
-        self.depth += 1;
-        let block = if flush {
-            let start = self.next.span;
-            let list = self.list(true);
-            self.nested(start, Node::List(list))
-        } else {
+        if self.next.kind == TokenKind::Indent {
             self.bump();
             let block = self.block_content();
             self.close_block();
-            block
-        };
-        self.depth -= 1;
-        block
+            return block;
+        }
+        self.comments();
+        if keyed && self.next.kind == TokenKind::Dash {
+            self.problems.add(Fault::ListNotIndented, self.next.span);
+            return self.collection(true);
+        }
+        self.problems.add(Fault::MissingValue, owner);
+        None
     }
 
     /// The inside of a block, told apart by its first token.
     fn block_content(&mut self) -> Option<Block<'a>> {
         self.comments();
-        let start = self.next.span;
-        match self.next.kind {
-            TokenKind::Dash => {
-                let list = self.list(false);
-                self.nested(start, Node::List(list))
-            }
-            TokenKind::Key(_) => {
-                let mapping = self.mapping();
-                self.nested(start, Node::Mapping(mapping))
-            }
-            _ => {
-                let before = mem::take(&mut self.pending);
-                let value = self.scalar();
-                let after = self.line_end();
-                Some(Block::Line(value?, before, after))
-            }
+        if matches!(self.next.kind, TokenKind::Dash | TokenKind::Key(_)) {
+            return self.collection(false);
         }
+        let before = mem::take(&mut self.pending);
+        let value = self.scalar();
+        let after = self.line_end();
+        Some(Block::Line(value?, before, after))
     }
 
-    /// A mapping or list from `start` to here; `None` when nothing of it is left.
-    fn nested(&self, start: Span, node: Node<'a>) -> Option<Block<'a>> {
-        let empty = match &node {
-            Node::Mapping(mapping) => mapping.entries.is_empty(),
-            Node::List(list) => list.items.is_empty(),
-            Node::Scalar(_) => false,
+    /// A mapping or list; `None` when it is too deep or nothing of it is left.
+    fn collection(&mut self, flush: bool) -> Option<Block<'a>> {
+        let start = self.next.span;
+        let is_list = self.next.kind == TokenKind::Dash;
+        if self.depth == DEPTH {
+            self.problems.add(Fault::TooDeep, start);
+            self.skip_collection(flush);
+            return None;
+        }
+        self.depth += 1;
+        let (node, empty) = if is_list {
+            let list = self.list(flush);
+            let empty = list.items.is_empty();
+            (Node::List(list), empty)
+        } else {
+            let mapping = self.mapping();
+            let empty = mapping.entries.is_empty();
+            (Node::Mapping(mapping), empty)
         };
+        self.depth -= 1;
         let span = start.to(self.last);
         (!empty).then_some(Block::Nested(Value { node, span }))
     }
@@ -463,6 +450,19 @@ impl<'a> Parser<'a> {
             self.bump();
             if depth == 0 && line_ended && self.next.kind != TokenKind::Indent {
                 return;
+            }
+        }
+    }
+
+    /// Goes to the end of the block, or behind the items of a `flush` list.
+    fn skip_collection(&mut self, flush: bool) {
+        loop {
+            self.skip_rest();
+            match self.next.kind {
+                TokenKind::End | TokenKind::Dedent => return,
+                TokenKind::Dash => {}
+                _ if flush => return,
+                _ => {}
             }
         }
     }

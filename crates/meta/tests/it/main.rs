@@ -1,7 +1,10 @@
 //! The metadata language from outside: tokens, trees, problems, and what holds
 //! for every text and every tree.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod lex;
+mod page;
 mod parse;
 mod problems;
 mod properties;

@@ -127,6 +127,14 @@ fn nesting_is_bounded() {
     };
     check(&nested(DEPTH), &[], &nested(DEPTH));
     check(&nested(DEPTH + 1), &["66:131 too-deep"], "");
+    let items = nested(DEPTH - 1).replace(": 1", ":") + &"  ".repeat(DEPTH) + "- 1\n";
+    check(&items, &[], &items);
+    let flush = nested(DEPTH).replace(": 1", ":") + &"  ".repeat(DEPTH) + "- 1\nb: 1";
+    check(
+        &flush,
+        &["66:129 list-not-indented", "66:129 too-deep"],
+        "b: 1\n",
+    );
     let dashes = format!("a:\n  {}1\nb: 1", "- ".repeat(1_000_000));
     check(&dashes, &["2:131 too-deep"], "b: 1\n");
 }
