@@ -27,6 +27,9 @@ pub const DEPTH: usize = 64;
 /// pair, which is quicker than hashing them.
 const PAIRWISE: usize = 12;
 
+/// Characters of a key that a message repeats, so that it stays one line.
+const KEY_SHOWN: usize = 60;
+
 /// What was read of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed<'a> {
@@ -127,7 +130,7 @@ impl<'a> Parser<'a> {
         let mut strays = 0;
         loop {
             match self.next.kind {
-                TokenKind::Key(_) => entries.extend(self.entry()),
+                TokenKind::Key(quoting) => entries.extend(self.entry(quoting)),
                 TokenKind::CommentLine => self.comments(),
                 TokenKind::Dedent if strays > 0 => {
                     strays -= 1;
@@ -150,25 +153,21 @@ impl<'a> Parser<'a> {
     }
 
     /// `entry = key ":" value`; `None` when the value means nothing.
-    fn entry(&mut self) -> Option<Entry<'a>> {
+    fn entry(&mut self, quoting: Quoting) -> Option<Entry<'a>> {
         let before = mem::take(&mut self.pending);
-        let key = self.key();
+        let key = self.key(quoting);
         let (value, notes) = self.value(before, key.span, true)?;
         Some(Entry { key, value, notes })
     }
 
     /// `key = bare key | quoted text`; the lexer has seen the colon.
-    fn key(&mut self) -> Key<'a> {
-        let Token { kind, span } = self.next;
+    fn key(&mut self, quoting: Quoting) -> Key<'a> {
+        let span = self.next.span;
         self.bump();
-        let bare = matches!(kind, TokenKind::Key(Quoting::Bare));
-        if bare && !scalar::is_bare_key(self.source.at(span)) {
+        let text = self.text(span, quoting);
+        if quoting == Quoting::Bare && !scalar::is_bare_key(&text) {
             self.problems.add(Fault::UnquotedKey, span);
         }
-        let text = match kind {
-            TokenKind::Key(quoting) => self.text(span, quoting),
-            _ => Cow::Borrowed(self.source.at(span)),
-        };
         Key { text, span }
     }
 
@@ -492,8 +491,8 @@ impl<'a> Parser<'a> {
         };
         for at in &duplicates {
             let key = &entries[*at].key;
-            let fault = Fault::DuplicateKey(key.text.to_string());
-            self.problems.add(fault, key.span);
+            let shown = key.text.chars().take(KEY_SHOWN).collect();
+            self.problems.add(Fault::DuplicateKey(shown), key.span);
         }
         if !duplicates.is_empty() {
             let mut duplicates = duplicates.into_iter().peekable();
