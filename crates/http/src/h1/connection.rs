@@ -232,6 +232,12 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether the current request is HEAD, whose response has no content.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.exchange.head_only
+    }
+
     /// Whether the current request offers to switch protocols.
     #[must_use]
     pub fn may_upgrade(&self) -> bool {

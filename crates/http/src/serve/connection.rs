@@ -25,6 +25,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// What is written before a turn ends early: answers to a long pipeline must not
 /// pile up faster than the client takes them.
@@ -34,6 +35,11 @@ const OUTPUT_BYTES: usize = 256 * 1024;
 /// one whose requests are there before they are asked for must not hold the loop. A
 /// request that a service answers counts as one, too.
 const TURNS_IN_A_ROW: u16 = 32;
+
+/// How long a connection waits for its next request when connections are to end. One
+/// whose last answer began before that was told that it goes on, and its client may
+/// have asked already.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Received bytes that count as one more turn.
 const BYTES_OF_A_TURN: usize = 4096;
@@ -194,6 +200,7 @@ impl<H: Handler> Driver<H> {
         // The turn that has just ended read the clock.
         let now = self.turn.moment();
         let patience = match waiting {
+            Waiting::Idle if self.turn.phase() == Phase::Ending => LAST_REQUEST,
             Waiting::Idle => timeouts.idle,
             Waiting::Head => timeouts.head,
             // What a service wants is received elsewhere: this nobody does.
@@ -215,6 +222,9 @@ impl<H: Handler> Driver<H> {
         let mut output = turn.output.borrow_mut();
         output.clear();
         let length = self.receive(&mut input)?;
+        if length > 0 {
+            self.wire.watched.is_idle.set(false);
+        }
         self.turns_in_a_row += 1 + (length / BYTES_OF_A_TURN) as u16;
         let now = turn.now();
         let date = turn.date();

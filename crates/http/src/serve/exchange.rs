@@ -10,9 +10,10 @@ use super::incoming::{BodyError, Incoming, Slot};
 use super::record::Kept;
 use super::turn::{Turn, Watched};
 use super::upgrade::{Switch, Talk, Upgrade};
-use super::wire::Wire;
+use super::wire::{TURN_BYTES, Wire};
 use crate::files::{FileRange, Part};
 use crate::h1::{BodyPlan, BodySize, BodyStep, Connection, Reject, RespondError, trailer_fields};
+use crate::models::Phase;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header, response};
@@ -93,14 +94,26 @@ fn respond_at_once<H>(
     content: &[u8],
     output: &mut Vec<u8>,
 ) -> u64 {
+    let lacks_length = lacks_length(protocol, content.len() as u64);
     let written = protocol
         .respond(output, head.status, &turn.date())
-        .and_then(|begun| begun.fields(&head.headers).finish_with(content));
+        .map(|begun| begun.fields(&head.headers))
+        .and_then(|begun| match lacks_length {
+            true => begun.finish(BodySize::Streaming).map(|_| 0),
+            false => begun.finish_with(content),
+        });
     written.unwrap_or_else(|error| {
         tracing::warn!("a response could not be sent: {error}");
         protocol.abort();
         0
     })
+}
+
+/// Whether content of `length` bytes says nothing about the length that is to be
+/// announced: to HEAD a service may have left away content of a length that it did not
+/// know (RFC 9110 8.6).
+fn lacks_length(protocol: &Connection, length: u64) -> bool {
+    length == 0 && protocol.is_head()
 }
 
 /// Waits for what is still to come of an exchange, and sends it. If that ends HTTP,
@@ -115,6 +128,8 @@ pub(super) async fn run<H: Handler>(
     open: Box<Open>,
 ) -> io::Result<Option<Talk>> {
     let Open { answer, slot, kept } = *open;
+    // Earlier answers come first, and nobody shall wait for them while a service works.
+    wire.send_all(turn).await?;
     let mut exchange = Exchange {
         turn,
         protocol,
@@ -123,6 +138,7 @@ pub(super) async fn run<H: Handler>(
         refused: None,
         wants_more: false,
         content_bytes: 0,
+        flushed: 0,
     };
     let (mut response, taken) = match answer {
         Answer::Awaited(mut answering) => (exchange.answer(&mut answering).await?, None),
@@ -160,6 +176,9 @@ struct Exchange<'a, H> {
     wants_more: bool,
     /// How much content the response has had up to now.
     content_bytes: u64,
+    /// Bytes that were sent since others had their turn: a service that always has more
+    /// at hand, and a client as fast, must not hold the loop.
+    flushed: u64,
 }
 
 /// Whoever still waits for content when the exchange is over hears that none comes.
@@ -199,12 +218,16 @@ impl<H: Handler> Exchange<'_, H> {
                     .and_then(|taken| taken.as_ref()?.as_ref().ok());
                 let first = frame.and_then(Frame::data_ref).map_or(0, Bytes::len);
                 let left = body.size_hint().exact();
-                left.map_or(BodySize::Streaming, |left| {
-                    BodySize::Known(left + first as u64)
-                })
+                let length = left.map(|left| left + first as u64);
+                length
+                    .filter(|&length| !lacks_length(self.protocol, length))
+                    .map_or(BodySize::Streaming, BodySize::Known)
             }
         };
         self.turn.now();
+        if self.turn.phase() != Phase::Serving {
+            self.protocol.close_soon();
+        }
         let mut out = Vec::with_capacity(512);
         let begun = self
             .protocol
@@ -328,8 +351,13 @@ impl<H: Handler> Exchange<'_, H> {
     }
 
     async fn flush(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.flushed += out.len() as u64;
         self.wire.send_now(out)?;
         out.clear();
+        if self.flushed >= TURN_BYTES {
+            self.flushed = 0;
+            tokio::task::yield_now().await;
+        }
         self.wire.send_all(self.turn).await
     }
 
@@ -338,7 +366,11 @@ impl<H: Handler> Exchange<'_, H> {
         let Some(slot) = &self.slot else {
             return Poll::Pending;
         };
-        std::task::ready!(slot.poll_wanted(context));
+        if slot.poll_wanted(context).is_pending() {
+            // The client may have sent all of what is wanted: nobody waits for it.
+            self.turn.expect_nothing(&self.wire.watched);
+            return Poll::Pending;
+        }
         // Whoever waits for a word of ours sends nothing before it.
         let lies_here = !self.wire.held.is_empty() && !self.wants_more;
         if lies_here || self.protocol.continue_due() {

@@ -9,6 +9,7 @@ use crate::models::Figures;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::error::Error;
@@ -200,15 +201,18 @@ where
 }
 
 /// The target without scheme and authority.
-fn origin_form<'b>(head: &RequestHead<'_, 'b>) -> &'b str {
+fn origin_form<'b>(head: &RequestHead<'_, 'b>) -> Cow<'b, str> {
     let target = head.target();
-    let query = target.query().map_or(0, |query| query.len() + 1);
     let raw = target.raw();
-    match target.authority() {
-        None => raw,
+    let Some(authority) = target.authority() else {
+        return raw.into();
+    };
+    let behind = raw.split_once("://").map_or("", |(_, behind)| behind);
+    let form = behind.strip_prefix(authority).unwrap_or_default();
+    match form.starts_with('/') {
+        true => form.into(),
         // An absolute form without a path means `/` (RFC 9112 3.2.1).
-        Some(_) if !raw.ends_with(target.query().unwrap_or(target.path())) => target.path(),
-        Some(_) => &raw[raw.len() - target.path().len() - query..],
+        false => format!("/{form}").into(),
     }
 }
 

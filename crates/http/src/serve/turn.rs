@@ -454,10 +454,11 @@ impl<H> Turn<H> {
     }
 }
 
-/// Room for a whole head, or trailer section, and a byte that is too many.
+/// Room for a whole head, or trailer section, with an empty line before it, and a byte
+/// that is too many.
 fn read_bytes(limits: &Limits) -> usize {
     let longest = limits.head_bytes.max(limits.trailer_bytes) as usize;
-    READ_BYTES.max(longest + 1)
+    READ_BYTES.max("\r\n".len() + longest + 1)
 }
 
 impl Clock {

@@ -1,15 +1,18 @@
 //! How long connections of a loop wait, as its watch sees it: no time passes here.
 
 use super::{NEVER, Settings, Turn, Watched};
-use crate::files::{Answer, Moment};
+use crate::files::{Answer, Body, Fields, FileRange, Moment, Span};
 use crate::h1::{RequestHead, Waiting};
+use crate::models::Phase;
 use crate::serve::connection;
 use crate::serve::handler::{Answering, Handler, plain};
 use crate::serve::incoming::Incoming;
 use http::{Request, StatusCode};
+use std::fs::File;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local, yield_now};
@@ -33,20 +36,67 @@ impl Handler for Later {
     }
 }
 
+/// Never answers.
+struct Mute;
+
+impl Handler for Mute {
+    fn file(&self, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
+        None
+    }
+
+    fn call(&self, _: SocketAddr, _: Request<Incoming>) -> Answering {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Sends zeros, more than any socket takes at once.
+struct Download(Arc<File>);
+
+const ZEROS: u64 = 32 << 20;
+
+impl Download {
+    fn new() -> Self {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(ZEROS).unwrap();
+        Self(Arc::new(file))
+    }
+}
+
+impl Handler for Download {
+    fn file(&self, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
+        let span = Span {
+            offset: 0,
+            length: ZEROS,
+        };
+        let file = Arc::clone(&self.0);
+        Some(Answer {
+            status: StatusCode::OK,
+            fields: Fields::default(),
+            length: ZEROS,
+            body: Body::File(FileRange { file, span }),
+            fault: None,
+        })
+    }
+
+    fn call(&self, _: SocketAddr, _: Request<Incoming>) -> Answering {
+        unreachable!("everything is a file")
+    }
+}
+
 /// The client of the only connection of a loop.
-struct Client {
-    turn: Rc<Turn<Later>>,
+struct Client<H> {
+    turn: Rc<Turn<H>>,
     stream: TcpStream,
 }
 
-impl Client {
-    async fn connect() -> Self {
+impl<H: Handler> Client<H> {
+    async fn connect(handler: H) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap());
         let stream = stream.await.unwrap();
         let (accepted, peer) = listener.accept().unwrap();
         accepted.set_nonblocking(true).unwrap();
-        let turn = Turn::new(Later, Settings::default());
+        let turn = Turn::new(handler, Settings::default());
         spawn_local(connection::serve(Rc::clone(&turn), accepted, peer));
         Self { turn, stream }
     }
@@ -86,10 +136,12 @@ impl Client {
     }
 }
 
-fn run<F: Future<Output = ()>>(test: impl FnOnce(Client) -> F) {
+fn run<H: Handler, F: Future<Output = ()>>(handler: H, test: impl FnOnce(Client<H>) -> F) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().unwrap();
-    LocalSet::new().block_on(&runtime, async { test(Client::connect().await).await });
+    LocalSet::new().block_on(&runtime, async {
+        test(Client::connect(handler).await).await;
+    });
 }
 
 #[track_caller]
@@ -99,7 +151,7 @@ fn is_new(deadline: u32) {
 
 #[test]
 fn a_head_has_one_time_and_each_head_its_own() {
-    run(|mut client| async move {
+    run(Later, |mut client| async move {
         is_new(client.send("GET / HTTP/1.1\r\nHo").await);
         client.mark(Waiting::Head);
         assert_eq!(client.send("s").await, MARK);
@@ -114,7 +166,7 @@ fn a_head_has_one_time_and_each_head_its_own() {
 
 #[test]
 fn content_that_nobody_wants_has_one_time() {
-    run(|mut client| async move {
+    run(Later, |mut client| async move {
         let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
         for _ in 0..2 {
             is_new(client.ask(post).await);
@@ -124,5 +176,39 @@ fn content_that_nobody_wants_has_one_time() {
             is_new(client.send("xG").await);
             is_new(client.ask("ET / HTTP/1.1\r\nHost: a\r\n\r\n").await);
         }
+    });
+}
+
+/// Its answer said that the connection goes on, before anyone knew that it would not.
+#[test]
+fn a_download_that_outlasts_its_server_leaves_its_client_a_moment() {
+    run(Download::new(), |mut client| async move {
+        let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        client.stream.write_all(get).await.unwrap();
+        while client.stream.read_u8().await.unwrap() != 0 {}
+        client.turn.enter_phase(Phase::Ending);
+        let mut rest = Vec::new();
+        let mut left = (&mut client.stream).take(ZEROS - 1);
+        left.read_to_end(&mut rest).await.unwrap();
+        while !client.watched().is_idle.get() {
+            yield_now().await;
+        }
+        let most = client.turn.seconds() + 2;
+        assert!(client.deadline() <= most, "{}", client.deadline());
+        client.stream.write_all(get).await.unwrap();
+        while client.stream.read_u8().await.unwrap() != 0 {}
+    });
+}
+
+#[test]
+fn a_first_request_is_not_idle() {
+    run(Mute, |mut client| async move {
+        assert!(client.watched().is_idle.get());
+        let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
+        client.stream.write_all(post.as_bytes()).await.unwrap();
+        while client.turn.counts().requests == 0 {
+            yield_now().await;
+        }
+        assert!(!client.watched().is_idle.get());
     });
 }

@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 
 /// What a connection sends before others have their turn: one that takes a large file
 /// as fast as it comes must not make them wait for the end of it.
-const TURN_BYTES: u64 = 256 * 1024;
+pub(super) const TURN_BYTES: u64 = 256 * 1024;
 
 /// See the module.
 #[derive(Debug)]

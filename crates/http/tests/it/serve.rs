@@ -12,6 +12,8 @@ use httpd::models::events;
 use httpd::serve::{
     Answering, Files, Handler, Incoming, Layered, Record, Settings, Timeouts, Tower,
 };
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::net::{AddressFamily, SocketType, connect, socket};
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -53,6 +55,14 @@ impl Server {
             .set_read_timeout(Some(Duration::from_secs(30)))
             .unwrap();
         Client(BufReader::new(stream))
+    }
+
+    /// A client that has room for a few kilobytes.
+    fn connect_narrow(&self) -> Client {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        set_socket_recv_buffer_size(&socket, 4096).unwrap();
+        connect(&socket, &self.address).unwrap();
+        Client(BufReader::new(socket.into()))
     }
 
     /// No request begins any more; ends with the last connection.
@@ -271,6 +281,77 @@ fn a_router_reads_content_however_it_is_framed() {
     assert_eq!(client.receive().2, b"1000000 bytes");
     client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.receive().2, b"hello");
+}
+
+/// A client that has no room for what it asked for, and asks for more.
+#[test]
+fn earlier_answers_come_before_anything_else() {
+    // More than any socket takes.
+    const LARGE: usize = 253;
+    const LENGTH: usize = 60_000;
+    let server = Server::start(Settings::default(), || {
+        let large = || async { vec![b'l'; LENGTH] };
+        let router = Router::new().route("/count", post(count));
+        Tower::new(router.route("/large", get(large)))
+    });
+    for expect in [true, false] {
+        let mut client = server.connect_narrow();
+        client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n".repeat(LARGE));
+        let line = if expect {
+            "Expect: 100-continue\r\n"
+        } else {
+            ""
+        };
+        client.send(format!(
+            "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n{line}\r\n"
+        ));
+        for _ in 0..LARGE {
+            assert!(client.receive().2 == [b'l'; LENGTH]);
+        }
+        if expect {
+            assert_eq!(client.receive_head().0, "HTTP/1.1 100 Continue");
+        }
+        client.send("1234");
+        assert_eq!(client.receive().2, b"4 bytes");
+    }
+}
+
+/// The length of content that was left away is not that of what GET is sent.
+#[test]
+fn head_announces_what_is_known() {
+    let server = router();
+    let mut client = server.connect();
+    for (path, expected) in [("/hello", Some("5")), ("/stream", None), ("/none", None)] {
+        client.send(format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let (_, fields) = client.receive_head();
+        assert_eq!(field(&fields, "content-length"), expected, "{path}");
+        assert_eq!(field(&fields, "transfer-encoding"), None, "{path}");
+    }
+    client.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.receive().2, b"hello");
+}
+
+#[test]
+fn a_target_may_name_the_host() {
+    let (folder, _) = folder();
+    let server = files(&folder);
+    let mut client = server.connect();
+    for (target, expected) in [
+        ("http://a/small.txt", "200"),
+        ("HTTPS://a:1/small.txt?x=1", "200"),
+        ("http://a/", "404"),
+        ("http://a", "404"),
+        ("http://a?", "404"),
+        ("http://a?x=/small.txt", "404"),
+        ("http://a?x", "404"),
+    ] {
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let status = client.receive().0;
+        assert!(
+            status.starts_with(&format!("HTTP/1.1 {expected}")),
+            "{target}: {status}"
+        );
+    }
 }
 
 /// Counts what comes, and minds no end.
@@ -564,11 +645,16 @@ fn heads_may_be_longer_than_what_is_read_at_once() {
     let mut client = server.connect();
     client.send(request(149_900));
     assert_eq!(client.receive().2, b"hello");
-    client.send(request(150_000));
-    assert_eq!(
-        client.receive().0,
-        "HTTP/1.1 431 Request Header Fields Too Large"
-    );
+    // One empty line may come before any request.
+    for before in ["", "\r\n"] {
+        let mut client = server.connect();
+        client.send(before);
+        client.send(request(150_000));
+        assert_eq!(
+            client.receive().0,
+            "HTTP/1.1 431 Request Header Fields Too Large"
+        );
+    }
 }
 
 #[test]

@@ -163,8 +163,9 @@ fn from_service(answered: Response<BoxBody>, is_head: bool) -> Response<Source> 
         StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
     );
     if has_none || is_head {
-        // What RFC 9110 9.3.2 lets HEAD say.
-        if let Some(length) = length.filter(|_| !has_none) {
+        // What RFC 9110 9.3.2 lets HEAD say. Content that is not there says nothing about
+        // the length that it would have had (RFC 9110 8.6).
+        if let Some(length) = length.filter(|&length| !has_none && length > 0) {
             head.headers
                 .entry(CONTENT_LENGTH)
                 .or_insert_with(|| length.into());
