@@ -1,10 +1,13 @@
 //! HTTP/1.1 requests: however the bytes are split, the same is understood of them,
-//! and what is understood fits the shared types.
+//! what is understood fits the shared types, and hyper understands it alike where it
+//! accepts it too.
 
 #![no_main]
 
 #[path = "../../crates/http/tests/it/h1/observe.rs"]
 mod observe;
+#[path = "../../crates/http/tests/it/h1/oracle.rs"]
+mod oracle;
 
 use httpd::h1::Limits;
 use libfuzzer_sys::fuzz_target;
@@ -27,6 +30,7 @@ const SMALL: Limits = Limits {
 
 fuzz_target!(|input: &[u8]| {
     let input = &input[..input.len().min(LONGEST)];
+    oracle::compare(input);
     for limits in [Limits::default(), SMALL] {
         let whole = observe(limits, [input]);
         assert_eq!(whole, observe(limits, input.chunks(1)), "byte by byte");
