@@ -36,14 +36,24 @@ pub struct Lexer<'a> {
 enum State {
     /// Before the first byte of a line.
     LineStart,
-    /// Before blank lines and comments, or at the content that follows them.
-    Between(Content),
+    /// Before a line that is blank or a comment, or at the content behind those.
+    /// The line is kept, because many blocks can close before it.
+    Between(Content, Line),
     /// Where a block can begin, in this column: a dash here is one of a list.
     BlockStart(usize),
     /// Behind a dash that stood in this column.
     AfterDash(usize),
     /// After the first token of a line.
     Line,
+}
+
+/// A line by its indentation.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    /// Offset of its first byte that is no indentation.
+    start: usize,
+    /// How wide the indentation is.
+    column: usize,
 }
 
 /// The next line that is neither blank nor a comment alone.
@@ -74,10 +84,11 @@ impl<'a> Lexer<'a> {
         loop {
             let token = match self.state {
                 State::LineStart => {
-                    self.state = State::Between(self.find_content());
+                    let line = self.indentation(self.position);
+                    self.state = State::Between(self.find_content(line), line);
                     None
                 }
-                State::Between(content) => self.between(content, problems),
+                State::Between(content, line) => self.between(content, line, problems),
                 State::BlockStart(column) => self.block_start(column),
                 State::AfterDash(column) => self.after_dash(column),
                 State::Line => Some(self.within_line(problems)),
@@ -88,57 +99,55 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Skips blank lines and comments without taking them.
-    fn find_content(&self) -> Content {
-        let mut line = self.position;
+    /// The first line with content from `line` on; those before it are not taken.
+    fn find_content(&self, mut line: Line) -> Content {
+        let content = |start, column| Content {
+            start,
+            column,
+            opened: false,
+        };
         loop {
-            let (start, column) = self.indentation(line);
-            line = match self.source.get(start) {
-                None => {
-                    return Content {
-                        start,
-                        column: 0,
-                        opened: false,
-                    };
-                }
+            let Line { start, column } = line;
+            let next = match self.source.get(start) {
+                None => return content(start, 0),
                 Some(b'#') => self.after_line(start),
                 Some(_) => match self.line_break(start) {
                     Some(bytes) => start + bytes,
-                    None => {
-                        return Content {
-                            start,
-                            column,
-                            opened: false,
-                        };
-                    }
+                    None => return content(start, column),
                 },
             };
+            line = self.indentation(next);
         }
     }
 
     /// One step towards `content`: opens its block, gives a comment, closes a block.
-    fn between(&mut self, mut content: Content, problems: &mut Problems) -> Option<Token> {
+    fn between(
+        &mut self,
+        mut content: Content,
+        line: Line,
+        problems: &mut Problems,
+    ) -> Option<Token> {
         if !content.opened {
             content.opened = true;
-            self.state = State::Between(content);
+            self.state = State::Between(content, line);
             if content.column > self.innermost() {
                 self.levels.push(content.column);
                 return Some(layout(TokenKind::Indent, content.start));
             }
         }
-        let (start, column) = self.indentation(self.position);
-        if start == content.start {
+        if line.start == content.start {
             return self.reach(content, problems);
         }
-        if self.source[start] != b'#' {
-            self.position = self.after_line(start);
-            return None;
-        }
-        if self.closes(content.column) && column < self.innermost() {
+        let is_comment = self.source[line.start] == b'#';
+        if is_comment && self.closes(content.column) && line.column < self.innermost() {
             self.levels.pop();
-            return Some(layout(TokenKind::Dedent, start));
+            return Some(layout(TokenKind::Dedent, line.start));
         }
-        Some(self.comment(start, TokenKind::CommentLine, problems))
+        let comment =
+            is_comment.then(|| self.comment(line.start, TokenKind::CommentLine, problems));
+        self.position = self.after_line(line.start);
+        self.state = State::Between(content, self.indentation(self.position));
+        comment
     }
 
     /// Closes the blocks that are deeper than `content`, then goes there.
@@ -297,11 +306,7 @@ impl<'a> Lexer<'a> {
         }
         self.position = start;
         let token = self.take(kind, end);
-        if kind == TokenKind::CommentLine {
-            self.position = self.after_line(end);
-        } else {
-            self.position = start + length;
-        }
+        self.position = start + length;
         token
     }
 
@@ -312,16 +317,16 @@ impl<'a> Lexer<'a> {
         Token { kind, span }
     }
 
-    /// Where the indentation that begins at `line` ends, and its width.
-    fn indentation(&self, line: usize) -> (usize, usize) {
-        let spaces = run(&self.source[line..], |byte| byte == b' ');
-        let mut at = line + spaces;
+    /// The line that begins at `at`.
+    fn indentation(&self, at: usize) -> Line {
+        let spaces = run(&self.source[at..], |byte| byte == b' ');
+        let mut at = at + spaces;
         let mut column = spaces;
         while let Some(byte @ (b' ' | b'\t')) = self.source.get(at) {
             column += if *byte == b' ' { 1 } else { TAB_COLUMNS };
             at += 1;
         }
-        (at, column)
+        Line { start: at, column }
     }
 
     fn skip_blanks(&self, at: usize) -> usize {

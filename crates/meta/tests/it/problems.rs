@@ -139,6 +139,15 @@ fn nesting_is_bounded() {
     check(&dashes, &["2:131 too-deep"], "b: 1\n");
 }
 
+/// A line before which many blocks close is looked at once, not for each block.
+#[test]
+fn closing_many_blocks_takes_no_longer_than_opening_them() {
+    let dashes = "- ".repeat(1_000_000);
+    let blanks = " ".repeat(1_000_000);
+    let text = format!("a:\n  {dashes}1\n{blanks}# x\n{blanks}b: 1\nc: 1");
+    check(&text, &["2:131 too-deep"], "c: 1\n");
+}
+
 #[test]
 fn problems_are_bounded() {
     let text = "a\n".repeat(PROBLEMS + 10);
