@@ -31,7 +31,11 @@ pub struct Bounds {
 /// Refused clients that are listened to beside them, at most; more are cut off.
 const REFUSED: usize = 256;
 
-/// Of the open files that a process may have, clients get so many in four. The rest is
+/// Open files of a process that are neither clients' nor for clients: listeners, logs,
+/// what its loops wait with.
+const OWN: u64 = 32;
+
+/// Of the other open files that a process may have, clients get so many in four. The rest is
 /// for files, of which those that are asked for most are open once for all; a client
 /// whose file finds no room is answered 503.
 const CLIENTS_IN_FOUR: u64 = 3;
@@ -45,7 +49,8 @@ impl Bounds {
     /// clients, with those that are refused.
     #[must_use]
     pub fn within(self, descriptors: u64) -> Self {
-        let clients = usize::try_from(descriptors / 4 * CLIENTS_IN_FOUR).unwrap_or(usize::MAX);
+        let clients = descriptors.saturating_sub(OWN) / 4 * CLIENTS_IN_FOUR;
+        let clients = usize::try_from(clients).unwrap_or(usize::MAX);
         let refused = REFUSED.min(clients / REFUSED_SHARE);
         Self {
             total: self.total.min(clients - refused),
@@ -56,7 +61,7 @@ impl Bounds {
     /// As many descriptors as leave room for all of them.
     pub fn descriptors(self) -> u64 {
         let clients = self.total.saturating_add(self.refused());
-        (clients as u64).saturating_mul(2)
+        (clients as u64).saturating_mul(2).saturating_add(OWN)
     }
 
     /// Refused clients that fit beside `total`.
@@ -263,9 +268,10 @@ mod tests {
     fn files_keep_a_quarter_of_what_may_be_open() {
         for (descriptors, expected) in [
             (0, 0),
-            (256, 180),
-            (1024, 720),
-            (4096, 2880),
+            (64, 23),
+            (256, 158),
+            (1024, 698),
+            (4096, 2858),
             (16_384, 4096),
             (u64::MAX, 4096),
         ] {

@@ -15,7 +15,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::TcpStream as AsyncStream;
 
@@ -39,6 +39,9 @@ const UNSENT_BYTES: u32 = 128 * 1024;
 /// How long nothing is accepted when descriptors or memory are short: that passes
 /// when a connection ends, and must not spin until then.
 const SHORTAGE: Duration = Duration::from_millis(50);
+
+/// How often a shortage that lasts is told.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// `count` listeners of one address, over which the kernel spreads connections
 /// (`SO_REUSEPORT`). With port 0 all of them have the port that the first got.
@@ -114,6 +117,7 @@ pub(super) struct Waiting {
     socket: AsyncStream,
     /// How many were accepted since others had a turn.
     in_a_row: Cell<u32>,
+    complaint: Complaint,
 }
 
 /// For the loop that runs now.
@@ -126,6 +130,7 @@ pub(super) fn register(listener: TcpListener) -> io::Result<Waiting> {
     Ok(Waiting {
         socket: AsyncStream::from_std(TcpStream::from(OwnedFd::from(listener)))?,
         in_a_row: Cell::new(0),
+        complaint: Complaint::default(),
     })
 }
 
@@ -150,6 +155,29 @@ impl Waiting {
     }
 }
 
+/// What is said of connections that cannot be accepted.
+#[derive(Debug, Default)]
+struct Complaint {
+    told: Cell<Option<Instant>>,
+}
+
+impl Complaint {
+    /// Waits until others may be accepted. A client that left before it was accepted
+    /// costs nothing.
+    async fn pause_for(&self, error: &io::Error) {
+        if is_about_one(error) {
+            return;
+        }
+        let now = Instant::now();
+        let told = self.told.get();
+        if told.is_none_or(|told| now - told >= TOLD_EVERY) {
+            self.told.set(Some(now));
+            tracing::warn!("connections cannot be accepted now: {error}");
+        }
+        tokio::time::sleep(SHORTAGE).await;
+    }
+}
+
 /// Listeners that one loop accepts from: an address has one or more of them, and a
 /// server one or more addresses.
 #[derive(Debug)]
@@ -157,6 +185,7 @@ pub(super) struct Acceptor {
     listeners: Vec<Waiting>,
     /// Which is asked first, so that a busy one leaves the others their turn.
     first: Cell<usize>,
+    complaint: Complaint,
 }
 
 impl Acceptor {
@@ -166,6 +195,7 @@ impl Acceptor {
         Ok(Self {
             listeners: listeners.collect::<io::Result<_>>()?,
             first: Cell::new(0),
+            complaint: Complaint::default(),
         })
     }
 
@@ -175,7 +205,7 @@ impl Acceptor {
         loop {
             match poll_fn(|context| self.poll(context)).await {
                 Ok(accepted) => return accepted,
-                Err(error) => pause_for(&error).await,
+                Err(error) => self.complaint.pause_for(&error).await,
             }
         }
     }
@@ -205,16 +235,8 @@ pub(super) async fn accept(listener: &Waiting) -> (TcpStream, SocketAddr) {
     loop {
         match poll_fn(|context| listener.poll_accept(context)).await {
             Ok(accepted) => return accepted,
-            Err(error) => pause_for(&error).await,
+            Err(error) => listener.complaint.pause_for(&error).await,
         }
-    }
-}
-
-/// A client that left before it was accepted costs nothing.
-async fn pause_for(error: &io::Error) {
-    if !is_about_one(error) {
-        tracing::warn!("a connection could not be accepted: {error}");
-        tokio::time::sleep(SHORTAGE).await;
     }
 }
 

@@ -181,6 +181,10 @@ mod tests {
             4,
             "user \"a:b\"",
         );
+        for nobody in ["{}", "", "# alice: secret"] {
+            let text = format!("sites:\n- directory: a\n  users: {nobody}");
+            check(&text, 3, "users are nobody");
+        }
         check(
             "sites:\n- directory: a\n  cors: {origins: [a]}",
             3,

@@ -13,6 +13,7 @@ use crate::files::{Answer, Options, Root};
 use crate::log::Log;
 use crate::models::Slots;
 use crate::tls::{Acceptor, Certificates};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
@@ -66,6 +67,9 @@ impl Loaded {
         let hsts = config.tls.as_ref().and_then(|tls| tls.hsts);
         let sites = config.sites.iter().map(LoadedSite::open);
         let sites = sites.collect::<Result<_, _>>()?;
+        for site in &config.sites {
+            keep_secret(papers, &site.directory)?;
+        }
         // Last, since it changes what is in force.
         let limits = match former.and_then(|former| former.limits.as_ref()) {
             Some(limits) if limits.adapt(config)? => Some(Arc::clone(limits)),
@@ -103,12 +107,31 @@ impl Loaded {
     }
 
     fn search(&self, host: &str) -> usize {
-        let name = without_port(host);
+        let name = plain_name(host);
         let is_for = |site: &LoadedSite| {
             let mut hosts = site.config.hosts.iter();
             hosts.any(|own| own.eq_ignore_ascii_case(name))
         };
         self.sites.iter().position(is_for).unwrap_or(0)
+    }
+}
+
+/// Refuses to serve a directory in which a key of this server lies: whoever asked for it
+/// would be given it.
+fn keep_secret(papers: &Papers, directory: &Path) -> Result<(), WebError> {
+    let Ok(served) = directory.canonicalize() else {
+        return Ok(());
+    };
+    let lies_there = |path: &&Path| {
+        let real = path.canonicalize();
+        real.is_ok_and(|real| real.starts_with(&served))
+    };
+    match papers.secrets().find(lies_there) {
+        None => Ok(()),
+        Some(key) => Err(WebError::Exposed {
+            key: key.to_owned(),
+            directory: directory.to_owned(),
+        }),
     }
 }
 
@@ -216,29 +239,33 @@ fn is_monitored(config: &Config) -> bool {
     monitoring.status.is_some() || monitoring.metrics.is_some()
 }
 
-/// `host` as a configuration names it. The core has checked its form.
-fn without_port(host: &str) -> &str {
+/// `host` as a configuration names it: without port, and without the dot of a name that
+/// is written to the root (RFC 3986 3.2.2). The core has checked its form.
+fn plain_name(host: &str) -> &str {
     if host.starts_with('[') {
         return host.find(']').map_or(host, |end| &host[..=end]);
     }
-    host.split(':').next().unwrap_or(host)
+    let name = host.split(':').next().unwrap_or(host);
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::without_port;
+    use super::plain_name;
 
     #[test]
-    fn a_host_is_compared_without_its_port() {
+    fn a_host_is_compared_without_port_and_final_dot() {
         for (host, expected) in [
             ("a.example", "a.example"),
             ("a.example:8080", "a.example"),
             ("a.example:", "a.example"),
+            ("a.example.", "a.example"),
+            ("a.example.:80", "a.example"),
             ("[::1]:80", "[::1]"),
             ("[::1]", "[::1]"),
             ("", ""),
         ] {
-            assert_eq!(without_port(host), expected, "{host}");
+            assert_eq!(plain_name(host), expected, "{host}");
         }
     }
 }

@@ -12,6 +12,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// In the first line of every key (RFC 7468 section 10).
+const SECRET: &[u8] = b"PRIVATE KEY-----";
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Papers {
@@ -54,6 +57,15 @@ impl Papers {
         let pem = read()?;
         self.known.insert(path.to_owned(), pem.clone());
         Ok(pem)
+    }
+
+    /// The files that hold a key.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Path> {
+        let is_secret = |pem: &&Pem| {
+            let mut windows = pem.text().windows(SECRET.len());
+            windows.any(|window| window == SECRET)
+        };
+        self.known.values().filter(is_secret).map(Pem::path)
     }
 
     /// All that were read, for others.

@@ -19,7 +19,7 @@ use crate::tls::{Fingerprint, TlsError};
 use crate::yaml::ReadError;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -48,6 +48,17 @@ pub enum WebError {
     /// A directory cannot be served.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// A key would be served.
+    #[error(
+        "the key {} lies in {}, which everybody may read: move it elsewhere",
+        .key.display(), .directory.display()
+    )]
+    Exposed {
+        /// The key.
+        key: PathBuf,
+        /// The directory of the site.
+        directory: PathBuf,
+    },
     /// A limit is wrong.
     #[error(transparent)]
     Limit(#[from] LimitError),

@@ -24,6 +24,9 @@ pub enum UserError {
     /// A colon ends the name (RFC 7617 section 2).
     #[error("user {0:?}: a name is not empty, and has no colon and no control character")]
     Name(String),
+    /// A site whose last user was taken out must not become everybody's.
+    #[error("users are nobody: name one with a password, or leave `users` out to let everybody in")]
+    Nobody,
     /// Anybody could guess it, or nobody could type it.
     #[error("the password of user {0:?} is empty or has a control character")]
     Password(String),
@@ -33,7 +36,7 @@ impl Users {
     /// Users from (name, password) pairs.
     ///
     /// # Errors
-    /// The first name or password that cannot be used.
+    /// There is none, or the first name or password that cannot be used.
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, UserError> {
         let users = pairs.into_iter().map(|(name, password)| {
             if name.is_empty() || name.contains(|c: char| c == ':' || c.is_control()) {
@@ -47,9 +50,11 @@ impl Users {
                 credentials: base64(format!("{name}:{password}").as_bytes()),
             })
         });
-        Ok(Self {
-            users: users.collect::<Result<_, _>>()?,
-        })
+        let users = users.collect::<Result<Vec<_>, _>>()?;
+        match users.is_empty() {
+            true => Err(UserError::Nobody),
+            false => Ok(Self { users }),
+        }
     }
 
     /// Whether nobody is asked who they are.

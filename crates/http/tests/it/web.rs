@@ -171,10 +171,10 @@ fn who_finds_no_place_is_told_so() {
 /// Over TLS in what a client of TLS can read: a fatal alert.
 #[test]
 fn who_finds_no_place_over_tls_is_told_so_by_an_alert() {
-    let folder = TempDir::new().unwrap();
+    let (folder, keys) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let mut config = config(&folder);
     config.tls = Some(Tls {
-        proof: Proof::SelfSigned(folder.path().join("own.pem")),
+        proof: Proof::SelfSigned(keys.path().join("own.pem")),
         hsts: None,
     });
     config.connections.total = 1;

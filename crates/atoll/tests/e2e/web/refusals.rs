@@ -98,6 +98,28 @@ fn a_wrong_file_is_named_with_line_and_reason() {
 }
 
 #[test]
+fn a_key_is_not_served() {
+    let place = Place::new();
+    let file = place.at("web.yaml");
+    let say = |pem: &str, directory: &str| {
+        let listen = "listen: 127.0.0.1:0";
+        let text =
+            format!("{listen}\ntls: {{self-signed: {pem}}}\nsites: [{{directory: {directory}}}]\n");
+        place.write("web.yaml", text);
+    };
+    let check = ["web", "--config", text(&file), "--check"];
+    say("own.pem", "www");
+    place.serve_file(&place.read("web.yaml")).stop();
+    assert!(printed(&check).contains("web.yaml: ok"));
+    // By whatever way the directory is reached.
+    for directory in [".", "www/.."] {
+        say("own.pem", directory);
+        refused(&check, 1, "own.pem lies in");
+        refused(&check[..3], 1, "move it elsewhere");
+    }
+}
+
+#[test]
 fn what_is_given_must_listen() {
     let place = Place::new();
     let script = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec \"$0\" \"$@\" 3</dev/null";

@@ -9,7 +9,7 @@ use crate::web::proof::Pair;
 use crate::web::redirect::Redirect;
 use crate::web::users::Users;
 use crate::yaml::{Wrong, at};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,8 @@ pub(super) struct SiteFile {
     types: BTreeMap<String, String>,
     #[serde(default)]
     redirects: Vec<Spanned<RedirectFile>>,
-    users: Option<Spanned<BTreeMap<String, String>>>,
+    #[serde(default, deserialize_with = "even_nothing")]
+    users: Option<Spanned<Option<BTreeMap<String, String>>>>,
     realm: Option<String>,
     cors: Option<Spanned<CorsFile>>,
 }
@@ -94,6 +95,15 @@ struct CorsFile {
     max_age: Option<Spanned<String>>,
 }
 
+/// What is said, be it nothing: `users:` with nobody behind it is no `users` left out.
+fn even_nothing<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// How long a browser may keep an answer about origins, unless it is said.
 const CORS_AGE: Duration = Duration::from_secs(600);
 
@@ -102,7 +112,7 @@ impl SiteFile {
         let defaults = SiteConfig::new(folder.join(&self.directory));
         let users = match &self.users {
             Some(users) => {
-                let pairs = users.value.iter();
+                let pairs = users.value.iter().flatten();
                 let pairs = pairs.map(|(name, password)| (name.as_str(), password.as_str()));
                 at(users.referenced, Users::new(pairs))?
             }
