@@ -95,7 +95,8 @@ struct Held {
 #[derive(Debug)]
 struct Slot {
     slots: Slots,
-    address: IpAddr,
+    /// Whom it counts for, if that is bounded.
+    holder: Option<IpAddr>,
 }
 
 impl Slots {
@@ -117,20 +118,22 @@ impl Slots {
     /// A place for a connection from `address`, while there is one.
     fn take(&self, address: IpAddr) -> Option<Slot> {
         let Bounds { total, per_address } = self.0.bounds;
-        let address = holder(address);
+        let holder = holder(address);
         let mut held = self.lock();
         if held.all >= total {
             return None;
         }
-        let of_address = held.by_address.entry(address).or_default();
-        if *of_address >= per_address && !address.is_loopback() {
-            return None;
+        if let Some(holder) = holder {
+            let of_holder = held.by_address.entry(holder).or_default();
+            if *of_holder >= per_address {
+                return None;
+            }
+            *of_holder += 1;
         }
-        *of_address += 1;
         held.all += 1;
         drop(held);
         let slots = self.clone();
-        Some(Slot { slots, address })
+        Some(Slot { slots, holder })
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -143,23 +146,26 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut held = self.slots.lock();
         held.all -= 1;
-        if let Some(count) = held.by_address.get_mut(&self.address) {
+        if let Some(holder) = self.holder
+            && let Some(count) = held.by_address.get_mut(&holder)
+        {
             *count -= 1;
             if *count == 0 {
-                held.by_address.remove(&self.address);
+                held.by_address.remove(&holder);
             }
         }
     }
 }
 
 /// Whom an address counts for.
-fn holder(address: IpAddr) -> IpAddr {
+fn holder(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
-        IpAddr::V6(ip) if !ip.is_loopback() => {
+        ip if ip.is_loopback() => None,
+        IpAddr::V6(ip) => {
             let prefix = u128::from(ip) >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from(prefix))
+            Some(IpAddr::V6(Ipv6Addr::from(prefix)))
         }
-        ip => ip,
+        ip => Some(ip),
     }
 }
 

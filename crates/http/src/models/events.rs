@@ -9,6 +9,7 @@ use super::drain::{Drain, Stop, stop as stopping};
 use super::event_loop::event_loop;
 use super::listen::Acceptor;
 use super::protocol::Protocol;
+use super::tasks::Tasks;
 use super::team::Team;
 use crate::serve::{Handler, Settings as ConnectionSettings, Turn};
 use std::io;
@@ -171,9 +172,8 @@ async fn take_accepted<P: Protocol>(
     acceptor: Acceptor,
     stop: impl Future<Output = ()>,
 ) {
-    let begin = |stream, peer| {
-        tokio::task::spawn_local(Rc::clone(protocol).serve(stream, peer));
-    };
+    let tasks = Tasks::new(protocol);
+    let begin = |stream, peer| tasks.serve(stream, peer);
     let accepting = async {
         loop {
             let (stream, peer) = acceptor.accept().await;

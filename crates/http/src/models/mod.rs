@@ -29,6 +29,7 @@ mod protocol;
 mod queue;
 mod refuse;
 pub mod sequential;
+mod tasks;
 mod team;
 pub mod threads;
 
