@@ -210,7 +210,7 @@ fn take_byte(bytes: &mut &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     proptest! {
         #[test]
@@ -224,7 +224,7 @@ mod tests {
             for value in row {
                 prop_assert_eq!(decode_value(&mut rest), Some(value));
             }
-            prop_assert_eq!(rest, &[]);
+            prop_assert!(rest.is_empty());
         }
 
         #[test]
