@@ -49,18 +49,27 @@ impl<P: Protocol> Tasks<P> {
         }
     }
 
-    async fn run(self: Rc<Self>, first: Connection) {
-        let seat = Rc::new(Seat::default());
-        seat.next.set(Some(first));
+    async fn run(self: Rc<Self>, mut connection: Connection) {
         loop {
-            let (stream, peer) = seat.taken().await;
+            let (stream, peer) = connection;
             Rc::clone(&self.protocol).serve(stream, peer).await;
-            let mut idle = self.idle.borrow_mut();
-            if idle.len() == IDLE {
+            let Some(seat) = self.sit_down() else {
                 return;
-            }
-            idle.push(Rc::clone(&seat));
+            };
+            connection = seat.taken().await;
         }
+    }
+
+    /// A seat among the idle, if one is free. A task that has never been idle has none:
+    /// its connection may stay for long, and is one of many.
+    fn sit_down(&self) -> Option<Rc<Seat>> {
+        let mut idle = self.idle.borrow_mut();
+        let is_free = idle.len() < IDLE;
+        is_free.then(|| {
+            let seat = Rc::<Seat>::default();
+            idle.push(Rc::clone(&seat));
+            seat
+        })
     }
 }
 

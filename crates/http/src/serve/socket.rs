@@ -10,6 +10,7 @@ use rustix::net::{
 };
 use std::cell::{OnceCell, RefCell};
 use std::fs::File;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -112,9 +113,12 @@ impl Socket {
         self.shut_down(Shutdown::Both);
     }
 
-    /// Waits until something can be read.
+    /// Waits until something can be read. A waiter of `tokio`'s own would be larger than
+    /// all else that a connection keeps for it.
     pub(super) async fn readable(&self) -> io::Result<()> {
-        self.known()?.readable().await
+        self.known()?;
+        poll_fn(|context| self.poll_readable(context)).await;
+        Ok(())
     }
 
     /// The same, by hand.
@@ -128,7 +132,9 @@ impl Socket {
 
     /// Waits until something can be written.
     pub(super) async fn writable(&self) -> io::Result<()> {
-        self.known()?.writable().await
+        self.known()?;
+        poll_fn(|context| self.poll_writable(context)).await;
+        Ok(())
     }
 
     /// The same, by hand.
