@@ -128,8 +128,6 @@ pub(super) async fn run<H: Handler>(
     open: Box<Open>,
 ) -> io::Result<Option<Talk>> {
     let Open { answer, slot, kept } = *open;
-    // Earlier answers come first, and nobody shall wait for them while a service works.
-    wire.send_all(turn).await?;
     let mut exchange = Exchange {
         turn,
         protocol,
@@ -140,6 +138,8 @@ pub(super) async fn run<H: Handler>(
         content_bytes: 0,
         flushed: 0,
     };
+    // Earlier answers come first, and nobody shall wait for them while a service works.
+    exchange.wire.send_all(turn).await?;
     let (mut response, taken) = match answer {
         Answer::Awaited(mut answering) => (exchange.answer(&mut answering).await?, None),
         Answer::There(unfinished) => (unfinished.response, unfinished.taken),

@@ -4,12 +4,9 @@
 //! The calendar is the proleptic Gregorian one, without leap seconds.
 
 use crate::Timestamp;
+use base::calendar::{civil_from_days, days_from_civil};
 
 const SECONDS_PER_DAY: i64 = 86_400;
-/// Years repeat, day for day, after this many days: 400 years.
-const DAYS_PER_ERA: i64 = 146_097;
-/// Days from 0000-03-01, where eras begin, to 1970-01-01.
-const DAYS_TO_1970: i64 = 719_468;
 
 /// Reads a timestamp; `None` for what is none, or is beyond what seconds since
 /// 1970 in 64 bits hold.
@@ -34,7 +31,7 @@ pub(super) fn read(text: &str) -> Option<Timestamp> {
 pub(super) fn write(out: &mut String, time: Timestamp) {
     let days = time.seconds().div_euclid(SECONDS_PER_DAY);
     let second = time.seconds().rem_euclid(SECONDS_PER_DAY);
-    let (year, month, day) = date_of(days);
+    let (year, month, day) = civil_from_days(days);
     let year = if (0..10_000).contains(&year) {
         format!("{year:04}")
     } else {
@@ -67,7 +64,7 @@ fn read_date(text: &str) -> Option<i64> {
     let year = sign * number(year)?;
     let [month, day] = fields(rest, '-')?;
     let valid = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
-    valid.then(|| days_of(year, month, day))
+    valid.then(|| days_from_civil(year, month, day))
 }
 
 /// Splits `Z`, `+HH:MM` or `-HH:MM` off a time of day; the offset in seconds.
@@ -115,38 +112,6 @@ const fn days_in(year: i64, month: i64) -> i64 {
         2 => 28,
         _ => 31,
     }
-}
-
-/// Days since 1970 of a date. Years count from March, so that the leap day is
-/// the last of its year and months before it have fixed lengths.
-const fn days_of(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let from_march = (month + 9) % 12;
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * DAYS_PER_ERA + day_of_era - DAYS_TO_1970
-}
-
-/// Year, month and day of days since 1970; the inverse of [`days_of`].
-const fn date_of(days: i64) -> (i64, i64, i64) {
-    let days = days + DAYS_TO_1970;
-    let era = days.div_euclid(DAYS_PER_ERA);
-    let day_of_era = days.rem_euclid(DAYS_PER_ERA);
-    // Takes the leap days out: each 4 years but 100, and the last of the era.
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
 }
 
 #[cfg(test)]

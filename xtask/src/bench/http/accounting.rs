@@ -56,14 +56,7 @@ fn kilobytes(file: &str, name: &str) -> anyhow::Result<u64> {
 
 /// `root` and all processes beneath it.
 fn tree(root: u32) -> anyhow::Result<Vec<u32>> {
-    forest(vec![root])
-}
-
-/// `found` and all processes beneath them.
-///
-/// # Errors
-/// When processes cannot be listed.
-pub fn forest(mut found: Vec<u32>) -> anyhow::Result<Vec<u32>> {
+    let mut found = vec![root];
     let mut pairs = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::Bench;
 use super::client::Client;
 use super::servers::{CORE, Server};
-use super::{Bench, accounting};
 use crate::bench::report::verdict;
 
 /// Clients that ask at the same time.
@@ -41,8 +41,12 @@ struct Tally {
     connections: AtomicU64,
 }
 
-/// All processes that there were; those that are left end with it.
-struct Family(BTreeSet<u32>);
+/// All processes that there were at an address; those that are left end with it. They are
+/// known by their arguments: a program that takes over has no parent any more.
+struct Family {
+    address: String,
+    members: BTreeSet<u32>,
+}
 
 /// The section of the report.
 ///
@@ -61,9 +65,12 @@ pub fn run(bench: &Bench) -> anyhow::Result<String> {
     ];
     eprintln!("Recycle: {requests} requests, an upgrade half-way");
     let mut running = Server::Atoll.start_as(bench, CORE, &flags)?;
-    let mut family = Family(BTreeSet::from([running.pid()]));
-    let tally = Tally::default();
     let address = running.address().to_owned();
+    let mut family = Family {
+        address: address.clone(),
+        members: BTreeSet::new(),
+    };
+    let tally = Tally::default();
     let begun = Instant::now();
     let upgraded = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
@@ -88,8 +95,6 @@ pub fn run(bench: &Bench) -> anyhow::Result<String> {
             begun.elapsed() < took + LIMIT,
             "no program took over after USR2"
         );
-        // The one that takes over is known by its parent as long as that one runs.
-        family.look();
         std::thread::sleep(LOOK);
     }
     let failed = tally.failed.load(Ordering::Relaxed);
@@ -102,7 +107,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<String> {
          |---|---|---|---|---|---|---|\n\
          | {asked} | {failed} | {} | {} | {:.0} | 0 failed | {} |\n",
         tally.connections.load(Ordering::Relaxed),
-        family.0.len(),
+        family.members.len(),
         asked as f64 / took.as_secs_f64(),
         verdict(failed == 0)
     ))
@@ -149,27 +154,29 @@ impl Tally {
 impl Family {
     /// Takes up those that are new.
     fn look(&mut self) {
-        let known = self.0.iter().copied().collect();
-        // What cannot be seen now is seen the next time.
-        self.0.extend(accounting::forest(known).unwrap_or_default());
+        let alive = self.alive();
+        self.members.extend(alive);
     }
 
-    /// Those that run; another program may have got the number of one that has ended.
+    /// Those that run.
     fn alive(&self) -> Vec<u32> {
-        let is_alive = |pid: &u32| {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
-            name.is_ok_and(|name| name.trim() == "atoll")
-        };
-        self.0.iter().copied().filter(is_alive).collect()
+        let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| self.has(*pid)).collect()
+    }
+
+    fn has(&self, pid: u32) -> bool {
+        // One that has just ended is none.
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut arguments = arguments.split(|&byte| byte == 0);
+        arguments.any(|argument| argument == self.address.as_bytes())
     }
 }
 
 impl Drop for Family {
     fn drop(&mut self) {
         let begun = Instant::now();
-        self.look();
-        let left = self.alive();
-        for pid in left {
+        for pid in self.alive() {
             // One that has just ended needs no end.
             let _ = signal(pid, Signal::TERM);
         }
