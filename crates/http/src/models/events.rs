@@ -172,8 +172,8 @@ async fn take_accepted<P: Protocol>(
     acceptor: Acceptor,
     stop: impl Future<Output = ()>,
 ) {
-    let tasks = Tasks::new(protocol);
-    let begin = |stream, peer| tasks.serve(stream, peer);
+    let tasks = Tasks::new();
+    let begin = |stream, peer| tasks.run(Rc::clone(protocol).serve(stream, peer));
     let accepting = async {
         loop {
             let (stream, peer) = acceptor.accept().await;

@@ -3,10 +3,9 @@
 //!
 //! Which connections a loop gets is decided by [`super::events`].
 
-use super::protocol::Protocol;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::net::{SocketAddr, TcpStream};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -14,77 +13,90 @@ use std::task::{Poll, Waker};
 /// once between two looks at the listener would not be used.
 const IDLE: usize = 64;
 
-/// See the module.
-pub(super) struct Tasks<P> {
-    protocol: Rc<P>,
-    idle: RefCell<Vec<Rc<Seat>>>,
+/// See the module. `F` is the serving of one connection, which
+/// [`super::Protocol::serve`] has begun: it counts as open already, so that a loop that
+/// ends waits for it also while no task has polled it.
+pub(super) struct Tasks<F> {
+    idle: RefCell<Vec<Rc<Seat<F>>>>,
 }
 
-type Connection = (TcpStream, SocketAddr);
-
 /// Where a task waits.
-#[derive(Default)]
-struct Seat {
-    next: Cell<Option<Connection>>,
+struct Seat<F> {
+    next: Cell<Option<F>>,
     task: Cell<Option<Waker>>,
 }
 
-impl<P: Protocol> Tasks<P> {
+impl<F: Future<Output = ()> + 'static> Tasks<F> {
     /// Of the loop that runs now.
-    pub(super) fn new(protocol: &Rc<P>) -> Rc<Self> {
+    pub(super) fn new() -> Rc<Self> {
         Rc::new(Self {
-            protocol: Rc::clone(protocol),
             idle: RefCell::default(),
         })
     }
 
-    /// Begins to serve a connection.
-    pub(super) fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+    /// Lets a task do `serving`.
+    pub(super) fn run(self: &Rc<Self>, serving: F) {
         let idle = self.idle.borrow_mut().pop();
         match idle {
-            Some(seat) => seat.give((stream, peer)),
+            Some(seat) => seat.give(serving),
             None => {
-                tokio::task::spawn_local(Rc::clone(self).run((stream, peer)));
+                let seat = Rc::<Seat<F>>::default();
+                seat.give(serving);
+                tokio::task::spawn_local(Rc::clone(self).serve_all(seat));
             }
         }
     }
 
-    async fn run(self: Rc<Self>, mut connection: Connection) {
-        loop {
-            let (stream, peer) = connection;
-            Rc::clone(&self.protocol).serve(stream, peer).await;
-            let Some(seat) = self.sit_down() else {
-                return;
-            };
-            connection = seat.taken().await;
+    /// One after another. What is served lies in one place, since an `async fn` stores
+    /// an argument that it takes by value twice.
+    async fn serve_all(self: Rc<Self>, first: Rc<Seat<F>>) {
+        let mut seat = Some(first);
+        let mut serving = pin!(None);
+        while let Some(at) = seat.take() {
+            serving.set(Some(at.taken().await));
+            drop(at);
+            if let Some(serving) = serving.as_mut().as_pin_mut() {
+                serving.await;
+            }
+            serving.set(None);
+            seat = self.sit_down();
         }
     }
 
-    /// A seat among the idle, if one is free. A task that has never been idle has none:
-    /// its connection may stay for long, and is one of many.
-    fn sit_down(&self) -> Option<Rc<Seat>> {
+    /// A seat among the idle, if one is free. A task that has never been idle keeps
+    /// none: its connection may stay for long, and is one of many.
+    fn sit_down(&self) -> Option<Rc<Seat<F>>> {
         let mut idle = self.idle.borrow_mut();
         let is_free = idle.len() < IDLE;
         is_free.then(|| {
-            let seat = Rc::<Seat>::default();
+            let seat = Rc::<Seat<F>>::default();
             idle.push(Rc::clone(&seat));
             seat
         })
     }
 }
 
-impl Seat {
-    fn give(&self, connection: Connection) {
-        self.next.set(Some(connection));
+impl<F> Default for Seat<F> {
+    fn default() -> Self {
+        Self {
+            next: Cell::new(None),
+            task: Cell::new(None),
+        }
+    }
+}
+
+impl<F> Seat<F> {
+    fn give(&self, serving: F) {
+        self.next.set(Some(serving));
         if let Some(task) = self.task.take() {
             task.wake();
         }
     }
 
-    /// The next connection.
-    async fn taken(&self) -> Connection {
+    /// The next to be served.
+    async fn taken(&self) -> F {
         poll_fn(|context| match self.next.take() {
-            Some(connection) => Poll::Ready(connection),
+            Some(serving) => Poll::Ready(serving),
             None => {
                 self.task.set(Some(context.waker().clone()));
                 Poll::Pending

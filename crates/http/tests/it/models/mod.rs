@@ -6,7 +6,7 @@ mod turns;
 
 use httpd::models::{Drain, Patience, Protocol, Strategy, events, listeners, sequential, threads};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -74,20 +74,69 @@ impl Model {
         deadline: Duration,
         make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
     ) -> Running {
-        let mut patience = SHORT;
-        patience.drain.deadline = deadline;
+        self.listen().start_until(self, deadline, make)
+    }
+
+    /// Where its clients may connect, though nobody serves them yet.
+    fn listen(self) -> Listening {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let count = match self {
             Self::Sequential | Self::Threads { .. } => 1,
             Self::Events { workers, strategy } => strategy.listeners(workers),
         };
-        let listeners = listeners(any, count).unwrap();
-        let address = listeners[0].local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
+        Listening(listeners(any, count).unwrap())
+    }
+}
+
+/// A server before it begins.
+struct Listening(Vec<TcpListener>);
+
+impl Listening {
+    fn address(&self) -> SocketAddr {
+        self.0[0].local_addr().unwrap()
+    }
+
+    fn connect(&self) -> TcpStream {
+        connect(self.address())
+    }
+
+    fn start_until<P: Protocol>(
+        self,
+        model: Model,
+        deadline: Duration,
+        make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
+    ) -> Running {
+        let (stop, stopped) = oneshot::channel();
+        let mut running = self.run(model, deadline, make, stopped);
+        running.stop = Some(stop);
+        running
+    }
+
+    /// Begins to end before it begins to serve.
+    fn start_stopped<P: Protocol>(
+        self,
+        model: Model,
+        make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
+    ) -> Running {
+        let (_, stopped) = oneshot::channel();
+        self.run(model, PATIENCE, make, stopped)
+    }
+
+    fn run<P: Protocol>(
+        self,
+        model: Model,
+        deadline: Duration,
+        make: impl Fn(usize) -> io::Result<Rc<P>> + Send + Sync + 'static,
+        stopped: oneshot::Receiver<()>,
+    ) -> Running {
+        let mut patience = SHORT;
+        patience.drain.deadline = deadline;
+        let address = self.address();
+        let listeners = self.0;
         let stopped = async move { drop(stopped.await) };
-        let thread = std::thread::spawn(move || match self {
-            Self::Sequential => sequential::run(listeners, make, patience, stopped),
-            Self::Threads { workers, queue } => {
+        let thread = std::thread::spawn(move || match model {
+            Model::Sequential => sequential::run(listeners, make, patience, stopped),
+            Model::Threads { workers, queue } => {
                 let settings = threads::Settings {
                     workers,
                     queue,
@@ -95,7 +144,7 @@ impl Model {
                 };
                 threads::run(listeners, make, settings, stopped)
             }
-            Self::Events { workers, strategy } => {
+            Model::Events { workers, strategy } => {
                 let settings = events::Settings {
                     strategy,
                     drain: patience.drain,
@@ -105,10 +154,17 @@ impl Model {
         });
         Running {
             address,
-            stop: Some(stop),
+            stop: None,
             thread: Some(thread),
         }
     }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
 }
 
 /// A server that ends with the test.
@@ -120,10 +176,7 @@ struct Running {
 
 impl Running {
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream
+        connect(self.address)
     }
 
     /// Begins to end.

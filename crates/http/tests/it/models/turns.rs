@@ -113,6 +113,25 @@ fn a_request_that_was_sent_before_the_stop_is_answered() {
     }
 }
 
+/// Whoever finds the server stopped before it was even accepted has asked in time too.
+#[test]
+fn a_connection_that_waits_when_the_server_stops_is_served() {
+    for model in MODELS {
+        let listening = model.listen();
+        let mut clients: Vec<_> = (0..5).map(|_| listening.connect()).collect();
+        for client in &mut clients {
+            client.write_all(REQUEST).unwrap();
+        }
+        // The server hears of its end before it looks at its listeners.
+        let mut server = listening.start_stopped(model, hello);
+        for client in &mut clients {
+            assert!(answer(client).starts_with("http/1.1 200"), "{model:?}");
+            assert_eq!(rest(client), "", "{model:?}");
+        }
+        server.join().unwrap();
+    }
+}
+
 /// A client that keeps its connection busy learns of the stop from an answer, and
 /// loses none.
 #[test]
