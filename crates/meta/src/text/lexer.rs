@@ -11,7 +11,8 @@
 //!
 //! It says nothing about which token may follow which; that is `parser`.
 
-use super::problem::{Fault, Problems};
+use super::fault::Fault;
+use super::problem::Problems;
 use super::token::{Quoting, Source, Span, Token, TokenKind};
 
 /// What a tab counts in an indentation, after it was reported.

@@ -10,6 +10,7 @@
 //! Pure: no I/O. It knows documents, mappings, lists and scalars, not what any
 //! key means. Read `tree` first, then `parser`.
 
+mod fault;
 mod lexer;
 mod parser;
 mod printer;
@@ -19,10 +20,11 @@ mod time;
 mod token;
 mod tree;
 
+pub use fault::Fault;
 pub use lexer::Lexer;
 pub use parser::{DEPTH, Parsed, parse};
 pub use printer::print;
-pub use problem::{Fault, PROBLEMS, Problem, Problems};
+pub use problem::{PROBLEMS, Problem, Problems};
 pub use token::{Quoting, SOURCE_BYTES, Source, Span, Token, TokenKind};
 pub use tree::{
     Comment, Document, Entry, Float, Integer, Item, Key, List, Mapping, Node, Notes, Scalar, Tree,

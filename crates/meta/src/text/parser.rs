@@ -11,8 +11,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::mem;
 
+use super::fault::Fault;
 use super::lexer::Lexer;
-use super::problem::{Fault, Problem, Problems};
+use super::problem::{Problem, Problems};
 use super::scalar;
 use super::token::{Quoting, Source, Span, Token, TokenKind};
 use super::tree::{

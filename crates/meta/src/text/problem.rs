@@ -1,14 +1,16 @@
-//! What is wrong with a text: each fault with its place, an excerpt and a hint,
+//! What is wrong with a text and where: each fault with its place and an excerpt,
 //! for people in a terminal and for programs as JSON.
 //!
-//! It decides nothing: `lexer`, `scalar` and `parser` find the faults.
+//! It decides nothing: whoever reads a text or a tree finds the faults, all of which
+//! are listed in `fault`.
 
 use std::fmt;
 use std::ops::Range;
 use std::str::Utf8Error;
 
+use super::fault::Fault;
 use super::printer::is_shown;
-use super::token::{SOURCE_BYTES, Source, Span};
+use super::token::{Source, Span};
 use serde_json::json;
 
 /// Most problems kept of one text; more are counted. Nobody reads further, and
@@ -35,197 +37,6 @@ pub struct Problem {
     pub excerpt: String,
     /// The characters of the excerpt that are wrong.
     pub marked: Range<usize>,
-}
-
-/// What can be wrong with a text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// Bytes that are no UTF-8.
-    #[error("the text is not UTF-8")]
-    NotUtf8,
-    /// More bytes than [`SOURCE_BYTES`].
-    #[error("the text has {0} bytes, and {SOURCE_BYTES} can be read")]
-    TooLarge(usize),
-    /// A tab in an indentation.
-    #[error("a tab cannot indent")]
-    Tab,
-    /// An indentation between those of two open blocks.
-    #[error("this indentation is that of no line above")]
-    Misaligned,
-    /// A deeper line where no block can begin.
-    #[error("nothing above opens a block for this line")]
-    UnexpectedIndentation,
-    /// More nesting than [`DEPTH`](super::DEPTH).
-    #[error("nesting is {limit} deep at most", limit = super::DEPTH)]
-    TooDeep,
-    /// A control character that stands for itself.
-    #[error("U+{:04X} is a control character", u32::from(*.0))]
-    ControlCharacter(char),
-    /// A string that its line ends.
-    #[error("the closing quote is missing")]
-    UnclosedString,
-    /// A backslash before something that it does not escape.
-    #[error("there is no such escape")]
-    UnknownEscape,
-    /// A number in `\u{…}` that no character has.
-    #[error("no character has this number")]
-    NoCharacter,
-    /// An entry that does not begin with a key.
-    #[error("a key is expected here")]
-    ExpectedKey,
-    /// A key that no colon follows.
-    #[error("a colon is expected after this key")]
-    ExpectedColon,
-    /// A bare key of other characters than a bare key may have.
-    #[error("this key needs quotes")]
-    UnquotedKey,
-    /// A key that its mapping has already.
-    #[error("the key {0:?} is given twice")]
-    DuplicateKey(String),
-    /// A key or a dash that nothing follows.
-    #[error("a value is missing here")]
-    MissingValue,
-    /// Text that is no keyword and has no quotes.
-    #[error("text needs quotes")]
-    UnquotedText,
-    /// A number that is not written as numbers are.
-    #[error("this is no number")]
-    NotANumber,
-    /// A number that no value can hold.
-    #[error("this number is out of range")]
-    NumberRange,
-    /// A timestamp that is not written as timestamps are, or that never was.
-    #[error("this is no timestamp")]
-    NotATimestamp,
-    /// A second key on a line.
-    #[error("a mapping cannot begin behind a key")]
-    InlineMapping,
-    /// An item on the line of its list's key.
-    #[error("a list cannot begin behind a key")]
-    InlineList,
-    /// `[…]` or `{…}` with something in it.
-    #[error("lists and mappings are written in lines, not in brackets")]
-    InlineCollection,
-    /// Something behind a value.
-    #[error("this does not belong to the value before it")]
-    TrailingText,
-    /// A line in the block of a value that is complete.
-    #[error("this does not belong to the value above")]
-    BesideScalar,
-    /// A list as far left as its key.
-    #[error("a list lies deeper than its key")]
-    ListNotIndented,
-    /// A dash where keys are.
-    #[error("an item of a list stands among keys")]
-    DashAmongKeys,
-    /// A key where dashes are.
-    #[error("a line without a dash stands in a list")]
-    KeyAmongItems,
-    /// A document that begins with a dash.
-    #[error("a document is a mapping, not a list")]
-    RootNotMapping,
-}
-
-impl Fault {
-    /// A name that does not change, for programs.
-    pub const fn code(&self) -> &'static str {
-        self.explained().0
-    }
-
-    /// What to do about it.
-    pub const fn hint(&self) -> &'static str {
-        self.explained().1
-    }
-
-    const fn explained(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::NotUtf8 => ("not-utf8", "save the file as UTF-8"),
-            Self::TooLarge(_) => ("too-large", "write it as several files"),
-            Self::Tab => ("tab", "indent with two spaces for each level"),
-            Self::Misaligned => (
-                "misaligned",
-                "indent it exactly as the other lines of its block",
-            ),
-            Self::UnexpectedIndentation => (
-                "unexpected-indentation",
-                "indent it as the line above, or end that line with a key and a colon",
-            ),
-            Self::TooDeep => ("too-deep", "move the inner part to a document of its own"),
-            Self::ControlCharacter(_) => (
-                "control-character",
-                r"remove it, or write it as an escape such as \t, \n or \u{7f} in a quoted text",
-            ),
-            Self::UnclosedString => (
-                "unclosed-string",
-                r#"end the text with " on the same line; a line break in it is written \n"#,
-            ),
-            Self::UnknownEscape => (
-                "unknown-escape",
-                r#"the escapes are \" \\ \n \r \t \0 and \u{1f600}; a backslash itself is \\"#,
-            ),
-            Self::NoCharacter => (
-                "no-character",
-                r"\u{…} takes one to six hexadecimal digits, up to 10ffff without d800 to dfff",
-            ),
-            Self::ExpectedKey => ("expected-key", "begin the line with a key and a colon"),
-            Self::ExpectedColon => ("expected-colon", "write it as `key: value`"),
-            Self::UnquotedKey => (
-                "unquoted-key",
-                "without quotes a key has ASCII letters, digits, `_`, `.` and `-` and begins with a letter or `_`",
-            ),
-            Self::DuplicateKey(_) => ("duplicate-key", "remove or rename one; the first counts"),
-            Self::MissingValue => (
-                "missing-value",
-                r#"write a value behind it, or its lines deeper below; empty values are "", [] and {}"#,
-            ),
-            Self::UnquotedText => (
-                "unquoted-text",
-                r#"put it between two "; only true, false, numbers and timestamps go without"#,
-            ),
-            Self::NotANumber => (
-                "not-a-number",
-                "numbers look like 42, -7, 2.5 or 1e-9; put text between quotes",
-            ),
-            Self::NumberRange => (
-                "number-range",
-                "integers go from -9223372036854775808 to 18446744073709551615, others to about 1.8e308",
-            ),
-            Self::NotATimestamp => (
-                "not-a-timestamp",
-                "timestamps look like 2026-11-20T15:30:00Z, with up to nine decimals and Z or an offset such as +01:00",
-            ),
-            Self::InlineMapping => (
-                "inline-mapping",
-                "put the inner key on the next line, deeper; if it is text, put it between quotes",
-            ),
-            Self::InlineList => (
-                "inline-list",
-                "put the dash on the next line, deeper; if it is text, put it between quotes",
-            ),
-            Self::InlineCollection => (
-                "inline-collection",
-                "write each item on a line of its own, as `- item` or `key: value`",
-            ),
-            Self::TrailingText => (
-                "trailing-text",
-                "remove it, put all of the text between quotes, or make it a comment with #",
-            ),
-            Self::BesideScalar => (
-                "beside-scalar",
-                "remove it, or give every line of the block a key or a dash",
-            ),
-            Self::ListNotIndented => ("list-not-indented", "indent the dashes by two spaces"),
-            Self::DashAmongKeys => ("dash-among-keys", "write a key, or indent the list deeper"),
-            Self::KeyAmongItems => (
-                "key-among-items",
-                "begin the line with a dash, or indent it as the keys of the item above",
-            ),
-            Self::RootNotMapping => (
-                "root-not-mapping",
-                "write a key such as `items:` above the list and indent the list",
-            ),
-        }
-    }
 }
 
 impl Problem {
@@ -302,12 +113,17 @@ pub struct Problems {
 
 impl Problems {
     /// Keeps a fault, or counts it when there are enough.
-    pub(super) fn add(&mut self, fault: Fault, span: Span) {
+    pub fn add(&mut self, fault: Fault, span: Span) {
         if self.found.len() < PROBLEMS {
             self.found.push((fault, span));
         } else {
             self.beyond += 1;
         }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// The problems in the order of the text, and how many more there were.

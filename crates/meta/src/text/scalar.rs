@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::problem::{Fault, Problems};
+use super::fault::Fault;
+use super::problem::Problems;
 use super::time;
 use super::token::Span;
 use super::tree::{Float, Integer, Scalar};

@@ -3,7 +3,8 @@
 //! Tokens own nothing; what they say is read from the source by their span.
 //! How they are found is in `lexer`.
 
-use super::problem::{Fault, Problem};
+use super::fault::Fault;
+use super::problem::Problem;
 
 /// A text that can be read: UTF-8, with every offset in 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,12 +44,14 @@ fn it_has_every_problem() {
         Fault::DuplicateKey("name".to_owned()),
         Fault::ExpectedColon,
         Fault::ExpectedKey,
+        Fault::Illegal("a directory has no size".to_owned()),
         Fault::InlineCollection,
         Fault::InlineList,
         Fault::InlineMapping,
         Fault::KeyAmongItems,
         Fault::ListNotIndented,
         Fault::Misaligned,
+        Fault::MissingKey("version".to_owned()),
         Fault::MissingValue,
         Fault::NoCharacter,
         Fault::NotANumber,
@@ -64,8 +66,13 @@ fn it_has_every_problem() {
         Fault::UnclosedString,
         Fault::UnexpectedIndentation,
         Fault::UnknownEscape,
+        Fault::UnknownKey("vresion".to_owned()),
         Fault::UnquotedKey,
         Fault::UnquotedText,
+        Fault::WrongType {
+            expected: "a whole number",
+            found: "text",
+        },
     ];
     assert!(faults.is_sorted_by_key(|fault| fault.code()));
     let entries = faults.iter().map(|fault| {
