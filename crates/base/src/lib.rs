@@ -18,4 +18,6 @@ pub use fingerprint::{Fingerprint, FingerprintError};
 pub use hash::{Hash, Hasher, ParseHashError};
 pub use id::{Cursor, DeviceId, ItemId, LogId, MemberId, ParseIdError, SpaceId, VersionId};
 pub use name::{Name, NameError, Slug};
-pub use world::{Clock, ManualClock, Millis, Random, SeededRandom, SystemClock, SystemRandom, hex};
+pub use world::{
+    Clock, ManualClock, Millis, Random, SeededRandom, SystemClock, SystemRandom, hex, unhex,
+};

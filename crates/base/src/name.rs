@@ -51,6 +51,14 @@ impl Name {
     /// # Errors
     /// [`NameError`] says which rule it breaks.
     pub fn new(text: &str) -> Result<Self, NameError> {
+        Self::check(text).map(|()| Self(text.into()))
+    }
+
+    /// The check alone, for whoever keeps the text elsewhere.
+    ///
+    /// # Errors
+    /// As [`Name::new`].
+    pub fn check(text: &str) -> Result<(), NameError> {
         let start = || text.chars().take(40).collect::<String>();
         match text {
             "" => Err(NameError::Empty),
@@ -60,7 +68,7 @@ impl Name {
                 bytes: text.len(),
             }),
             _ if text.bytes().any(|b| b == b'/' || b == 0) => Err(NameError::Separator(start())),
-            _ => Ok(Self(text.into())),
+            _ => Ok(()),
         }
     }
 

@@ -118,6 +118,27 @@ pub fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// Reads `bytes` from as many pairs of lower-case hexadecimal digits; `None`, with some of
+/// them read, where the text is anything else.
+pub fn unhex(text: &str, bytes: &mut [u8]) -> Option<()> {
+    let (pairs, rest) = text.as_bytes().as_chunks();
+    if pairs.len() != bytes.len() || !rest.is_empty() {
+        return None;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(())
+}
+
+const fn digit(character: u8) -> Option<u8> {
+    match character {
+        b'0'..=b'9' => Some(character - b'0'),
+        b'a'..=b'f' => Some(character - b'a' + 10),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

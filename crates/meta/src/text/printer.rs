@@ -26,6 +26,19 @@ pub fn print(tree: &Tree<'_>) -> String {
     printer.out
 }
 
+/// Appends one item of a list to a text, as it stands `level` levels deep: for a list
+/// that is written as its items come.
+pub fn print_item(out: &mut String, item: &Item<'_>, level: usize) {
+    let mut printer = Printer {
+        out: std::mem::take(out),
+    };
+    let column = level * STEP;
+    printer.begin_line(&item.notes, column);
+    printer.out.push('-');
+    printer.item(item, column + STEP);
+    *out = printer.out;
+}
+
 /// Whether a character shows what it is: no control characters, no marks that
 /// hide or reorder the text around them.
 pub(super) const fn is_shown(character: char) -> bool {

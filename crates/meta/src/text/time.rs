@@ -5,6 +5,7 @@
 
 use crate::Timestamp;
 use base::calendar::{civil_from_days, days_from_civil};
+use std::fmt;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -46,6 +47,14 @@ pub(super) fn write(out: &mut String, time: Timestamp) {
         out.push_str(decimals.trim_end_matches('0'));
     }
     out.push('Z');
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        write(&mut text, *self);
+        f.write_str(&text)
+    }
 }
 
 /// Days since 1970 of `YYYY-MM-DD`, or of a sign and five to twelve digits of a year.

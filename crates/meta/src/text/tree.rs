@@ -195,6 +195,21 @@ impl<'a> From<List<'a>> for Node<'a> {
     }
 }
 
+impl Node<'_> {
+    /// What it is, with an article, for messages.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Scalar(Scalar::Text(_)) => "text",
+            Self::Scalar(Scalar::Integer(_)) => "a whole number",
+            Self::Scalar(Scalar::Float(_)) => "a number with decimals",
+            Self::Scalar(Scalar::Boolean(_)) => "true or false",
+            Self::Scalar(Scalar::Timestamp(_)) => "a timestamp",
+            Self::Mapping(_) => "a mapping",
+            Self::List(_) => "a list",
+        }
+    }
+}
+
 impl Integer {
     /// The negative of a magnitude, or itself; `None` below -2^63.
     pub const fn new(negative: bool, magnitude: u64) -> Option<Self> {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod binary;
+mod documents;
 mod lex;
 mod page;
 mod parse;

@@ -1,0 +1,185 @@
+//! Documents of files and folders, made at random: their texts and bytes are read as the
+//! same, and the bytes are fewer.
+
+use base::{Hash, Name, Slug};
+use meta::binary::{Compression, decode, encode_files, encode_manifest};
+use meta::form::{
+    Described, begin_manifest, described, end_manifest, file_metadata_document, manifest_document,
+    write_entry,
+};
+use meta::manifest::{Entry, EntryPath, Header, Manifest};
+use meta::text::{Document, Problems, Source, Tree, parse, print};
+use meta::{
+    AttributeName, Attributes, ContentHash, FileMetadata, Mode, NodeName, Record, RecordKind,
+    Replica, Replicas, Status, SyncState, Target, Timestamp,
+};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use std::num::NonZeroU64;
+
+pub fn name() -> impl Strategy<Value = Name> {
+    let texts = prop_oneof!["[a-z]{1,8}", "\\PC{1,20}", Just("\u{202e}\"\\".to_owned())];
+    texts.prop_filter_map("no name", |text| Name::new(&text).ok())
+}
+
+fn mode() -> impl Strategy<Value = Option<Mode>> {
+    option::of((0..=0o7777_u32).prop_map(|bits| Mode::new(bits).unwrap()))
+}
+
+fn timestamp() -> impl Strategy<Value = Timestamp> {
+    let seconds = prop_oneof![any::<i64>(), 0..4_000_000_000_i64];
+    let nanoseconds = prop_oneof![Just(0), 0..1_000_000_000_u32];
+    (seconds, nanoseconds)
+        .prop_map(|(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds).unwrap())
+}
+
+fn hash() -> impl Strategy<Value = ContentHash> {
+    any::<([u8; 32], bool)>().prop_map(|(bytes, is_blake3)| match is_blake3 {
+        true => ContentHash::Blake3(Hash::from_bytes(bytes)),
+        false => ContentHash::Sha256(bytes),
+    })
+}
+
+fn kind() -> impl Strategy<Value = RecordKind> {
+    let file = (option::of(any::<u64>()), option::of(hash()), mode());
+    prop_oneof![
+        3 => file.prop_map(|(size, hash, mode)| RecordKind::File { size, hash, mode }),
+        1 => mode().prop_map(|mode| RecordKind::Directory { mode }),
+        1 => "[^\0]{1,30}".prop_map(|text| RecordKind::Symlink(Target::new(&text).unwrap())),
+    ]
+}
+
+fn sync_state() -> impl Strategy<Value = SyncState> {
+    let replicas = btree_map("\\PC{1,12}", 1..u64::MAX, 0..4);
+    let status = proptest::sample::select(Status::ALL.to_vec());
+    (status, option::of(timestamp()), replicas).prop_map(|(status, last_modified, named)| {
+        let mut replicas = Replicas::default();
+        for (node, version) in named {
+            let (node, version) = (NodeName::new(&node), NonZeroU64::new(version));
+            if let (Ok(node), Some(version)) = (node, version) {
+                replicas.add(Replica { node, version }).unwrap();
+            }
+        }
+        SyncState {
+            status,
+            last_modified,
+            replicas,
+        }
+    })
+}
+
+fn attributes() -> impl Strategy<Value = Attributes> {
+    let value = prop_oneof![
+        vec(any::<u8>(), 0..20),
+        "\\PC{0,9}".prop_map(String::into_bytes)
+    ];
+    btree_map("[a-z.]{1,9}", value, 0..3).prop_map(|named| {
+        let mut attributes = Attributes::default();
+        for (name, value) in named {
+            let name = AttributeName::new(&name).unwrap();
+            attributes.add(name, &value).unwrap();
+        }
+        attributes
+    })
+}
+
+pub fn record() -> impl Strategy<Value = Record> {
+    let rest = (
+        option::of(timestamp()),
+        option::weighted(0.2, sync_state()),
+        attributes(),
+        // Field 99, of each wire type.
+        proptest::sample::select(vec![
+            &b""[..],
+            b"\x98\x06\x05",
+            b"\x9a\x06\x01x\x9d\x06abcd",
+        ]),
+    );
+    let version = prop_oneof![0..9_u64, any::<u64>()];
+    (version, kind(), rest).prop_map(|(version, kind, rest)| {
+        let mut record = Record::new(version, kind);
+        (record.mtime, record.sync_state, record.attributes) = (rest.0, rest.1, rest.2);
+        record.unrecognized = rest.3.into();
+        record
+    })
+}
+
+pub fn file() -> impl Strategy<Value = FileMetadata> {
+    (name(), record()).prop_map(|(name, record)| FileMetadata { name, record })
+}
+
+/// A folder: each entry lies in one of the directories before it.
+pub fn manifest() -> impl Strategy<Value = Manifest> {
+    let header = (option::of("[a-z]{1,9}"), option::of(timestamp()));
+    let entries = vec((any::<proptest::sample::Index>(), name(), record()), 0..20);
+    (header, entries).prop_map(|((space, created), made)| {
+        let mut entries: std::collections::BTreeMap<EntryPath, Record> = Default::default();
+        for (index, name, record) in made {
+            let mut directories = vec![EntryPath::root()];
+            let known = entries.iter().filter(|(_, record)| record.is_directory());
+            directories.extend(known.map(|(path, _)| path.clone()));
+            let path = index.get(&directories).join(&name).unwrap();
+            entries.entry(path).or_insert(record);
+        }
+        let header = Header {
+            space: space.map(|text| Slug::new(&text).unwrap()),
+            created,
+            unrecognized: Box::default(),
+        };
+        let entries = entries.into_iter();
+        let entries = entries.map(|(path, record)| Entry { path, record });
+        Manifest::with(header, entries.collect()).unwrap()
+    })
+}
+
+fn text_of(documents: Vec<Document<'_>>) -> String {
+    print(&Tree {
+        documents,
+        comments: Vec::new(),
+    })
+}
+
+#[track_caller]
+fn read(text: &str) -> Vec<Described> {
+    let source = Source::new(text.as_bytes()).unwrap();
+    let parsed = parse(source);
+    assert_eq!(parsed.problems, [], "{text}");
+    let mut problems = Problems::default();
+    let documents = parsed.tree.documents.iter();
+    let read = documents.map(|document| described(document, &mut problems));
+    let read: Option<Vec<_>> = read.collect();
+    let (problems, _) = problems.locate(source);
+    read.unwrap_or_else(|| panic!("{problems:?}\n{text}"))
+}
+
+proptest! {
+    #[test]
+    fn a_file_is_the_same_as_text_and_as_bytes(file in file()) {
+        let text = text_of(vec![file_metadata_document(&file)]);
+        let bytes = encode_files([&file], Compression::None);
+        prop_assert!(bytes.len() < text.len(), "{} bytes for\n{text}", bytes.len());
+        let expected = vec![Described::File(file)];
+        prop_assert_eq!(&read(&text), &expected);
+        prop_assert_eq!(decode(&bytes), Ok(expected));
+    }
+
+    #[test]
+    fn a_folder_is_the_same_as_text_and_as_bytes(manifest in manifest()) {
+        let text = text_of(vec![manifest_document(&manifest)]);
+        let mut streamed = begin_manifest(&manifest.header);
+        for (index, entry) in manifest.entries().iter().enumerate() {
+            write_entry(&mut streamed, entry, index == 0);
+        }
+        end_manifest(&mut streamed, manifest.entries().is_empty());
+        prop_assert_eq!(&streamed, &text);
+        let bytes = encode_manifest(&manifest, Compression::None);
+        prop_assert!(bytes.len() < text.len(), "{} bytes for\n{text}", bytes.len());
+        let packed = encode_manifest(&manifest, Compression::Zstd);
+        prop_assert!(packed.len() <= bytes.len() + 4);
+        let expected = vec![Described::Folder(manifest)];
+        prop_assert_eq!(&read(&text), &expected);
+        prop_assert_eq!(decode(&bytes), Ok(expected.clone()));
+        prop_assert_eq!(decode(&packed), Ok(expected));
+    }
+}
