@@ -27,14 +27,9 @@ impl<'p> Reader<'p> {
         !self.failed
     }
 
-    /// For a part that may be wrong alone: see [`Reader::join`].
-    pub(super) fn another(&mut self) -> Reader<'_> {
-        Reader::new(self.problems)
-    }
-
-    /// Takes over whether a part [`is_fine`](Reader::is_fine).
-    pub(super) const fn join(&mut self, is_fine: bool) {
-        self.failed |= !is_fine;
+    /// For a part that may be wrong alone.
+    pub(super) const fn problems(&mut self) -> &mut Problems {
+        self.problems
     }
 
     pub(super) fn fault(&mut self, fault: Fault, span: Span) {

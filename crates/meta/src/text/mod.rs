@@ -22,7 +22,7 @@ mod tree;
 
 pub use fault::Fault;
 pub use lexer::Lexer;
-pub use parser::{DEPTH, Parsed, parse};
+pub use parser::{DEPTH, ItemPlace, Parsed, parse, parse_items};
 pub use printer::{print, print_item};
 pub use problem::{PROBLEMS, Problem, Problems};
 pub use token::{Quoting, SOURCE_BYTES, Source, Span, Token, TokenKind};
