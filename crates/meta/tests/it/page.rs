@@ -1,7 +1,8 @@
 //! The page docs/metadata.md says what is true: its texts are read as they stand,
 //! and it has every problem with its message and hint.
 
-use meta::text::{Fault, Source, parse, print};
+use meta::form::{Described, described, file_metadata_document, manifest_document};
+use meta::text::{Fault, Problems, Source, parse, print};
 
 const PAGE: &str = include_str!("../../../../docs/metadata.md");
 
@@ -14,6 +15,7 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
+/// But for blanks, which set comments apart there.
 #[test]
 fn its_texts_are_read_and_canonical_but_for_blanks() {
     for start in ["# A comment", "replicas:"] {
@@ -24,6 +26,30 @@ fn its_texts_are_read_and_canonical_but_for_blanks() {
         let parsed = parse(Source::new(text.as_bytes()).unwrap());
         assert_eq!(parsed.problems, []);
         assert_eq!(words(&print(&parsed.tree)), words(text));
+    }
+}
+
+/// Its documents are canonical, and mean something.
+#[test]
+fn its_documents_are_read_and_printed_as_they_stand() {
+    for start in [
+        "file_metadata:\n  name: \"document.pdf\"\n  version: 3\n  size",
+        "manifest:",
+    ] {
+        let text = blocks()
+            .into_iter()
+            .find(|block| block.starts_with(start))
+            .unwrap();
+        let source = Source::new(text.as_bytes()).unwrap();
+        let parsed = parse(source);
+        let mut problems = Problems::default();
+        let read = described(&parsed.tree.documents[0], &mut problems);
+        let document = match read.as_ref().unwrap() {
+            Described::File(file) => file_metadata_document(file),
+            Described::Folder(manifest) => manifest_document(manifest),
+        };
+        assert_eq!(document, parsed.tree.documents[0]);
+        assert_eq!(print(&parsed.tree), text);
     }
 }
 
