@@ -107,8 +107,8 @@ pub fn decode_metadata(bytes: &[u8]) -> Result<Metadata, DecodeError> {
     match read.kind {
         FILE => {
             read.refuse("a file", &[(read.target.is_some(), "target")])?;
-            let hash = read.blake3.ok_or(DecodeError::Missing("hash"))?;
-            let hash = Hash::from_slice(hash).ok_or(DecodeError::Missing("hash"))?;
+            let hash = read.blake3.ok_or_else(|| DecodeError::Missing("hash"))?;
+            let hash = Hash::from_slice(hash).ok_or_else(|| DecodeError::Missing("hash"))?;
             Ok(Metadata::file(
                 hash,
                 read.size.unwrap_or(0),
@@ -144,7 +144,7 @@ pub(super) fn encode_file(file: &FileMetadata, out: &mut Vec<u8>) {
 pub(super) fn decode_file(bytes: &[u8]) -> Result<FileMetadata, DecodeError> {
     let read = Read::of(bytes)?;
     read.refuse("a document", &[(read.rest.is_some(), "path")])?;
-    let name = read.name.ok_or(DecodeError::Missing("name"))?;
+    let name = read.name.ok_or_else(|| DecodeError::Missing("name"))?;
     let name = Name::new(utf8("a name", name)?)?;
     let record = read.record()?;
     Ok(FileMetadata { name, record })
@@ -169,12 +169,12 @@ pub(super) fn decode_entry(bytes: &[u8], last: &str) -> Result<Entry, DecodeErro
     let shared = usize::try_from(shared)
         .ok()
         .and_then(|length| last.get(..length));
-    let shared = shared.ok_or(DecodeError::Truncated("a path"))?;
-    let rest = utf8("a path", read.rest.ok_or(DecodeError::Missing("path"))?)?;
-    let path = match shared {
-        "" => EntryPath::new(rest)?,
-        shared => EntryPath::new(&[shared, rest].concat())?,
-    };
+    let shared = shared.ok_or_else(|| DecodeError::Truncated("a path"))?;
+    let rest = utf8(
+        "a path",
+        read.rest.ok_or_else(|| DecodeError::Missing("path"))?,
+    )?;
+    let path = EntryPath::of_parts(shared, rest)?;
     let record = read.record()?;
     Ok(Entry { path, record })
 }
@@ -373,7 +373,7 @@ fn decode_sync_state(bytes: &[u8]) -> Result<SyncState, DecodeError> {
         }
     }
     Ok(SyncState {
-        status: status.ok_or(DecodeError::Missing("status"))?,
+        status: status.ok_or_else(|| DecodeError::Missing("status"))?,
         last_modified: timestamp(time.0, time.1)?,
         replicas,
     })
@@ -381,17 +381,17 @@ fn decode_sync_state(bytes: &[u8]) -> Result<SyncState, DecodeError> {
 
 fn decode_replica(bytes: &[u8]) -> Result<Replica, DecodeError> {
     let (node, version) = pair(bytes, "a replica")?;
-    let version = version.ok_or(DecodeError::Missing("version"))?;
+    let version = version.ok_or_else(|| DecodeError::Missing("version"))?;
     let version = NonZeroU64::new(number_of(SECOND, version)?);
     Ok(Replica {
         node: NodeName::new(utf8("a node", node)?)?,
-        version: version.ok_or(DecodeError::Missing("version"))?,
+        version: version.ok_or_else(|| DecodeError::Missing("version"))?,
     })
 }
 
 fn add_attribute(attributes: &mut Attributes, bytes: &[u8]) -> Result<(), DecodeError> {
     let (name, value) = pair(bytes, "an attribute")?;
-    let value = value.ok_or(DecodeError::Missing("value"))?;
+    let value = value.ok_or_else(|| DecodeError::Missing("value"))?;
     let name = AttributeName::new(utf8("an attribute's name", name)?)?;
     Ok(attributes.add(name, bytes_of(SECOND, value)?)?)
 }
@@ -495,12 +495,14 @@ impl<'a> Read<'a> {
     }
 
     fn target(&self) -> Result<Target, DecodeError> {
-        let target = self.target.ok_or(DecodeError::Missing("target"))?;
+        let target = self.target.ok_or_else(|| DecodeError::Missing("target"))?;
         Ok(Target::new(utf8("a target", target)?)?)
     }
 
     fn record(self) -> Result<Record, DecodeError> {
-        let version = self.version.ok_or(DecodeError::Missing("version"))?;
+        let version = self
+            .version
+            .ok_or_else(|| DecodeError::Missing("version"))?;
         let mut record = Record::new(version, self.record_kind()?);
         record.mtime = timestamp(self.seconds, self.nanoseconds)?;
         record.sync_state = self.sync_state.map(decode_sync_state).transpose()?;
@@ -539,14 +541,14 @@ impl<'a> Read<'a> {
 
     fn hash(&self) -> Result<Option<ContentHash>, DecodeError> {
         let bytes = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).ok();
-        let wrong = DecodeError::Missing("a hash of 32 bytes");
+        let wrong = || DecodeError::Missing("a hash of 32 bytes");
         match (self.blake3, self.sha256) {
             (None, None) => Ok(None),
             (Some(hash), None) => {
-                let hash = Hash::from_bytes(bytes(hash).ok_or(wrong)?);
+                let hash = Hash::from_bytes(bytes(hash).ok_or_else(wrong)?);
                 Ok(Some(ContentHash::Blake3(hash)))
             }
-            (None, Some(hash)) => Ok(Some(ContentHash::Sha256(bytes(hash).ok_or(wrong)?))),
+            (None, Some(hash)) => Ok(Some(ContentHash::Sha256(bytes(hash).ok_or_else(wrong)?))),
             (Some(_), Some(_)) => Err(DecodeError::Order(SHA256)),
         }
     }
