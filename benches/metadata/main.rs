@@ -47,30 +47,36 @@ fn text(criterion: &mut Criterion) {
     let text = print(&tree);
     let mut group = criterion.benchmark_group("text");
     group.throughput(Throughput::Bytes(text.len() as u64));
-    group.bench_function("read, tree", |bencher| {
+    group.bench_function("tree", |bencher| {
         bencher.iter(|| parse(source(black_box(&text))).problems.len());
     });
-    group.bench_function("read, entries", |bencher| {
+    group.bench_function("entries", |bencher| {
         bencher.iter(|| {
             let mut count = 0;
             let read = read_manifest(source(black_box(&text)), |_| count += 1);
             assert!(read.is_ok() && count == ENTRIES);
         });
     });
-    group.bench_function("write", |bencher| bencher.iter(|| print(black_box(&tree))));
+    group.bench_function("print", |bencher| bencher.iter(|| print(black_box(&tree))));
     group.sample_size(10);
     group.bench_function("serde-saphyr", |bencher| {
         bencher.iter(|| {
             let mut options = serde_saphyr::Options::default();
             options.budget = None;
             let read = serde_saphyr::from_str_with_options::<Root>(black_box(&text), options);
-            assert_eq!(read.map(|root| root.manifest.entries.len()).ok(), Some(ENTRIES));
+            assert_eq!(
+                read.map(|root| root.manifest.entries.len()).ok(),
+                Some(ENTRIES)
+            );
         });
     });
     group.bench_function("serde_yaml_ng", |bencher| {
         bencher.iter(|| {
             let read = serde_yaml_ng::from_str::<Root>(black_box(&text));
-            assert_eq!(read.map(|root| root.manifest.entries.len()).ok(), Some(ENTRIES));
+            assert_eq!(
+                read.map(|root| root.manifest.entries.len()).ok(),
+                Some(ENTRIES)
+            );
         });
     });
     group.finish();
@@ -84,16 +90,16 @@ fn binary(criterion: &mut Criterion) {
     let manifest = manifest(ENTRIES);
     let mut group = criterion.benchmark_group("binary");
     group.throughput(Throughput::Elements(ENTRIES as u64));
-    for (name, compression) in [("plain", Compression::None), ("zstd", Compression::Zstd)] {
+    for (suffix, compression) in [("", Compression::None), ("-zstd", Compression::Zstd)] {
         let bytes = encode_manifest(&manifest, compression);
-        group.bench_function(format!("read, {name}"), |bencher| {
+        group.bench_function(format!("decode{suffix}"), |bencher| {
             bencher.iter_batched(
                 || bytes.clone(),
                 |bytes| assert_eq!(decode(&bytes), ENTRIES),
                 BatchSize::LargeInput,
             );
         });
-        group.bench_function(format!("write, {name}"), |bencher| {
+        group.bench_function(format!("encode{suffix}"), |bencher| {
             bencher.iter(|| encode_manifest(black_box(&manifest), compression));
         });
     }
