@@ -203,6 +203,9 @@ pub(super) fn memory(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// What was done, and how much memory it took at most.
+type Step = (&'static str, fn(&Peaks) -> u64);
+
 /// Most memory that each step took.
 struct Peaks {
     text_made: u64,
@@ -216,7 +219,7 @@ struct Peaks {
 
 impl Peaks {
     /// A text lies in memory as a whole while it is read: that much is taken off.
-    const ALL: [(&'static str, fn(&Self) -> u64); 4] = [
+    const ALL: [Step; 4] = [
         ("text written", |it| it.text_made),
         ("text read and verified, without the text", |it| {
             it.text_verified.saturating_sub(it.text_length)
