@@ -6,6 +6,7 @@
 //! their own messages.
 
 mod fold;
+pub mod schema;
 pub mod text;
 
 pub use fold::clash_key;

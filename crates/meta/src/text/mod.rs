@@ -21,6 +21,7 @@ mod token;
 mod tree;
 
 pub use fault::Fault;
+pub(crate) use fault::shown;
 pub use lexer::Lexer;
 pub use parser::{DEPTH, Parsed, parse};
 pub use printer::print;

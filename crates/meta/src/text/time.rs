@@ -3,10 +3,21 @@
 //!
 //! The calendar is the proleptic Gregorian one, without leap seconds.
 
+use std::fmt;
+
 use crate::Timestamp;
 use base::calendar::{civil_from_days, days_from_civil};
 
 const SECONDS_PER_DAY: i64 = 86_400;
+
+/// As it stands in a text.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        write(&mut text, *self);
+        f.write_str(&text)
+    }
+}
 
 /// Reads a timestamp; `None` for what is none, or is beyond what seconds since
 /// 1970 in 64 bits hold.

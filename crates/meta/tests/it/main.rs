@@ -8,3 +8,6 @@ mod page;
 mod parse;
 mod problems;
 mod properties;
+mod schema_documents;
+mod schema_embedded;
+mod schema_read;
