@@ -10,4 +10,5 @@ mod problems;
 mod properties;
 mod schema_documents;
 mod schema_embedded;
+mod schema_properties;
 mod schema_read;

@@ -181,6 +181,25 @@ fn a_file_and_what_is_wrong_with_it() {
     );
 }
 
+/// No value of a file is a boolean.
+#[test]
+fn a_value_of_another_type_is_found_at_its_place() {
+    let schema = embedded("file_metadata").unwrap();
+    for (index, line) in FILE.lines().enumerate() {
+        let Some((key, value)) = line.split_once(": ") else {
+            continue;
+        };
+        let mut lines: Vec<&str> = FILE.lines().collect();
+        let changed = format!("{key}: true");
+        lines[index] = &changed;
+        let found = problems(schema, &lines.join("\n"));
+        let place = format!("{}:{}: ", index + 1, key.len() + 3);
+        assert_eq!(found.len(), 1, "{line} {value}");
+        assert!(found[0].starts_with(&place), "{}", found[0]);
+        assert!(found[0].ends_with("expected here, and this is true or false"));
+    }
+}
+
 #[test]
 fn links() {
     let target = "5:11: the length in bytes is 0, and 1 to 4096 is allowed";
