@@ -326,7 +326,7 @@ impl Fault {
             Self::CrossedBounds => ("crossed-bounds", "the lower bound is at most the upper one"),
             Self::NotAPattern(_) => (
                 "not-a-pattern",
-                r#"patterns are regular expressions such as "[a-z]+"; a backslash is written \"#,
+                r#"patterns are regular expressions such as "[a-z]+"; a backslash is written \\"#,
             ),
             Self::AlikeAlternatives => (
                 "alike-alternatives",

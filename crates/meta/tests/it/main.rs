@@ -10,5 +10,6 @@ mod problems;
 mod properties;
 mod schema_documents;
 mod schema_embedded;
+mod schema_page;
 mod schema_properties;
 mod schema_read;
