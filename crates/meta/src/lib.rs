@@ -1,9 +1,9 @@
 //! What Atoll knows about a file, as types in which illegal states cannot be
 //! written down. Pure: no I/O, no clock.
 //!
-//! `text` is the language in which people read and edit metadata; its trees are
-//! not yet converted from and to these types, which `state` and `sync` carry in
-//! their own messages.
+//! `text` is the language in which people read and edit metadata, and `schema` says
+//! what its documents must hold; its trees are not yet converted from and to these
+//! types, which `state` and `sync` carry in their own messages.
 
 mod fold;
 pub mod schema;

@@ -18,6 +18,7 @@ mod near;
 mod pattern;
 mod read;
 mod rules;
+mod said;
 mod shape;
 mod validate;
 
@@ -62,7 +63,8 @@ impl Schema {
     }
 
     /// Adds to `problems` all that a document has and must not, or lacks and must
-    /// have. It takes time in proportion to the document.
+    /// have. It takes time in proportion to the document. A tree lacks what its parser
+    /// left out with a problem, so that those problems come first.
     pub fn validate(&self, document: &Document<'_>, problems: &mut Problems) {
         validate::validate(self, document, problems);
     }

@@ -15,12 +15,15 @@ use super::bounds::Bounds;
 use super::format::Format;
 use super::pattern::Pattern;
 use super::rules::{FIELDS, Field, ListRule, MappingRule, Others, Rule, RuleId, TextRule};
+use super::said::{
+    first_key, float_in, integer_in, is_true, mapping_in, number_of, size_in, text_in, text_of,
+    timestamp_in,
+};
 use super::shape::{Shape, Shapes};
 use super::validate::version_of;
 use super::{Schema, VERSION_KEY, embedded};
-use crate::Timestamp;
 use crate::text::{
-    Document, Entry, Fault, Float, Integer, Mapping, Node, Problems, Scalar, Span, Value, shown,
+    Document, Entry, Fault, Integer, Mapping, Node, Problems, Scalar, Span, Value, shown,
 };
 
 /// Most rules of one schema, inner ones too: each may hold a compiled pattern, and
@@ -29,9 +32,6 @@ const RULES: usize = 1024;
 
 /// The root key of schemas.
 const ROOT: &str = "schema";
-
-/// The version of this language of schemas.
-const LANGUAGE_VERSION: u64 = 1;
 
 /// The types of the language, each with the constraints that say something about it.
 const TYPES: [(&str, &[&str]); 8] = [
@@ -61,7 +61,9 @@ const ANY: RuleId = RuleId::new(0);
 /// As [`Schema::read`].
 pub(super) fn read(document: &Document<'_>) -> Result<Schema, Problems> {
     let mut problems = Problems::default();
-    embedded::schema_of_schemas().validate(document, &mut problems);
+    let schema_of_schemas = embedded::schema_of_schemas();
+    schema_of_schemas.validate(document, &mut problems);
+    refuse_newer(document, schema_of_schemas.version, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -72,10 +74,19 @@ pub(super) fn read(document: &Document<'_>) -> Result<Schema, Problems> {
     }
 }
 
+/// What a later language demands would not be checked.
+fn refuse_newer(document: &Document<'_>, newest: u64, problems: &mut Problems) {
+    let version = version_of(document).filter(|version| *version > newest);
+    if let (Some(version), Some(entry)) = (version, document.root.get(VERSION_KEY)) {
+        let why = format!("schemas of version {version} are not known here, only up to {newest}");
+        problems.add(Fault::Illegal(why), entry.value.span);
+    }
+}
+
 /// Makes a schema of a document that looks like one; `None` if it does not.
 pub(super) fn build(document: &Document<'_>, problems: &mut Problems) -> Option<Schema> {
     let root = document.root.get(ROOT)?;
-    let said = mapping_of(&root.value)?;
+    let said = mapping_in(&root.value)?;
     let (name, name_span) = text_of(said, "name")?;
     let version = number_of(said, "version")?;
     let mut builder = Builder {
@@ -83,9 +94,9 @@ pub(super) fn build(document: &Document<'_>, problems: &mut Problems) -> Option<
         names: HashMap::new(),
         rules: vec![Rule::Any],
         alternatives: Vec::new(),
+        keys: Vec::new(),
         problems,
     };
-    builder.check_language(document);
     if name == VERSION_KEY {
         builder.illegal(format!("a schema cannot be called {name:?}"), name_span);
     }
@@ -94,6 +105,7 @@ pub(super) fn build(document: &Document<'_>, problems: &mut Problems) -> Option<
     let root = builder.add(Rule::Mapping(root), name_span);
     let document = builder.document(name, root);
     builder.check_alternatives();
+    builder.check_keys();
     Some(Schema {
         name: name.into(),
         version,
@@ -110,24 +122,15 @@ struct Builder<'d, 'p> {
     rules: Vec<Rule>,
     /// Each alternative of an `one_of`, to be told apart when all rules are known.
     alternatives: Vec<Vec<(RuleId, Span)>>,
+    /// What is said of keys that are no fields, to be looked at as late.
+    keys: Vec<(RuleId, Span)>,
     problems: &'p mut Problems,
 }
 
 impl<'d> Builder<'d, '_> {
-    /// What a newer language demands would not be checked.
-    fn check_language(&mut self, document: &Document<'_>) {
-        let version = version_of(document).filter(|version| *version > LANGUAGE_VERSION);
-        if let (Some(version), Some(entry)) = (version, document.root.get(VERSION_KEY)) {
-            let why = format!(
-                "schemas of version {version} are not known here, only up to {LANGUAGE_VERSION}"
-            );
-            self.illegal(why, entry.value.span);
-        }
-    }
-
     /// All that is under `types:`.
     fn types(&mut self, said: &'d Mapping<'_>) {
-        let Some(types) = said.get("types").and_then(|types| mapping_of(&types.value)) else {
+        let Some(types) = said.get("types").and_then(|types| mapping_in(&types.value)) else {
             return;
         };
         let mut defined = Vec::new();
@@ -151,7 +154,7 @@ impl<'d> Builder<'d, '_> {
 
     /// A type of its own: another name for one would say nothing, and could go round.
     fn definition(&mut self, entry: &Entry<'_>) -> Rule {
-        let Some(said) = mapping_of(&entry.value) else {
+        let Some(said) = mapping_in(&entry.value) else {
             return Rule::Any;
         };
         match text_of(said, "type") {
@@ -167,7 +170,7 @@ impl<'d> Builder<'d, '_> {
     /// The rule that a mapping with `type:` or `one_of:` says. `also` are keys that
     /// may stand beside what says it.
     fn id(&mut self, value: &Value<'_>, owner: Span, also: &[&str]) -> RuleId {
-        let Some(said) = mapping_of(value) else {
+        let Some(said) = mapping_in(value) else {
             return ANY;
         };
         let named =
@@ -192,15 +195,15 @@ impl<'d> Builder<'d, '_> {
         self.check_constraints(said, name, constraints, also);
         match name {
             "boolean" => Rule::Boolean,
-            "float" => Rule::Float(self.bounds(said, ["min", "max"], float, "a number")),
+            "float" => Rule::Float(self.bounds(said, ["min", "max"], float_in, "a number")),
             "integer" => {
-                Rule::Integer(self.bounds(said, ["min", "max"], integer, "a whole number"))
+                Rule::Integer(self.bounds(said, ["min", "max"], integer_in, "a whole number"))
             }
             "list" => Rule::List(self.list(said, owner)),
             "mapping" => Rule::Mapping(self.mapping(said, owner)),
             "text" => Rule::Text(self.text(said)),
             "timestamp" => {
-                Rule::Timestamp(self.bounds(said, ["min", "max"], timestamp, "a timestamp"))
+                Rule::Timestamp(self.bounds(said, ["min", "max"], timestamp_in, "a timestamp"))
             }
             _ => Rule::Any,
         }
@@ -244,7 +247,7 @@ impl<'d> Builder<'d, '_> {
         let count = self.sizes(said, ["min_items", "max_items"]);
         let fields = said
             .get("fields")
-            .and_then(|fields| mapping_of(&fields.value));
+            .and_then(|fields| mapping_in(&fields.value));
         let others = self.others(said);
         if fields.is_none() && others.is_none() {
             self.problems
@@ -260,10 +263,10 @@ impl<'d> Builder<'d, '_> {
     }
 
     fn others(&mut self, said: &Mapping<'_>) -> Option<Others> {
-        let keys = said.get("keys").map(|entry| self.keys(entry));
-        let each = said
-            .get("each")
-            .map(|entry| self.id(&entry.value, entry.key.span, &[]));
+        let [keys, each] = ["keys", "each"].map(|key| {
+            let entry = said.get(key)?;
+            Some((self.id(&entry.value, entry.key.span, &[]), entry.key.span))
+        });
         let open = said.get("open").filter(|entry| is_true(&entry.value));
         match open {
             Some(open) if keys.is_some() || each.is_some() => {
@@ -273,27 +276,14 @@ impl<'d> Builder<'d, '_> {
             None if keys.is_none() && each.is_none() => return None,
             _ => {}
         }
-        Some(Others {
-            keys: keys.unwrap_or_default(),
-            each: each.unwrap_or(ANY),
-        })
-    }
-
-    /// Keys are texts, whatever else is said about them.
-    fn keys(&mut self, entry: &Entry<'_>) -> TextRule {
-        let id = self.id(&entry.value, entry.key.span, &[]);
-        match &self.rules[id.index()] {
-            Rule::Text(rule) => rule.clone(),
-            _ => {
-                self.illegal("keys are of the type \"text\"".to_owned(), entry.key.span);
-                TextRule::default()
-            }
-        }
+        self.keys.extend(keys);
+        let [keys, each] = [keys, each].map(|said| said.map_or(ANY, |(id, _)| id));
+        Some(Others { keys, each })
     }
 
     fn field(&mut self, entry: &Entry<'_>) -> Field {
         let value = self.id(&entry.value, entry.key.span, &OF_FIELDS);
-        let said = mapping_of(&entry.value);
+        let said = mapping_in(&entry.value);
         let versions = said.map(|said| {
             for key in ["since", "until"] {
                 self.check_version(said, key);
@@ -344,11 +334,7 @@ impl<'d> Builder<'d, '_> {
     }
 
     fn sizes(&mut self, said: &Mapping<'_>, keys: [&str; 2]) -> Bounds<u64> {
-        let read = |scalar: &Scalar<'_>| match scalar {
-            Scalar::Integer(number) => number.to_u64(),
-            _ => None,
-        };
-        self.bounds(said, keys, read, "a whole number")
+        self.bounds(said, keys, size_in, "a whole number")
     }
 
     /// What two keys say of the least and the most.
@@ -409,6 +395,15 @@ impl<'d> Builder<'d, '_> {
         }
     }
 
+    /// Keys are texts.
+    fn check_keys(&mut self) {
+        for (id, span) in std::mem::take(&mut self.keys) {
+            if !matches!(self.rules[id.index()], Rule::Text(_)) {
+                self.illegal("keys are of the type \"text\"".to_owned(), span);
+            }
+        }
+    }
+
     /// What lies at the top of the documents.
     fn document(&mut self, name: &str, root: RuleId) -> MappingRule {
         let from_one = Bounds::new(Some(Integer::from(1_u64)), None).unwrap_or_default();
@@ -444,62 +439,4 @@ impl<'d> Builder<'d, '_> {
 fn constraints_of(name: &str) -> Option<&'static [&'static str]> {
     let found = TYPES.iter().find(|(known, _)| *known == name);
     found.map(|(_, constraints)| *constraints)
-}
-
-/// What is marked of an alternative: its first key, or all of it.
-fn first_key(value: &Value<'_>) -> Span {
-    let first = mapping_of(value).and_then(|mapping| mapping.entries.first());
-    first.map_or(value.span, |entry| entry.key.span)
-}
-
-fn mapping_of<'d, 'a>(value: &'d Value<'a>) -> Option<&'d Mapping<'a>> {
-    match &value.node {
-        Node::Mapping(mapping) => Some(mapping),
-        _ => None,
-    }
-}
-
-fn text_in<'d>(value: &'d Value<'_>) -> Option<&'d str> {
-    match &value.node {
-        Node::Scalar(Scalar::Text(text)) => Some(text),
-        _ => None,
-    }
-}
-
-fn text_of<'d>(said: &'d Mapping<'_>, key: &str) -> Option<(&'d str, Span)> {
-    let value = &said.get(key)?.value;
-    Some((text_in(value)?, value.span))
-}
-
-fn number_of(said: &Mapping<'_>, key: &str) -> Option<u64> {
-    match &said.get(key)?.value.node {
-        Node::Scalar(Scalar::Integer(number)) => number.to_u64(),
-        _ => None,
-    }
-}
-
-fn is_true(value: &Value<'_>) -> bool {
-    matches!(value.node, Node::Scalar(Scalar::Boolean(true)))
-}
-
-fn integer(scalar: &Scalar<'_>) -> Option<Integer> {
-    match scalar {
-        Scalar::Integer(number) => Some(*number),
-        _ => None,
-    }
-}
-
-fn float(scalar: &Scalar<'_>) -> Option<Float> {
-    match scalar {
-        Scalar::Integer(number) => Some((*number).into()),
-        Scalar::Float(number) => Some(*number),
-        _ => None,
-    }
-}
-
-fn timestamp(scalar: &Scalar<'_>) -> Option<Timestamp> {
-    match scalar {
-        Scalar::Timestamp(time) => Some(*time),
-        _ => None,
-    }
 }

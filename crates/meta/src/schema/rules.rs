@@ -80,9 +80,10 @@ pub(super) struct Field {
 pub(super) struct FieldSet(u128);
 
 /// Keys that are no fields, and their values.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Others {
-    pub(super) keys: TextRule,
+    /// A text's rule, or that for anything.
+    pub(super) keys: RuleId,
     pub(super) each: RuleId,
 }
 

@@ -11,6 +11,7 @@ use std::fmt::Display;
 use super::bounds::Bounds;
 use super::near::nearest;
 use super::rules::{FieldSet, ListRule, MappingRule, Rule, RuleId};
+use super::said::{first_key, number_of};
 use super::shape::Shape;
 use super::{Schema, VERSION_KEY};
 use crate::text::{
@@ -34,10 +35,7 @@ pub(super) fn validate(schema: &Schema, document: &Document<'_>, problems: &mut 
 
 /// The version that a document says it has.
 pub(super) fn version_of(document: &Document<'_>) -> Option<u64> {
-    match &document.root.get(VERSION_KEY)?.value.node {
-        Node::Scalar(Scalar::Integer(version)) => version.to_u64().filter(|version| *version > 0),
-        _ => None,
-    }
+    number_of(&document.root, VERSION_KEY).filter(|version| *version > 0)
 }
 
 struct Validator<'s, 'p> {
@@ -97,7 +95,7 @@ impl<'s> Validator<'s, '_> {
         let spans = list.items.iter().map(|item| item.value.span);
         self.count(&rule.count, spans, owner);
         for item in &list.items {
-            self.value(rule.items, &item.value, mark_of(&item.value));
+            self.value(rule.items, &item.value, first_key(&item.value));
         }
         self.depth -= 1;
     }
@@ -146,7 +144,9 @@ impl<'s> Validator<'s, '_> {
     fn other(&mut self, rule: &'s MappingRule, entry: &Entry<'_>) -> Option<usize> {
         let key = &*entry.key.text;
         if let Some(others) = &rule.others {
-            self.expect(others.keys.fault(key), entry.key.span);
+            if let Rule::Text(rule) = &self.rules[others.keys.index()] {
+                self.expect(rule.fault(key), entry.key.span);
+            }
             self.value(others.each, &entry.value, entry.key.span);
             return None;
         }
@@ -218,13 +218,4 @@ impl<'s> Validator<'s, '_> {
             self.problems.add(fault, span);
         }
     }
-}
-
-/// What is marked when an item lacks something: its first key, or all of it.
-fn mark_of(item: &Value<'_>) -> Span {
-    match &item.node {
-        Node::Mapping(mapping) => mapping.entries.first().map(|entry| entry.key.span),
-        _ => None,
-    }
-    .unwrap_or(item.span)
 }

@@ -254,6 +254,25 @@ fn other_keys() {
     );
 }
 
+/// Whichever of two types is written first.
+#[test]
+fn types_that_are_defined_later() {
+    let inside = "  fields:\n    m:\n      type: \"m\"\n  types:\n    m:\n      type: \"mapping\"\n      keys:\n        type: \"word\"\n      each:\n        one_of:\n          - type: \"word\"\n          - type: \"m\"\n    word:\n      type: \"text\"\n      max_length: 1\n";
+    check(
+        inside,
+        "doc:\n  m:\n    a: \"b\"\n    c:\n      d: \"e\"\n",
+        &[],
+    );
+    check(
+        inside,
+        "doc:\n  m:\n    aa: \"b\"\n    c:\n      d: \"ee\"\n",
+        &[
+            "3:5: the length in bytes is 2, and 1 or less is allowed",
+            "5:10: the length in bytes is 2, and 1 or less is allowed",
+        ],
+    );
+}
+
 #[test]
 fn versions() {
     let inside = "  fields:\n    old:\n      type: \"boolean\"\n      required: true\n      until: 1\n    new:\n      type: \"boolean\"\n      required: true\n      since: 2\n    mapping:\n      type: \"mapping\"\n      fields: {}\n";
