@@ -13,6 +13,7 @@
 //!  text ──────────────── the language: documents, mappings, lists, scalars
 //! ```
 //!
+//! [`schema`] says what documents must hold, in the language itself, and validates them.
 //! Folders are walked and compared with manifests by `sync`, which does the I/O.
 
 mod attributes;
@@ -24,6 +25,7 @@ pub mod manifest;
 mod metadata;
 mod permissions;
 mod record;
+pub mod schema;
 pub mod text;
 
 pub use attributes::{AttributeError, AttributeName, Attributes};

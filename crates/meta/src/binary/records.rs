@@ -107,8 +107,8 @@ pub fn decode_metadata(bytes: &[u8]) -> Result<Metadata, DecodeError> {
     match read.kind {
         FILE => {
             read.refuse("a file", &[(read.target.is_some(), "target")])?;
-            let hash = read.blake3.ok_or_else(|| DecodeError::Missing("hash"))?;
-            let hash = Hash::from_slice(hash).ok_or_else(|| DecodeError::Missing("hash"))?;
+            let hash = required("hash", read.blake3)?;
+            let hash = required("hash", Hash::from_slice(hash))?;
             Ok(Metadata::file(
                 hash,
                 read.size.unwrap_or(0),
@@ -144,7 +144,7 @@ pub(super) fn encode_file(file: &FileMetadata, out: &mut Vec<u8>) {
 pub(super) fn decode_file(bytes: &[u8]) -> Result<FileMetadata, DecodeError> {
     let read = Read::of(bytes)?;
     read.refuse("a document", &[(read.rest.is_some(), "path")])?;
-    let name = read.name.ok_or_else(|| DecodeError::Missing("name"))?;
+    let name = required("name", read.name)?;
     let name = Name::new(utf8("a name", name)?)?;
     let record = read.record()?;
     Ok(FileMetadata { name, record })
@@ -169,11 +169,10 @@ pub(super) fn decode_entry(bytes: &[u8], last: &str) -> Result<Entry, DecodeErro
     let shared = usize::try_from(shared)
         .ok()
         .and_then(|length| last.get(..length));
-    let shared = shared.ok_or_else(|| DecodeError::Truncated("a path"))?;
-    let rest = utf8(
-        "a path",
-        read.rest.ok_or_else(|| DecodeError::Missing("path"))?,
-    )?;
+    let Some(shared) = shared else {
+        return Err(DecodeError::Truncated("a path"));
+    };
+    let rest = utf8("a path", required("path", read.rest)?)?;
     let path = EntryPath::of_parts(shared, rest)?;
     let record = read.record()?;
     Ok(Entry { path, record })
@@ -373,7 +372,7 @@ fn decode_sync_state(bytes: &[u8]) -> Result<SyncState, DecodeError> {
         }
     }
     Ok(SyncState {
-        status: status.ok_or_else(|| DecodeError::Missing("status"))?,
+        status: required("status", status)?,
         last_modified: timestamp(time.0, time.1)?,
         replicas,
     })
@@ -381,17 +380,17 @@ fn decode_sync_state(bytes: &[u8]) -> Result<SyncState, DecodeError> {
 
 fn decode_replica(bytes: &[u8]) -> Result<Replica, DecodeError> {
     let (node, version) = pair(bytes, "a replica")?;
-    let version = version.ok_or_else(|| DecodeError::Missing("version"))?;
+    let version = required("version", version)?;
     let version = NonZeroU64::new(number_of(SECOND, version)?);
     Ok(Replica {
         node: NodeName::new(utf8("a node", node)?)?,
-        version: version.ok_or_else(|| DecodeError::Missing("version"))?,
+        version: required("version", version)?,
     })
 }
 
 fn add_attribute(attributes: &mut Attributes, bytes: &[u8]) -> Result<(), DecodeError> {
     let (name, value) = pair(bytes, "an attribute")?;
-    let value = value.ok_or_else(|| DecodeError::Missing("value"))?;
+    let value = required("value", value)?;
     let name = AttributeName::new(utf8("an attribute's name", name)?)?;
     Ok(attributes.add(name, bytes_of(SECOND, value)?)?)
 }
@@ -495,14 +494,12 @@ impl<'a> Read<'a> {
     }
 
     fn target(&self) -> Result<Target, DecodeError> {
-        let target = self.target.ok_or_else(|| DecodeError::Missing("target"))?;
+        let target = required("target", self.target)?;
         Ok(Target::new(utf8("a target", target)?)?)
     }
 
     fn record(self) -> Result<Record, DecodeError> {
-        let version = self
-            .version
-            .ok_or_else(|| DecodeError::Missing("version"))?;
+        let version = required("version", self.version)?;
         let mut record = Record::new(version, self.record_kind()?);
         record.mtime = timestamp(self.seconds, self.nanoseconds)?;
         record.sync_state = self.sync_state.map(decode_sync_state).transpose()?;
@@ -551,6 +548,15 @@ impl<'a> Read<'a> {
             (None, Some(hash)) => Ok(Some(ContentHash::Sha256(bytes(hash).ok_or_else(wrong)?))),
             (Some(_), Some(_)) => Err(DecodeError::Order(SHA256)),
         }
+    }
+}
+
+/// What must be there. The error is made only where it is not: to make and drop one for
+/// each field would cost more than the field.
+fn required<T>(what: &'static str, value: Option<T>) -> Result<T, DecodeError> {
+    match value {
+        Some(value) => Ok(value),
+        None => Err(DecodeError::Missing(what)),
     }
 }
 

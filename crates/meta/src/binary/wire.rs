@@ -144,7 +144,12 @@ impl<'a> Fields<'a> {
     }
 
     fn number(&mut self) -> Result<u64, DecodeError> {
-        varint(&mut self.rest)?.ok_or_else(|| DecodeError::Truncated(self.what))
+        varint(&mut self.rest)?.ok_or_else(|| self.truncated())
+    }
+
+    #[cold]
+    const fn truncated(&self) -> DecodeError {
+        DecodeError::Truncated(self.what)
     }
 
     fn take(&mut self, length: u64) -> Result<&'a [u8], DecodeError> {
@@ -152,7 +157,7 @@ impl<'a> Fields<'a> {
         let (taken, rest) = self
             .rest
             .split_at_checked(length)
-            .ok_or_else(|| DecodeError::Truncated(self.what))?;
+            .ok_or_else(|| self.truncated())?;
         self.rest = rest;
         Ok(taken)
     }

@@ -2,7 +2,7 @@
 //! what is wrong with it.
 
 use crate::metadata::Timestamp;
-use crate::text::{Fault, List, Mapping, Node, Problems, Scalar, Span, Value};
+use crate::text::{Fault, List, Mapping, Node, Problems, Scalar, Shape, Span, Value};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -130,7 +130,8 @@ impl<'p> Reader<'p> {
     }
 
     pub(super) fn wrong_type<T>(&mut self, expected: &'static str, value: &Value<'_>) -> Option<T> {
-        let found = value.node.type_name();
+        let found = Shape::of(&value.node).described();
+        let expected = expected.into();
         self.fault(Fault::WrongType { expected, found }, value.span);
         None
     }

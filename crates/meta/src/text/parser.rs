@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::mem;
 
-use super::fault::Fault;
+use super::fault::{Fault, shown};
 use super::lexer::Lexer;
 use super::problem::{Problem, Problems};
 use super::scalar;
@@ -27,9 +27,6 @@ pub const DEPTH: usize = 64;
 /// Mappings up to this many entries are searched for duplicate keys pair by
 /// pair, which is quicker than hashing them.
 const PAIRWISE: usize = 12;
-
-/// Characters of a key that a message repeats, so that it stays one line.
-const KEY_SHOWN: usize = 60;
 
 /// What was read of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -569,8 +566,8 @@ impl<'a> Parser<'a, '_> {
         };
         for at in &duplicates {
             let key = &entries[*at].key;
-            let shown = key.text.chars().take(KEY_SHOWN).collect();
-            self.problems.add(Fault::DuplicateKey(shown), key.span);
+            let duplicate = Fault::DuplicateKey(shown(&key.text));
+            self.problems.add(duplicate, key.span);
         }
         if !duplicates.is_empty() {
             let mut duplicates = duplicates.into_iter().peekable();

@@ -126,6 +126,11 @@ impl Problems {
         self.found.is_empty()
     }
 
+    /// Whether further ones are only counted, so that nothing need be said of them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() == PROBLEMS
+    }
+
     /// The problems in the order of the text, and how many more there were.
     pub fn locate(mut self, source: Source<'_>) -> (Vec<Problem>, usize) {
         self.found.sort_by_key(|(_, span)| span.start);
