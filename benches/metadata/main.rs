@@ -5,7 +5,8 @@ use benches::manifest;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use meta::binary::{Compression, Decoder, Step, encode_manifest};
 use meta::form::{manifest_document, read_manifest};
-use meta::text::{Source, Tree, parse, print};
+use meta::schema;
+use meta::text::{Problems, Source, Tree, parse, print};
 use serde::Deserialize;
 use std::hint::black_box;
 
@@ -55,6 +56,15 @@ fn text(criterion: &mut Criterion) {
             let mut count = 0;
             let read = read_manifest(source(black_box(&text)), |_| count += 1);
             assert!(read.is_ok() && count == ENTRIES);
+        });
+    });
+    group.bench_function("validate", |bencher| {
+        let parsed = parse(source(&text));
+        let schema = schema::embedded("manifest").expect("it is embedded");
+        bencher.iter(|| {
+            let mut problems = Problems::default();
+            schema.validate(black_box(&parsed.tree.documents[0]), &mut problems);
+            assert!(problems.is_empty());
         });
     });
     group.bench_function("print", |bencher| bencher.iter(|| print(black_box(&tree))));
