@@ -121,6 +121,14 @@ impl Problems {
         }
     }
 
+    /// Keeps those of a part as well.
+    pub fn append(&mut self, part: Self) {
+        self.beyond += part.beyond;
+        for (fault, span) in part.found {
+            self.add(fault, span);
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
