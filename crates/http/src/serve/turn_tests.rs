@@ -73,7 +73,11 @@ impl Handler for Download {
             status: StatusCode::OK,
             fields: Fields::default(),
             length: ZEROS,
-            body: Body::File(FileRange { file, span }),
+            body: Body::File(FileRange {
+                file,
+                span,
+                tally: None,
+            }),
             fault: None,
         })
     }
