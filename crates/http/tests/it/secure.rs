@@ -37,6 +37,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::{self, Message};
 
+type Told = (Option<String>, u64);
+
 /// A server of a folder and a router, with a certificate of its own.
 pub struct Server {
     address: SocketAddr,
@@ -44,8 +46,8 @@ pub struct Server {
     acceptor: Acceptor,
     /// What was sent of each `/huge` whose answer is over.
     counted: mpsc::Receiver<u64>,
-    /// The same as the log has it, of every answer.
-    told: mpsc::Receiver<u64>,
+    /// What was asked and how much was sent, of every answer as the log has it.
+    told: mpsc::Receiver<Told>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -151,7 +153,7 @@ impl Drop for Server {
 }
 
 /// Says that one path is asked for too often.
-struct Guarded(Layered<Router>, mpsc::Sender<u64>);
+struct Guarded(Layered<Router>, mpsc::Sender<Told>);
 
 impl Handler for Guarded {
     fn screen(&self, _: SocketAddr, head: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
@@ -178,8 +180,12 @@ impl Handler for Guarded {
     }
 
     fn record(&self, record: &Record<'_>) {
+        let asked = record.asked.map(|asked| {
+            let (method, target, version) = (asked.method, asked.target, asked.version);
+            format!("{method} {target} {version:?}")
+        });
         // The test may have failed meanwhile.
-        let _ = self.1.send(record.bytes);
+        let _ = self.1.send((asked, record.bytes));
     }
 }
 
@@ -489,12 +495,21 @@ fn http_2_has_the_same_handlers() {
     }
     let answer = client.send(cookies);
     assert_eq!(answer.body(), "Some(\"localhost\") Some(\"a=1; b=2\")");
+}
 
-    // The rules of HTTP/1.1 hold: a host has one value.
-    let mut double = request(Method::GET, "/s/small.txt", "");
+/// The rules of HTTP/1.1 hold: a host has one value.
+#[test]
+fn what_is_refused_over_http_2_is_told() {
+    let server = Server::start();
+    let client = Http2::connect(&server);
+    let mut double = request(Method::GET, "/s/small.txt?a", "");
     let other = http::HeaderValue::from_static("other");
     double.headers_mut().insert("host", other);
-    assert_eq!(client.send(double).status(), StatusCode::BAD_REQUEST);
+    let answer = client.send(double);
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    let asked = Some("GET /s/small.txt?a HTTP/2.0".to_owned());
+    let told = server.told.recv().unwrap();
+    assert_eq!(told, (asked, answer.body().len() as u64));
 }
 
 /// Whoever answers: files, the guard, a service, or the rules of HTTP.
@@ -552,7 +567,8 @@ fn a_file_of_a_service_is_held_and_counted_until_its_answer_ends() {
     let counted: Vec<u64> = server.counted.iter().take(2).collect();
     assert!((1..HUGE).contains(&counted[0]), "{counted:?}");
     assert_eq!(counted[1], HUGE);
-    assert_eq!(server.told.iter().take(2).collect::<Vec<_>>(), counted);
+    let told: Vec<u64> = server.told.iter().take(2).map(|told| told.1).collect();
+    assert_eq!(told, counted);
 
     let mut stream = server.connect();
     stream
@@ -562,7 +578,7 @@ fn a_file_of_a_service_is_held_and_counted_until_its_answer_ends() {
     drop(stream);
     let counted = server.counted.recv().unwrap();
     assert!((1..HUGE).contains(&counted), "{counted}");
-    assert_eq!(server.told.recv().unwrap(), counted);
+    assert_eq!(server.told.recv().unwrap().1, counted);
 }
 
 #[test]
