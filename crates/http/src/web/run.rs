@@ -14,6 +14,7 @@ use super::server::{
 use super::source::{Source, hold};
 use crate::models::processes::{Load, Master};
 use crate::models::processes::{Policy, Program, Role, Service, Worker, role};
+use crate::models::{TooFewDescriptors, expect_descriptors};
 use crate::tls::Fingerprint;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Announcement<'a> {
 /// # Errors
 /// The configuration is wrong, what it names cannot be opened, or a worker failed.
 pub fn run(source: &Source, announce: impl Fn(Announcement<'_>) + 'static) -> Result<(), WebError> {
+    // What this process is, it hears by files as well.
+    expect_descriptors(0, 0, 0)?;
     let master = match role().map_err(WebError::Role)? {
         Role::Worker(worker) => return work(worker, source),
         Role::Master(master) => master,
@@ -40,12 +43,24 @@ pub fn run(source: &Source, announce: impl Fn(Announcement<'_>) + 'static) -> Re
     let config = source.read()?;
     // Before anything is made as large as it says.
     config.check()?;
+    expect_room(&config)?;
     match config.model {
         Model::Processes(_) => keep_workers(master, source, config, announce),
         Model::Sequential | Model::Threads | Model::Events(_) => {
             serve_alone(master, source, config, announce)
         }
     }
+}
+
+/// Refuses to start where fewer files may be open than that takes. Processes have one
+/// loop each, and their master a connection to each of them.
+fn expect_room(config: &Config) -> Result<(), TooFewDescriptors> {
+    let loops = match config.model {
+        Model::Sequential => 1,
+        Model::Threads | Model::Events(_) | Model::Processes(_) => config.workers,
+    };
+    let listeners = config.listen.len() * config.model.listeners(config.workers);
+    expect_descriptors(loops, listeners, config.sites.len())
 }
 
 fn serve_alone(

@@ -12,7 +12,8 @@ use crate::log::{Format, Log, LogError, Target, Trouble};
 use crate::models::activation::{given_listeners, is_activated};
 use crate::models::processes::Scoreboard;
 use crate::models::{
-    Admission, Patience, Slots, events, listeners_for, raise_descriptors, sequential, threads,
+    Admission, Patience, Slots, TooFewDescriptors, events, listeners_for, raise_descriptors,
+    sequential, threads,
 };
 use crate::serve::{Settings, Turn};
 use crate::tls::{Fingerprint, TlsError};
@@ -71,6 +72,9 @@ pub enum WebError {
     /// The server cannot prove who it is.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Too few files may be open.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}{hint}")]
     Listen {
