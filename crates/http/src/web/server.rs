@@ -60,6 +60,14 @@ pub enum WebError {
         /// The directory of the site.
         directory: PathBuf,
     },
+    /// A page cannot be sent.
+    #[error("cannot answer with {path}: {reason}", path = .path.display())]
+    Page {
+        /// The page.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A limit is wrong.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -98,6 +106,20 @@ pub enum WebError {
     /// What cannot be changed while the server runs.
     #[error("{0} cannot change while the server runs: start it anew, or upgrade it (USR2)")]
     Fixed(&'static str),
+}
+
+impl WebError {
+    /// What it is about, if that is in the file system.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Root(RootError::Open { path, .. } | RootError::Unsupported { path })
+            | Self::Log(LogError::Open { path, .. })
+            | Self::Page { path, .. }
+            | Self::Exposed { key: path, .. } => Some(path),
+            Self::Tls(error) => error.path(),
+            _ => None,
+        }
+    }
 }
 
 impl Server {
