@@ -89,7 +89,7 @@ mod tests {
         check(&(good.clone() + &pem(2001, 2041, above())), "");
         let expired = "a.pem: the certificate expired on Mon, 01 Jan 2018 00:00:00 GMT";
         check(&pem(2000, 2018, IsCa::NoCa), expired);
-        check(&(good.clone() + &pem(2000, 2018, above())), expired);
+        check(&(good + &pem(2000, 2018, above())), expired);
         let early = "a.pem: the certificate is not valid before Sat, 01 Jan 2022 00:00:00 GMT";
         check(&pem(2022, 2040, IsCa::NoCa), early);
     }

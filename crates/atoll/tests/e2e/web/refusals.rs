@@ -65,7 +65,11 @@ fn a_wrong_file_is_named_with_line_and_reason() {
     for (content, line, part) in [
         ("sites: []\n", 1, "no site"),
         ("sites:\n- folder: www\n", 2, "folder"),
-        ("sites:\n- directory: www\n  listing: maybe\n", 3, "true or false"),
+        (
+            "sites:\n- directory: www\n  listing: maybe\n",
+            3,
+            "true or false",
+        ),
         (
             "listen: [127.0.0.1:0, here]\nsites: [{directory: www}]\n",
             1,
