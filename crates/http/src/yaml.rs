@@ -5,7 +5,7 @@
 //! [`crate::web`], for one.
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::Location;
+use serde_saphyr::{Error, Location, MessageFormatter, UserMessageFormatter};
 use std::fmt::Display;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -100,15 +100,58 @@ pub fn at<T>(place: Location, result: Result<T, impl Display>) -> Result<T, Wron
     })
 }
 
-/// An error of the parser, which names the place at its end.
-fn malformed(error: &serde_saphyr::Error) -> Wrong {
-    let reason = error.without_snippet().to_string();
-    let Some(place) = error.location() else {
-        return Wrong { line: 1, reason };
-    };
-    let said = format!(" at line {}, column {}", place.line(), place.column());
+/// An error of the parser.
+fn malformed(error: &Error) -> Wrong {
     Wrong {
-        line: place.line(),
-        reason: reason.strip_suffix(&said).unwrap_or(&reason).to_owned(),
+        line: error.location().map_or(1, |place| place.line()),
+        reason: words(error.without_snippet()),
+    }
+}
+
+/// What is wrong, for whoever wrote the text: the parser's own words for the mistakes
+/// that are made most are for those who program with it.
+fn words(error: &Error) -> String {
+    match error {
+        Error::SerdeUnknownField {
+            field, expected, ..
+        } => {
+            format!(
+                "there is no key `{field}` here, only {}",
+                expected.join(", ")
+            )
+        }
+        Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+        Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => {
+            format!("{variant:?} is none of {}", expected.join(", "))
+        }
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
+            format!("expected {}", kind(expected))
+        }
+        Error::InvalidScalar { ty, .. } => format!("expected {}", kind(ty)),
+        Error::Unexpected { expected, .. } => format!("expected {}", kind(expected)),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key `{key}` is there twice: remove one")
+        }
+        Error::NullIntoString { .. } => {
+            "nothing is said here: write a text, or leave the key out".to_owned()
+        }
+        other => UserMessageFormatter.format_message(other).into_owned(),
+    }
+}
+
+/// What Rust and YAML call a kind of value, in other words.
+fn kind(name: &str) -> &str {
+    match name {
+        "bool" | "boolean" => "true or false",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number, not below 0",
+        "string scalar" => "a single value",
+        "a string" => "a text",
+        "sequence" | "a sequence" | "sequence start" => "a list",
+        "mapping" | "a map" | "mapping start" => "keys with values",
+        name if name.starts_with("struct ") => "keys with values",
+        name => name,
     }
 }

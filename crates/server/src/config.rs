@@ -158,7 +158,7 @@ mod tests {
             assert_eq!(wrong.line, line, "{text}: {wrong}");
             assert!(wrong.reason.contains(reason), "{text}: {wrong}");
         };
-        check("limit: 1", 1, "unknown field `limit`");
+        check("limit: 1", 1, "no key `limit`");
         check(
             "limits:\n  devices:\n    read: often\n",
             3,
@@ -178,7 +178,7 @@ mod tests {
         check(
             "limits:\n  devices: {read: 1 per 1s, read: none}\n",
             2,
-            "duplicate",
+            "is there twice",
         );
         check("limits: [", 1, "");
     }

@@ -130,10 +130,14 @@ impl Arguments {
         if self.json {
             return line(format_args!("{}", self.object(address, outcome)));
         }
-        let Report { received, lost, .. } = *report;
+        let Report {
+            sent,
+            received,
+            lost,
+            ..
+        } = *report;
         line(format_args!(
-            "{address} over {transport}: {} sent, {received} received, {lost} lost",
-            received + lost
+            "{address} over {transport}: {sent} sent, {received} received, {lost} lost"
         ))?;
         if received == 0 {
             return Ok(());
@@ -160,7 +164,7 @@ impl Arguments {
             "transport": if self.udp { "udp" } else { "tcp" },
             "connections": self.connections,
             "size": self.size,
-            "sent": report.received + report.lost,
+            "sent": report.sent,
             "received": report.received,
             "lost": report.lost,
             "min_us": micros(report.least),

@@ -5,6 +5,7 @@ use crate::output::line;
 use crate::place::user_data;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
 use httpd::files::{CacheRule, Links, Options};
 use httpd::limit::{Limit, parse_period};
 use httpd::log::{Format, Target};
@@ -84,10 +85,10 @@ struct Flags {
     balance: Strategy,
     /// How many workers, unless the model is sequential; as many as there are
     /// cores unless given
-    #[arg(long, value_name = "N", help_heading = "Workers")]
+    #[arg(long, value_name = "N", value_parser = some(), help_heading = "Workers")]
     workers: Option<usize>,
     /// Fewer processes than that when there is little to do, but so many
-    #[arg(long, value_name = "N", help_heading = "Workers")]
+    #[arg(long, value_name = "N", value_parser = some(), help_heading = "Workers")]
     min_workers: Option<usize>,
     /// Replace a process after so many requests, less up to a tenth
     #[arg(long, value_name = "N", help_heading = "Workers")]
@@ -301,6 +302,11 @@ fn target(path: &Path) -> Target {
         true => Target::Stdout,
         false => Target::File(path.to_owned()),
     }
+}
+
+/// How many of what there must be at least one of, and no more than there can be.
+fn some() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=Config::MAX_WORKERS as u64)
 }
 
 fn address(text: &str) -> Result<SocketAddr> {

@@ -140,7 +140,7 @@ fn a_ping_that_is_interrupted_says_what_it_has() {
     stream.read_exact(&mut message).unwrap();
     ping.stop(LIMIT).unwrap();
     let said = fs::read_to_string(log).unwrap();
-    assert!(said.contains("1 sent, 1 received, 0 lost"), "{said}");
+    assert!(said.contains("2 sent, 1 received, 0 lost"), "{said}");
 }
 
 #[test]
@@ -166,7 +166,12 @@ fn what_cannot_be_is_said() {
         // Until the client has seen enough.
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    refused(&["ping", &address], 1, "other bytes");
+    let told = atoll(&["ping", &address]);
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let said = String::from_utf8_lossy(&told.stdout);
+    assert!(said.contains("1 sent, 0 received, 0 lost"), "{said}");
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(said.contains("other bytes"), "{said}");
     lying.join().unwrap();
     // Ports that somebody has and nobody listens on.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

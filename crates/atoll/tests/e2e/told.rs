@@ -68,7 +68,7 @@ fn limits_change_while_the_node_runs_and_wrong_ones_change_nothing() {
     fs::write(&config, "limits:\n  devices: {read: none}\n  all: none\n").unwrap();
     node.hang_up();
     node.said("the former configuration stays");
-    node.said("atoll.yaml: line 3: unknown field `all`");
+    node.said("atoll.yaml: line 3: there is no key `all`");
     assert_eq!(status(&node), 429);
 
     fs::remove_file(&config).unwrap();

@@ -354,6 +354,7 @@ impl<F: Fn(Round) + Sync> Measurement<'_, F> {
         while plan.count.is_none_or(|count| number < count) && !self.is_over() {
             let sent = message(plan.bytes, connection, number);
             let begun = Instant::now();
+            rounds.begin();
             let reply = trip(&sent, begun + plan.timeout);
             let time = begun.elapsed();
             let told = |time| {

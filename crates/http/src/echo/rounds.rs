@@ -14,6 +14,7 @@ const STEPS: u64 = 1 << STEP_BITS;
 pub(super) struct Rounds {
     /// How many took about as long, by [`step`]; as long as the slowest needs.
     counts: Vec<u64>,
+    sent: u64,
     received: u64,
     lost: u64,
     least: Option<Duration>,
@@ -23,9 +24,12 @@ pub(super) struct Rounds {
 /// What they come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Report {
+    /// Round trips that were begun.
+    pub sent: u64,
     /// Round trips that were completed.
     pub received: u64,
-    /// Those that were not, in time or at all.
+    /// Those that nothing came back of, in time or at all. Beside them, what else was
+    /// sent is what came back wrong, or was given up.
     pub lost: u64,
     /// The fastest.
     pub least: Duration,
@@ -44,6 +48,10 @@ pub struct Report {
 }
 
 impl Rounds {
+    pub(super) fn begin(&mut self) {
+        self.sent += 1;
+    }
+
     pub(super) fn add(&mut self, time: Duration) {
         let step = step(nanoseconds(time));
         if self.counts.len() <= step {
@@ -66,6 +74,7 @@ impl Rounds {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count += more;
         }
+        self.sent += other.sent;
         self.received += other.received;
         self.lost += other.lost;
         self.least = self.least.into_iter().chain(other.least).min();
@@ -81,6 +90,7 @@ impl Rounds {
             0.0
         };
         Report {
+            sent: self.sent,
             received: self.received,
             lost: self.lost,
             least: self.least.unwrap_or_default(),
@@ -175,13 +185,15 @@ mod tests {
     #[test]
     fn rates_are_over_all_of_the_time() {
         let mut rounds = Rounds::default();
+        rounds.begin();
         rounds.lose();
         let mut other = Rounds::default();
+        (0..3).for_each(|_| other.begin());
         other.add(Duration::from_millis(1));
         other.lose();
         rounds.append(&other);
         let report = rounds.report(100, Duration::from_millis(500));
-        assert_eq!((report.received, report.lost), (1, 2));
+        assert_eq!((report.sent, report.received, report.lost), (4, 1, 2));
         assert_eq!((report.per_second, report.bytes_per_second), (2.0, 200.0));
         assert_eq!(report.least, Duration::from_millis(1));
         assert_eq!(Rounds::default().report(1, Duration::ZERO).per_second, 0.0);

@@ -8,7 +8,8 @@ use super::websocket::Messages;
 use super::{Echo, Settings};
 use crate::models::processes::{Master, Policy, Program, Role, Service, role};
 use crate::models::{
-    ModelName, Patience, Protocol, Strategy, events, listeners_for, sequential, threads,
+    ModelName, Patience, Protocol, Strategy, TooFewDescriptors, events, expect_descriptors,
+    listeners_for, sequential, threads,
 };
 use crate::serve::Turn;
 use std::future::Future;
@@ -58,6 +59,9 @@ pub enum EchoError {
         /// Why.
         source: io::Error,
     },
+    /// Too few files may be open.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// The model cannot begin or go on.
     #[error("echo ended: {0}")]
     Serve(#[from] io::Error),
@@ -102,6 +106,7 @@ fn run_with<P: Protocol>(
     mut ready: impl FnMut(SocketAddr) + 'static,
     make: impl Fn(Option<UdpSocket>) -> Rc<P> + Send + Sync + 'static,
 ) -> Result<(), EchoError> {
+    expect_descriptors(config.workers, config.listeners(), 0)?;
     match role()? {
         Role::Worker(mut worker) => {
             let datagrams = worker.take_extras().pop().map(UdpSocket::from);

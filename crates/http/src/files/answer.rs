@@ -9,6 +9,7 @@
 use super::range::Span;
 use bytes::Bytes;
 use http::StatusCode;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -54,6 +55,15 @@ pub struct FileRange {
     pub file: Arc<File>,
     /// Which bytes.
     pub span: Span,
+    /// Who counts those that are sent, if anybody does. It is let go when no more will
+    /// be: what it holds, it holds for as long as the file is sent.
+    pub tally: Option<Arc<dyn Tally>>,
+}
+
+/// Counts what of a file is sent, be it all or what a client took before it went.
+pub trait Tally: fmt::Debug + Send + Sync {
+    /// So many bytes more were given to the client's connection.
+    fn add(&self, bytes: u64);
 }
 
 /// A piece of a body that has several.
@@ -145,6 +155,15 @@ impl FileRange {
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.span.length.min(buffer.len() as u64) as usize;
         self.file.read_at(&mut buffer[..length], self.span.offset)
+    }
+
+    /// Takes off its first bytes, which were sent.
+    pub(crate) fn advance(&mut self, sent: u64) {
+        self.span.offset += sent;
+        self.span.length -= sent;
+        if let Some(tally) = &self.tally {
+            tally.add(sent);
+        }
     }
 }
 

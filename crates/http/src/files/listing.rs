@@ -35,7 +35,8 @@ pub struct Entry {
     pub modified: Time,
 }
 
-/// The most entries that a listing shows; beyond, it says that there are more.
+/// The most entries that a listing shows, the first by name; beyond, it says that there
+/// are more.
 /// A page of this size is about 2 MiB, which browsers still show at once.
 pub const MAX_ENTRIES: usize = 10_000;
 

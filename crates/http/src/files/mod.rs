@@ -26,7 +26,7 @@ mod root;
 mod site;
 
 pub(crate) use answer::push_field;
-pub use answer::{Answer, Body, Fields, FileError, FileRange, Part};
+pub use answer::{Answer, Body, Fields, FileError, FileRange, Part, Tally};
 pub use conditions::{Validators, Verdict, evaluate};
 pub use etag::entity_tag;
 pub use facts::{Facts, Time};

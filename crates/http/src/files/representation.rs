@@ -169,6 +169,7 @@ impl Representation {
                     offset: 0,
                     length: self.size,
                 },
+                tally: None,
             }),
         }
     }
@@ -182,6 +183,7 @@ impl Representation {
             Content::Disk(file) => Part::File(FileRange {
                 file: Arc::clone(file),
                 span,
+                tally: None,
             }),
         }
     }

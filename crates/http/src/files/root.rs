@@ -10,6 +10,7 @@ use super::facts::{Facts, Time};
 use super::listing::{Entry, Listing, MAX_ENTRIES};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -83,6 +84,10 @@ pub enum RootError {
 /// (`EAGAIN` in openat2(2)).
 const ATTEMPTS: usize = 16;
 
+/// The most names of a directory that are looked at for a listing of the first of them:
+/// nobody else of a loop has a turn meanwhile.
+const MAX_NAMES: usize = 100_000;
+
 impl Root {
     /// Opens `path` and makes sure that names can be resolved beneath it.
     pub fn open(path: &Path, links: Links) -> Result<Self, RootError> {
@@ -134,19 +139,23 @@ impl Root {
         directory: &OwnedFd,
         show_dotfiles: bool,
     ) -> Result<Listing, Miss> {
-        let mut entries = Vec::new();
-        for entry in rustix::fs::Dir::read_from(directory)? {
+        let mut names = First::new(MAX_ENTRIES);
+        for (place, entry) in rustix::fs::Dir::read_from(directory)?.enumerate() {
+            if place == MAX_NAMES {
+                names.is_truncated = true;
+                break;
+            }
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") || (name.starts_with(b".") && !show_dotfiles) {
                 continue;
             }
-            if entries.len() == MAX_ENTRIES {
-                return Ok(Listing::new(entries, true));
-            }
-            entries.extend(self.entry(path, directory, name));
+            names.add(name);
         }
-        Ok(Listing::new(entries, false))
+        let is_truncated = names.is_truncated;
+        let names = names.kept.into_iter();
+        let entries = names.filter_map(|name| self.entry(path, directory, &name));
+        Ok(Listing::new(entries.collect(), is_truncated))
     }
 
     /// `None` for what could not be opened either, or has just gone.
@@ -197,6 +206,37 @@ impl Root {
     }
 }
 
+/// The first by name of any number, in the memory of those it keeps.
+struct First {
+    /// The last of them is on top.
+    kept: BinaryHeap<Vec<u8>>,
+    most: usize,
+    is_truncated: bool,
+}
+
+impl First {
+    fn new(most: usize) -> Self {
+        Self {
+            kept: BinaryHeap::new(),
+            most,
+            is_truncated: false,
+        }
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        if self.kept.len() < self.most {
+            self.kept.push(name.to_vec());
+            return;
+        }
+        self.is_truncated = true;
+        if let Some(mut last) = self.kept.peek_mut()
+            && name < last.as_slice()
+        {
+            *last = name.to_vec();
+        }
+    }
+}
+
 impl From<Errno> for Miss {
     fn from(errno: Errno) -> Self {
         match errno {
@@ -228,5 +268,29 @@ impl From<&Stat> for Facts {
             inode: stat.st_ino,
             device: stat.st_dev,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::First;
+
+    #[test]
+    fn the_first_by_name_stay_in_whatever_order_they_come() {
+        let check = |names: &[&str], expected: &[&str], is_truncated| {
+            let mut first = First::new(2);
+            names.iter().for_each(|name| first.add(name.as_bytes()));
+            let kept = first.kept.into_sorted_vec();
+            let expected: Vec<Vec<u8>> = expected
+                .iter()
+                .map(|name| name.as_bytes().to_vec())
+                .collect();
+            assert_eq!((kept, first.is_truncated), (expected, is_truncated));
+        };
+        check(&[], &[], false);
+        check(&["b", "a"], &["a", "b"], false);
+        check(&["a", "b", "c"], &["a", "b"], true);
+        check(&["c", "b", "a"], &["a", "b"], true);
+        check(&["b", "d", "a", "c"], &["a", "b"], true);
     }
 }

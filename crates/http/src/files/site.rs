@@ -180,6 +180,15 @@ impl Site {
         Ok(resource)
     }
 
+    /// Whether `page`, an option, can stand in for other answers.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn has_page(&mut self, page: &str, now: Moment) -> Result<bool, FileError> {
+        let page = self.resource(page.trim_start_matches('/').as_bytes(), now)?;
+        Ok(matches!(&*page, Resource::File(..)))
+    }
+
     fn missing(&mut self, status: StatusCode, path: &[u8], request: &Request<'_>) -> Answer {
         let fallback = self.options.fallback.clone();
         if let Some(page) = fallback

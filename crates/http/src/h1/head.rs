@@ -158,6 +158,12 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             .map(|(_, value)| value)
     }
 
+    /// Its bytes, without an empty line before it.
+    #[must_use]
+    pub fn raw(&self) -> &'b [u8] {
+        self.raw
+    }
+
     /// How many bytes of the buffer the head took, from its start.
     #[must_use]
     #[inline]

@@ -45,6 +45,9 @@ const CLIENTS_IN_FOUR: u64 = 3;
 const REFUSED_SHARE: usize = 16;
 
 impl Bounds {
+    /// With fewer, no client would find a place.
+    pub(super) const LEAST_DESCRIPTORS: u64 = OWN + 4;
+
     /// The same, where no more than `descriptors` may be open: three in four are for
     /// clients, with those that are refused.
     #[must_use]

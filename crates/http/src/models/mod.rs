@@ -35,7 +35,7 @@ pub mod threads;
 
 pub use admission::{Admission, Bounds, Slots};
 pub use balance::Strategy;
-pub use descriptors::raise_descriptors;
+pub use descriptors::{TooFewDescriptors, expect_descriptors, raise_descriptors};
 pub use drain::Drain;
 pub use inherit::listeners_for;
 pub use listen::{datagram_sockets, listeners};

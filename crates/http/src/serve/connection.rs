@@ -15,8 +15,8 @@ use super::upgrade::Talk;
 use super::wire::Wire;
 use crate::files::{Answer, Body, Moment, Part};
 use crate::h1::{
-    BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Next, Reject, RequestHead, RespondError,
-    Waiting,
+    BodyPlan, BodySize, BodyStep, Connection, HeaderSlots, Next, Reject, RequestHead, RequestLine,
+    RespondError, Waiting,
 };
 use crate::models::Phase;
 use http::StatusCode;
@@ -243,14 +243,14 @@ impl<H: Handler> Driver<H> {
                         Ok(Some(head)) => head,
                         Ok(None) => match self.expired_head() {
                             Some(reject) => {
-                                self.reject(&mut output, &reject, &date, now);
+                                self.reject(&mut output, &reject, rest, &date, now);
                                 continue;
                             }
                             None if self.protocol.next() == Next::ReceiveHead => break After::Read,
                             None => continue,
                         },
                         Err(reject) => {
-                            self.reject(&mut output, &reject, &date, now);
+                            self.reject(&mut output, &reject, rest, &date, now);
                             continue;
                         }
                     };
@@ -320,7 +320,7 @@ impl<H: Handler> Driver<H> {
         let parts = match parts {
             Ok(parts) => parts,
             Err(reject) => {
-                self.reject(output, &reject, date, now);
+                self.reject(output, &reject, head.raw(), date, now);
                 return None;
             }
         };
@@ -364,11 +364,22 @@ impl<H: Handler> Driver<H> {
         })
     }
 
-    fn reject(&mut self, output: &mut Vec<u8>, reject: &Reject, date: &[u8; 29], begun: Moment) {
+    /// Answers the request at the start of `input`, of which no more than its first
+    /// line may have been understood.
+    fn reject(
+        &mut self,
+        output: &mut Vec<u8>,
+        reject: &Reject,
+        input: &[u8],
+        date: &[u8; 29],
+        begun: Moment,
+    ) {
         let bytes = self.protocol.reject(output, reject, date);
         if self.turn.handler.records() {
+            let line = RequestLine::find(input, &self.turn.settings.limits);
+            let asked = line.map(Asked::of_line);
             let peer = self.wire.watched.peer;
-            self.turn.tell(peer, None, reject.status, bytes, begun);
+            self.turn.tell(peer, asked, reject.status, bytes, begun);
         }
     }
 

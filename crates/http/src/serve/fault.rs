@@ -63,6 +63,7 @@ mod tests {
                 offset: 7,
                 length: 9,
             },
+            tally: None,
         };
         let check = |error: Error, reason: Option<&str>| {
             let told = fault(&range, &error);

@@ -7,7 +7,7 @@
 //! [`Handler::records`]: super::Handler::records
 
 use crate::files::Moment;
-use crate::h1::{self, RequestHead};
+use crate::h1::{self, RequestHead, RequestLine};
 use http::{StatusCode, Version};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,7 +17,8 @@ use std::time::Duration;
 pub struct Record<'a> {
     /// Who asked.
     pub peer: SocketAddr,
-    /// What was asked; `None` if it could not be understood.
+    /// What was asked; `None` if it could not be understood. Of a request that was
+    /// refused for its fields, what its first line says.
     pub asked: Option<Asked<'a>>,
     /// What it was answered.
     pub status: StatusCode,
@@ -64,16 +65,12 @@ pub(super) struct Kept {
 impl<'a> Asked<'a> {
     pub(super) fn of(head: &RequestHead<'_, 'a>) -> Self {
         let mut asked = Self {
-            method: head.method(),
-            target: head.target().raw(),
-            version: match head.version() {
-                h1::Version::Http10 => Version::HTTP_10,
-                h1::Version::Http11 => Version::HTTP_11,
-            },
             host: head.host(),
-            referer: None,
-            user_agent: None,
-            authorization: None,
+            ..Self::of_line(RequestLine {
+                method: head.method(),
+                target: head.target().raw(),
+                version: head.version(),
+            })
         };
         for (name, value) in head.fields() {
             // The length sorts out nearly every other field for one comparison.
@@ -89,6 +86,22 @@ impl<'a> Asked<'a> {
             };
         }
         asked
+    }
+
+    /// What is known of a request that was refused for its fields.
+    pub(super) fn of_line(line: RequestLine<'a>) -> Self {
+        Self {
+            method: line.method,
+            target: line.target,
+            version: match line.version {
+                h1::Version::Http10 => Version::HTTP_10,
+                h1::Version::Http11 => Version::HTTP_11,
+            },
+            host: "",
+            referer: None,
+            user_agent: None,
+            authorization: None,
+        }
     }
 
     pub(super) fn keep(&self, begun: Moment) -> Kept {

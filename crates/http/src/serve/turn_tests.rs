@@ -8,6 +8,8 @@ use crate::serve::connection;
 use crate::serve::handler::{Answering, Handler, plain};
 use crate::serve::incoming::Incoming;
 use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use std::cell::RefCell;
 use std::fs::File;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -15,6 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
 /// An end that no clock of these tests gives.
@@ -49,6 +52,39 @@ impl Handler for Mute {
     }
 }
 
+/// Reads content until it has enough, and never answers.
+#[derive(Clone, Default)]
+struct Reader {
+    /// What came of it.
+    heard: Rc<RefCell<Vec<u8>>>,
+    /// It shall let go of it.
+    enough: Rc<Notify>,
+}
+
+impl Handler for Reader {
+    fn file(&self, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
+        None
+    }
+
+    fn call(&self, _: SocketAddr, request: Request<Incoming>) -> Answering {
+        let Self { heard, enough } = self.clone();
+        Box::pin(async move {
+            let mut content = request.into_body();
+            let read = async {
+                while let Some(Ok(piece)) = content.frame().await {
+                    heard.borrow_mut().extend(piece.into_data().unwrap());
+                }
+            };
+            tokio::select! {
+                () = enough.notified() => {}
+                () = read => {}
+            }
+            drop((content, enough));
+            std::future::pending().await
+        })
+    }
+}
+
 /// Sends zeros, more than any socket takes at once.
 struct Download(Arc<File>);
 
@@ -73,7 +109,11 @@ impl Handler for Download {
             status: StatusCode::OK,
             fields: Fields::default(),
             length: ZEROS,
-            body: Body::File(FileRange { file, span }),
+            body: Body::File(FileRange {
+                file,
+                span,
+                tally: None,
+            }),
             fault: None,
         })
     }
@@ -176,6 +216,41 @@ fn content_that_nobody_wants_has_one_time() {
             is_new(client.send("xG").await);
             is_new(client.ask("ET / HTTP/1.1\r\nHost: a\r\n\r\n").await);
         }
+    });
+}
+
+#[test]
+fn content_that_a_service_wants_has_its_time_for_each_piece() {
+    let reader = Reader::default();
+    let heard = Rc::clone(&reader.heard);
+    run(reader, |mut client| async move {
+        let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
+        is_new(client.send(post).await);
+        is_new(client.send("x").await);
+        is_new(client.send("yz").await);
+        client.watched().deadline.set(0);
+        client.turn.end_expired();
+        assert_eq!(
+            client.stream.read(&mut [0]).await.unwrap(),
+            0,
+            "it is cut off"
+        );
+        assert_eq!(*heard.borrow(), b"xyz");
+    });
+}
+
+#[test]
+fn content_that_a_service_wants_no_more_has_no_end() {
+    let reader = Reader::default();
+    let enough = Rc::clone(&reader.enough);
+    run(reader, |mut client| async move {
+        let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
+        is_new(client.send(post).await);
+        enough.notify_one();
+        while Rc::strong_count(&enough) > 2 {
+            yield_now().await;
+        }
+        assert_eq!(client.deadline(), NEVER);
     });
 }
 

@@ -223,7 +223,6 @@ fn advance(range: &mut FileRange, sent: u64) -> io::Result<u64> {
         // The file was cut: what was announced cannot be kept.
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    range.span.offset += sent;
-    range.span.length -= sent;
+    range.advance(sent);
     Ok(sent)
 }

@@ -1,7 +1,7 @@
 //! Why a server cannot prove who it is.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a certificate or its key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,22 @@ pub enum TlsError {
         /// What is wrong.
         reason: String,
     },
+    /// A certificate that is not in force any more.
+    #[error("{path}: the certificate expired on {date}: renew it")]
+    Expired {
+        /// The file.
+        path: PathBuf,
+        /// Its last moment.
+        date: String,
+    },
+    /// A certificate that is not in force yet.
+    #[error("{path}: the certificate is not valid before {date}: wait, or look at the clock")]
+    Early {
+        /// The file.
+        path: PathBuf,
+        /// Its first moment.
+        date: String,
+    },
     /// A key that is not the certificate's.
     #[error("{key} is not the key of the certificate in {certificate}: name the pair")]
     NotAPair {
@@ -65,4 +81,21 @@ pub enum TlsError {
     /// The cryptography refused to begin.
     #[error("TLS cannot begin: {0}")]
     Begin(#[from] rustls::Error),
+}
+
+impl TlsError {
+    /// The file that it is about, if it is about one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Read { path, .. }
+            | Self::Missing { path, .. }
+            | Self::Malformed { path, .. }
+            | Self::Expired { path, .. }
+            | Self::Early { path, .. }
+            | Self::NotAPair { key: path, .. }
+            | Self::Keep { path, .. }
+            | Self::Exposed { path } => Some(path),
+            Self::Make(_) | Self::Begin(_) => None,
+        }
+    }
 }

@@ -58,6 +58,11 @@ impl Pem {
         &self.path
     }
 
+    /// The certificates in it, of which there is one.
+    pub(super) fn chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        parse_chain(self).map(|(chain, _)| chain)
+    }
+
     /// What it said.
     pub fn text(&self) -> &[u8] {
         &self.text

@@ -11,6 +11,7 @@ mod error;
 mod identity;
 mod kept;
 mod record;
+mod validity;
 
 pub(crate) use acceptor::HTTP_2;
 pub use acceptor::{Acceptor, Certificates};

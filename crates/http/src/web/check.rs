@@ -6,7 +6,7 @@
 
 use super::config::{Config, Model, Monitoring, PathLimit, SiteConfig};
 use super::cors::CorsError;
-use super::redirect::RedirectError;
+use super::redirect::{RedirectError, endless};
 use super::users::UserError;
 use crate::files::OptionsError;
 use crate::limit::LimitError;
@@ -212,6 +212,10 @@ impl SiteConfig {
         }
         for redirect in &self.redirects {
             redirect.check()?;
+        }
+        if let Some(first) = endless(&self.redirects) {
+            let from = self.redirects[first].from.clone();
+            return Err(RedirectError::Endless(from).into());
         }
         if let Some(cors) = &self.cors {
             cors.check()?;

@@ -5,6 +5,7 @@
 
 use super::check::ConfigError;
 use super::cors::Cors;
+use super::lines::Lines;
 use super::proof::{Pair, Tls};
 use super::redirect::Redirect;
 use super::users::Users;
@@ -46,6 +47,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What is told about the server itself.
     pub monitoring: Monitoring,
+    /// Where a file says it.
+    pub lines: Lines,
 }
 
 /// What is told about the server itself, on every host, and to whom.
@@ -204,6 +207,7 @@ impl Default for Config {
             limits: Vec::new(),
             timeouts: Timeouts::default(),
             monitoring: Monitoring::default(),
+            lines: Lines::default(),
         }
     }
 }

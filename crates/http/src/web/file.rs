@@ -195,7 +195,44 @@ mod tests {
             3,
             "two sites",
         );
+        check(
+            "sites:\n- directory: a\n  redirects:\n  - {from: /a, to: /b}\n  - {from: /c, to: /c}",
+            5,
+            "redirect from \"/c\"",
+        );
         check("sites:\n- directory: a\n  directory: b", 3, "directory");
         check("sites: {", 1, "");
+    }
+
+    /// Nobody who writes a file knows what a sequence, a field or a usize is.
+    #[test]
+    fn what_is_wrong_is_said_in_words() {
+        let check = |start: &str, reason: &str| {
+            let text = format!("{start}\nsites: [{{directory: a}}]");
+            assert_eq!(read(&text).unwrap_err().reason, reason, "{start}");
+        };
+        check("workers: many", "expected a whole number, not below 0");
+        check("workers: [1]", "expected a single value");
+        check("processes: {pinned: 1}", "expected true or false");
+        check("monitors: a", "expected a list");
+        check("monitors: [a]", "\"a\" is no address, such as 192.0.2.7");
+        check("timeouts: 5", "expected keys with values");
+        check(
+            "timeouts: {idle: 5, all: 6}",
+            "there is no key `all` here, only idle, head, body, write",
+        );
+        check("access-log: {}", "the key `file` is missing");
+        check(
+            "balance: x",
+            "\"x\" is none of per-slot, shared, least-loaded",
+        );
+        check(
+            "workers: 1\nworkers: 2",
+            "the key `workers` is there twice: remove one",
+        );
+        check(
+            "access-log: {file: ~}",
+            "nothing is said here: write a text, or leave the key out",
+        );
     }
 }

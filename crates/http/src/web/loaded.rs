@@ -6,17 +6,18 @@
 use super::config::{Config, Monitoring, SiteConfig};
 use super::counts::{Counts, Totals};
 use super::limits::Limits;
+use super::lines::beneath;
 use super::papers::Papers;
 use super::proof;
 use super::server::WebError;
-use crate::files::{Answer, Options, Root};
+use crate::files::{Answer, Moment, Options, Root, Site};
 use crate::log::Log;
 use crate::models::Slots;
 use crate::tls::{Acceptor, Certificates};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is in force.
 #[derive(Debug)]
@@ -136,6 +137,27 @@ fn keep_secret(papers: &Papers, directory: &Path) -> Result<(), WebError> {
 }
 
 impl LoadedSite {
+    /// Refuses pages that are not there, which other answers are given in place of.
+    pub(super) fn expect_pages(&self) -> Result<(), WebError> {
+        let mut site = Site::new(Arc::clone(&self.root), Arc::clone(&self.options), 0)?;
+        // What is kept for a while is looked at once here.
+        let now = Moment {
+            elapsed: Duration::ZERO,
+            since_epoch: Duration::ZERO,
+        };
+        let errors = self.options.error_pages.iter().map(|(_, page)| page);
+        for page in self.options.fallback.iter().chain(errors) {
+            let reason = match site.has_page(page, now) {
+                Ok(true) => continue,
+                Ok(false) => "there is no such file, or none that may be served".to_owned(),
+                Err(fault) => fault.to_string(),
+            };
+            let path = beneath(&self.config.directory, page);
+            return Err(WebError::Page { path, reason });
+        }
+        Ok(())
+    }
+
     fn open(config: &SiteConfig) -> Result<Self, WebError> {
         Ok(Self {
             is_plain: config.redirects.is_empty()

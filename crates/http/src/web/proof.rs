@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::papers::Papers;
 use crate::tls::{Certificates, Identity, TlsError};
+use rustls::pki_types::UnixTime;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,6 +68,26 @@ pub(super) fn certificates(
         }
     }
     Ok(Some(certificates))
+}
+
+/// Refuses a certificate that others have signed and that is not in force at `now`.
+pub(super) fn expect_in_force(
+    config: &Config,
+    papers: &mut Papers,
+    now: UnixTime,
+) -> Result<(), TlsError> {
+    let own = config
+        .sites
+        .iter()
+        .filter_map(|site| site.certificate.as_ref());
+    let default = match config.tls.as_ref().map(|tls| &tls.proof) {
+        Some(Proof::Files(pair)) => Some(pair),
+        Some(Proof::SelfSigned(_)) | None => None,
+    };
+    default.into_iter().chain(own).try_for_each(|pair| {
+        let certificate = papers.read("the certificate", &pair.certificate)?;
+        certificate.expect_in_force(now)
+    })
 }
 
 /// What clients may call this server.

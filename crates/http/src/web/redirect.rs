@@ -42,9 +42,31 @@ pub enum RedirectError {
          slash between them, as in https://www.example.com/*"
     )]
     OpenHost(String),
+    /// It leads to itself, at once or by others.
+    #[error("redirect from {0:?}: what it leads to is redirected in its turn, without an end")]
+    Endless(String),
     /// It does not redirect.
     #[error("redirect with status {0}: use 301, 302, 303, 307 or 308")]
     Status(u16),
+}
+
+/// Redirects after which browsers give up (Fetch standard, HTTP-redirect fetch).
+const FOLLOWED: usize = 20;
+
+/// The first of the `redirects` of a site that leads on without an end, if each stays on
+/// the site; where another host leads, it alone can say.
+pub(super) fn endless(redirects: &[Redirect]) -> Option<usize> {
+    redirects.iter().position(|redirect| {
+        let (from, has_rest) = without_star(&redirect.from);
+        let mut path = format!("{from}{}", if has_rest { "x" } else { "" });
+        (0..FOLLOWED).all(|_| {
+            let next = redirects.iter().find_map(|one| one.location(&path, None));
+            let next = next.filter(|next| next.starts_with('/'));
+            path = next.unwrap_or_default();
+            path.truncate(path.find('?').unwrap_or(path.len()));
+            !path.is_empty()
+        })
+    })
 }
 
 impl Redirect {
@@ -126,7 +148,7 @@ fn is_plain(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Redirect, RedirectError};
+    use super::{Redirect, RedirectError, endless};
 
     fn redirect(from: &str, to: &str) -> Redirect {
         Redirect {
@@ -220,5 +242,24 @@ mod tests {
         ] {
             assert_eq!(redirect.check(), Err(expected));
         }
+    }
+
+    #[test]
+    fn what_leads_to_itself_has_no_end() {
+        let check = |pairs: &[(&str, &str)], expected| {
+            let redirects: Vec<_> = pairs.iter().map(|(from, to)| redirect(from, to)).collect();
+            assert_eq!(endless(&redirects), expected, "{pairs:?}");
+        };
+        check(&[("/a", "/b"), ("/b", "/c"), ("/c", "/d")], None);
+        check(&[("/a", "/a")], Some(0));
+        check(&[("/a", "/a?b")], Some(0));
+        check(&[("/x", "/y"), ("/a", "/b"), ("/b", "/a")], Some(1));
+        check(&[("/*", "/new/*")], Some(0));
+        check(&[("/old/*", "/old/index.html")], Some(0));
+        check(&[("/old/*", "/new/*"), ("/new/*", "/old/*")], Some(0));
+        // What comes first counts.
+        check(&[("/old/x", "/new"), ("/old/*", "/old/x")], None);
+        check(&[("/a*", "/*"), ("/b/*", "/c/*")], None);
+        check(&[("/*", "https://b.example/*")], None);
     }
 }

@@ -12,7 +12,8 @@ use crate::log::{Format, Log, LogError, Target, Trouble};
 use crate::models::activation::{given_listeners, is_activated};
 use crate::models::processes::Scoreboard;
 use crate::models::{
-    Admission, Patience, Slots, events, listeners_for, raise_descriptors, sequential, threads,
+    Admission, Patience, Slots, TooFewDescriptors, events, listeners_for, raise_descriptors,
+    sequential, threads,
 };
 use crate::serve::{Settings, Turn};
 use crate::tls::{Fingerprint, TlsError};
@@ -59,6 +60,14 @@ pub enum WebError {
         /// The directory of the site.
         directory: PathBuf,
     },
+    /// A page cannot be sent.
+    #[error("cannot answer with {path}: {reason}", path = .path.display())]
+    Page {
+        /// The page.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A limit is wrong.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -71,6 +80,9 @@ pub enum WebError {
     /// The server cannot prove who it is.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Too few files may be open.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}{hint}")]
     Listen {
@@ -94,6 +106,20 @@ pub enum WebError {
     /// What cannot be changed while the server runs.
     #[error("{0} cannot change while the server runs: start it anew, or upgrade it (USR2)")]
     Fixed(&'static str),
+}
+
+impl WebError {
+    /// What it is about, if that is in the file system.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Root(RootError::Open { path, .. } | RootError::Unsupported { path })
+            | Self::Log(LogError::Open { path, .. })
+            | Self::Page { path, .. }
+            | Self::Exposed { key: path, .. } => Some(path),
+            Self::Tls(error) => error.path(),
+            _ => None,
+        }
+    }
 }
 
 impl Server {

@@ -3,7 +3,9 @@
 
 use super::config::Config;
 use super::file::parse_file;
+use super::lines::Lines;
 use super::papers::Papers;
+use super::server::WebError;
 use crate::models::processes::Worker;
 use crate::yaml::{ReadError, read_text};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -68,6 +70,15 @@ impl Source {
             }
         };
         Ok((config, Papers::given(papers).ok_or_else(not_given)?))
+    }
+
+    /// `error` with the line of the file that names what it is about, if there is one.
+    pub(super) fn placed(&self, lines: &Lines, error: WebError) -> WebError {
+        let wrong = error.path().and_then(|path| lines.wrong(path, &error));
+        match (self, wrong) {
+            (Self::File(path), Some(wrong)) => wrong.of(path).into(),
+            _ => error,
+        }
     }
 
     fn unreadable(&self, source: io::Error) -> ReadError {

@@ -1,15 +1,22 @@
 //! Encrypted connections: both versions of HTTP over real handshakes, with clients
 //! that trust the server's certificate and nothing else.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use futures_util::stream::{self, StreamExt};
+use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body_util::{BodyExt, Full};
-use httpd::files::{Answer, Body, Fields, Links, Moment, Options, Root, Site};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use httpd::files::{
+    Answer, Body, Fields, FileRange, Links, Moment, Options, Root, Site, Span, Tally,
+};
 use httpd::h1::RequestHead;
 use httpd::models::events;
-use httpd::serve::{Answering, Files, Handler, Incoming, Layered, Settings, Timeouts, Turn};
+use httpd::serve::{
+    Answering, Files, Handler, Incoming, Layered, Record, Settings, Timeouts, Turn,
+};
 use httpd::tls::{Acceptor, Certificates, Identity};
 use httpd::websocket::{self, Refusal};
 use hyper::client::conn::http2::SendRequest;
@@ -17,22 +24,30 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::convert::Infallible;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::{self, Message};
 
+type Told = (Option<String>, u64);
+
 /// A server of a folder and a router, with a certificate of its own.
 pub struct Server {
     address: SocketAddr,
     folder: TempDir,
     acceptor: Acceptor,
+    /// What was sent of each `/huge` whose answer is over.
+    counted: mpsc::Receiver<u64>,
+    /// What was asked and how much was sent, of every answer as the log has it.
+    told: mpsc::Receiver<Told>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -63,10 +78,13 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (path, secure) = (folder.path().to_owned(), acceptor.clone());
+        let (counts, counted) = mpsc::channel();
+        let (tells, told) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             let stop = async move { drop(stopped.await) };
             let make = move |_| -> std::io::Result<Rc<Turn<Guarded>>> {
-                Ok(Turn::secured(handler(&path), settings, secure.clone()))
+                let handler = Guarded(handler(&path, counts.clone()), tells.clone());
+                Ok(Turn::secured(handler, settings, secure.clone()))
             };
             let shape = events::Settings::default();
             events::run_all(vec![listener], 1, make, shape, stop).unwrap();
@@ -75,6 +93,8 @@ impl Server {
             address,
             folder,
             acceptor,
+            counted,
+            told,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -133,7 +153,7 @@ impl Drop for Server {
 }
 
 /// Says that one path is asked for too often.
-struct Guarded(Layered<Router>);
+struct Guarded(Layered<Router>, mpsc::Sender<Told>);
 
 impl Handler for Guarded {
     fn screen(&self, _: SocketAddr, head: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
@@ -154,10 +174,23 @@ impl Handler for Guarded {
     fn call(&self, peer: SocketAddr, request: Request<Incoming>) -> Answering {
         self.0.call(peer, request)
     }
+
+    fn records(&self) -> bool {
+        true
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        let asked = record.asked.map(|asked| {
+            let (method, target, version) = (asked.method, asked.target, asked.version);
+            format!("{method} {target} {version:?}")
+        });
+        // The test may have failed meanwhile.
+        let _ = self.1.send((asked, record.bytes));
+    }
 }
 
 /// Files beneath `/s/`, a router for the rest.
-fn handler(folder: &Path) -> Guarded {
+fn handler(folder: &Path, counted: mpsc::Sender<u64>) -> Layered<Router> {
     let root = Arc::new(Root::open(folder, Links::default()).unwrap());
     let options = Options {
         prefix: "/s".to_owned(),
@@ -176,8 +209,44 @@ fn handler(folder: &Path) -> Guarded {
     let router = Router::new()
         .route("/count", post(count))
         .route("/host", get(host))
+        .route("/huge", get(move || async move { huge(counted.clone()) }))
         .route("/socket", get(socket));
-    Guarded(Layered::new("/s/", files, router))
+    Layered::new("/s/", files, router)
+}
+
+/// Far more than sockets and windows hold.
+const HUGE: u64 = 64 << 20;
+
+/// Counts what is sent, and tells it when nothing more is.
+#[derive(Debug)]
+struct Counted(AtomicU64, mpsc::Sender<u64>);
+
+impl Tally for Counted {
+    fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        // The test may have failed meanwhile.
+        let _ = self.1.send(*self.0.get_mut());
+    }
+}
+
+/// A run of a file, as services answer it to an engine that sends files itself.
+fn huge(counted: mpsc::Sender<u64>) -> ([(HeaderName, String); 1], Extension<FileRange>) {
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(HUGE).unwrap();
+    let range = FileRange {
+        file: Arc::new(file),
+        span: Span {
+            offset: 0,
+            length: HUGE,
+        },
+        tally: Some(Arc::new(Counted(AtomicU64::new(0), counted))),
+    };
+    ([(CONTENT_LENGTH, HUGE.to_string())], Extension(range))
 }
 
 /// A handler that opens a WebSocket, as a router's handlers do.
@@ -322,12 +391,15 @@ fn a_server_that_drains_says_goodbye() {
 }
 
 /// A client of HTTP/2 in a runtime of its own.
-struct Http2 {
+struct Http2<B = Full<Bytes>> {
     runtime: tokio::runtime::Runtime,
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<B>,
 }
 
-impl Http2 {
+impl<B> Http2<B>
+where
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     fn connect(server: &Server) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -354,7 +426,7 @@ impl Http2 {
         Self { runtime, sender }
     }
 
-    fn send(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
+    fn send(&self, request: Request<B>) -> Response<Bytes> {
         let mut sender = self.sender.clone();
         self.runtime.block_on(async {
             let (head, body) = sender.send_request(request).await.unwrap().into_parts();
@@ -423,12 +495,22 @@ fn http_2_has_the_same_handlers() {
     }
     let answer = client.send(cookies);
     assert_eq!(answer.body(), "Some(\"localhost\") Some(\"a=1; b=2\")");
+}
 
-    // The rules of HTTP/1.1 hold: a host has one value.
-    let mut double = request(Method::GET, "/s/small.txt", "");
+/// The rules of HTTP/1.1 hold: a host has one value.
+#[test]
+fn what_is_refused_over_http_2_is_told() {
+    let server = Server::start();
+    let client = Http2::connect(&server);
+    let mut double = request(Method::GET, "/s/small.txt?a", "");
     let other = http::HeaderValue::from_static("other");
     double.headers_mut().insert("host", other);
-    assert_eq!(client.send(double).status(), StatusCode::BAD_REQUEST);
+    let answer = client.send(double);
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    let asked = Some("GET /s/small.txt?a HTTP/2.0".to_owned());
+    // Only against a test that would hang.
+    let told = server.told.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(told, (asked, answer.body().len() as u64));
 }
 
 /// Whoever answers: files, the guard, a service, or the rules of HTTP.
@@ -459,6 +541,61 @@ fn head_has_no_content_over_http_2_either() {
             assert_eq!(head.headers().get(name), get.headers().get(name), "{path}");
         }
     }
+}
+
+#[test]
+fn a_file_of_a_service_is_held_and_counted_until_its_answer_ends() {
+    let server = Server::start();
+    let client = Http2::connect(&server);
+    let ask = || {
+        let mut sender = client.sender.clone();
+        let request = request(Method::GET, "/huge", "");
+        client
+            .runtime
+            .block_on(async move { sender.send_request(request).await.unwrap() })
+    };
+    let mut content = ask().into_body();
+    client.runtime.block_on(content.frame()).unwrap().unwrap();
+    let early = server.counted.try_recv();
+    assert_eq!(early, Err(mpsc::TryRecvError::Empty), "it is being sent");
+    // The client resets the stream when it is heard next.
+    drop(content);
+    let whole = ask().into_body().collect();
+    assert_eq!(
+        client.runtime.block_on(whole).unwrap().to_bytes().len() as u64,
+        HUGE
+    );
+    let counted: Vec<u64> = server.counted.iter().take(2).collect();
+    assert!((1..HUGE).contains(&counted[0]), "{counted:?}");
+    assert_eq!(counted[1], HUGE);
+    let told: Vec<u64> = server.told.iter().take(2).map(|told| told.1).collect();
+    assert_eq!(told, counted);
+
+    let mut stream = server.connect();
+    stream
+        .write_all(b"GET /huge HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    stream.read_exact(&mut [0; 1000]).unwrap();
+    drop(stream);
+    let counted = server.counted.recv().unwrap();
+    assert!((1..HUGE).contains(&counted), "{counted}");
+    assert_eq!(server.told.recv().unwrap().1, counted);
+}
+
+#[test]
+fn content_of_http_2_that_stops_is_not_waited_for() {
+    let server = Server::with(Settings {
+        timeouts: Timeouts {
+            body: Duration::ZERO,
+            ..Timeouts::default()
+        },
+        ..Settings::default()
+    });
+    let client = Http2::connect(&server);
+    let start = stream::iter([Ok(Frame::data(Bytes::from("some of it")))]);
+    let content = StreamBody::new(start.chain(stream::pending()));
+    let answer = client.send(request(Method::POST, "/count", "").map(|_| content));
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
 }
 
 #[test]
@@ -516,7 +653,7 @@ fn a_connection_of_http_2_drains_and_ends_when_idle() {
         ..Settings::default()
     };
     let mut server = Server::with(settings);
-    let client = Http2::connect(&server);
+    let client = <Http2>::connect(&server);
     client.runtime.block_on(async {
         let mut sender = client.sender.clone();
         // Ends with its connection.

@@ -205,7 +205,9 @@ fn the_access_log_has_one_line_per_response_and_moves_to_a_new_file() {
     .unwrap();
     get(&server, "a", "/a.txt");
     get(&server, "a", "/none?q=1");
-    ask(&server, "GET /a.txt HTTP/1.1\r\n\r\n");
+    ask(&server, "GET /a.txt\r\n\r\n");
+    let length = "Host: a\r\nContent-Length: x\r\nUser-Agent: me\r\n\r\n";
+    ask(&server, &format!("PUT /b.txt?c HTTP/1.1\r\n{length}"));
     // What was not handed over yet goes to whichever file is open.
     let moved = logs.path().join("access.log.1");
     fs::rename(&path, &moved).unwrap();
@@ -226,6 +228,7 @@ fn the_access_log_has_one_line_per_response_and_moves_to_a_new_file() {
         "\"GET /a.txt HTTP/1.1\" 200 6 \"-\" \"-\"",
         "\"GET /none?q=1 HTTP/1.1\" 404 10 \"-\" \"-\"",
         "\"-\" 400 ",
+        "\"PUT /b.txt?c HTTP/1.1\" 400 ",
         "\"GET /large.bin HTTP/1.1\" 200 3145728 \"-\" \"-\"",
         "\"HEAD /a.txt HTTP/1.0\" 200 0 \"here\" \"me\"",
     ];

@@ -21,14 +21,15 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base::{DeviceId, Hash, SpaceId, VersionId, limits};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use httpd::files::{FileRange, Span};
+use httpd::files::{FileRange, Span, Tally};
 use serde::Deserialize;
 use state::{Reader, Role, Version};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use store::blob::{BlobReader, ChunkRef};
 use sync::wire::{CHUNKS_PER_FRAME, Frame, MEDIA_TYPE};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Versions that one request may ask for as frames: some 64 MiB at most.
 pub const ITEMS: usize = 512;
@@ -227,43 +228,67 @@ fn range_body(
 ) -> Result<(Option<Extension<FileRange>>, Body), Problem> {
     // An empty run has no place in a file.
     let file = reader.file_range().filter(|_| span.length > 0);
-    let range = file.map(|(file, start, _)| {
-        let offset = start + span.offset;
-        Extension(FileRange {
-            file,
-            span: Span { offset, ..span },
-        })
-    });
-    let slot = service.stream_slot()?;
-    let sent = Sent {
+    let sending = Arc::new(Sending {
+        _slot: service.stream_slot()?,
         service: Arc::clone(service),
         device,
         space,
-        bytes: span.length,
-    };
+        length: span.length,
+        sent: AtomicU64::new(0),
+    });
+    let range = file.map(|(file, start, _)| {
+        let offset = start + span.offset;
+        let tally: Arc<dyn Tally> = Arc::clone(&sending) as _;
+        Extension(FileRange {
+            file,
+            span: Span { offset, ..span },
+            tally: Some(tally),
+        })
+    });
     let body = lazy::body(span.length, move || {
         let (outgoing, body) = body::stream(Some(span.length));
         tokio::spawn(async move {
-            let (_slot, sent) = (slot, sent);
             // A client that has gone needs no more.
-            let _ = send_range(&sent.service, &outgoing, &reader, span.offset, span.end()).await;
+            let _ = send_range(&sending, &outgoing, &reader, span.offset, span.end()).await;
         });
         body
     });
     Ok((range, body))
 }
 
-/// A content that is counted as sent when its answer has ended.
-struct Sent {
+/// A content that is being sent: it has its slot until that has ended, and what went
+/// by then is counted, as a file only if that was all.
+struct Sending {
     service: Arc<Service>,
     device: DeviceId,
     space: SpaceId,
-    bytes: u64,
+    length: u64,
+    sent: AtomicU64,
+    _slot: OwnedSemaphorePermit,
 }
 
-impl Drop for Sent {
+impl Tally for Sending {
+    fn add(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "Sending({} of {})",
+            self.sent.load(Ordering::Relaxed),
+            self.length
+        )
+    }
+}
+
+impl Drop for Sending {
     fn drop(&mut self) {
-        note(&self.service, self.device, self.space, 1, self.bytes);
+        let sent = *self.sent.get_mut();
+        let files = u64::from(sent == self.length);
+        note(&self.service, self.device, self.space, files, sent);
     }
 }
 
@@ -446,7 +471,7 @@ fn read_whole(blobs: &store::blob::BlobStore, hash: &Hash) -> Result<Vec<u8>, Pr
 }
 
 async fn send_range(
-    service: &Arc<Service>,
+    sending: &Sending,
     outgoing: &Outgoing,
     reader: &Arc<BlobReader>,
     start: u64,
@@ -455,9 +480,10 @@ async fn send_range(
     let mut place = start;
     while place < end {
         let length = (end - place).min(PIECE_BYTES as u64);
-        let piece = read_piece(service, reader, place, length).await?;
+        let piece = read_piece(&sending.service, reader, place, length).await?;
         place += length;
         outgoing.send(piece).await?;
+        sending.add(length);
     }
     Ok(())
 }

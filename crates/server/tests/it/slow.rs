@@ -161,7 +161,14 @@ fn an_answer_that_nobody_reads() {
     client.get_mut().write_all(head.as_bytes()).unwrap();
     client.get_mut().write_all(b"\r\n").unwrap();
     // Counted when its answer has ended, which it does though nobody reads.
-    while node.get(&status)["files_down"] != 1 {}
-    let read = rest(client);
-    assert!(read.len() < UNREAD, "{}", read.len());
+    let counted = || node.get(&status)["bytes_down"].as_u64().unwrap();
+    while counted() == 0 {}
+    let counted = counted();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let content = answer.len() - (head.unwrap() + 4);
+    assert!(content < UNREAD, "{content}");
+    assert_eq!(counted, content as u64, "what the client got, and no more");
+    assert_eq!(node.get(&status)["files_down"], 0, "no file went whole");
 }

@@ -18,12 +18,13 @@ fn wrong_flags_are_named() {
     web(&["--balance", "none"], 2, "least-loaded");
     web(&["--listen", "here"], 2, "such as 127.0.0.1:8080");
     web(&["--recycle-memory", "5"], 1, "at least 32 MiB");
-    web(&["--workers", "999999999999"], 1, "use 1 to");
+    web(&["--workers", "999999999999"], 2, "1..=1024");
     web(&["--limit", "often"], 2, "100 per 1m");
     web(&["--recycle-memory", "much"], 2, "256 MiB");
     web(&["--recycle-age", "old"], 2, "1d");
     web(&["--config", "web.yaml"], 2, "cannot be used with");
-    web(&["--workers", "0"], 1, "0 workers");
+    web(&["--workers", "0"], 2, "1..=1024");
+    web(&["--min-workers", "0"], 2, "1..=1024");
     web(&["--min-workers", "3", "--workers", "2"], 1, "at least 3");
     web(
         &["--model", "processes", "--workers", "129"],
@@ -39,13 +40,36 @@ fn wrong_flags_are_named() {
 }
 
 #[test]
+fn too_few_files_are_named() {
+    let place = Place::new();
+    let atoll = text(binary());
+    let www = text(&place.at("www")).to_owned();
+    for words in [
+        format!("web {www} --listen 127.0.0.1:0"),
+        format!("web {www} --listen 127.0.0.1:0 --model processes"),
+        "echo --listen 127.0.0.1:0".to_owned(),
+    ] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n 12; exec {atoll} {words}")]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words}: {said}");
+        assert!(said.contains("no more than 12 files may be open"), "{said}");
+    }
+}
+
+#[test]
 fn a_wrong_file_is_named_with_line_and_reason() {
     let place = Place::new();
     let file = place.at("web.yaml");
     for (content, line, part) in [
         ("sites: []\n", 1, "no site"),
         ("sites:\n- folder: www\n", 2, "folder"),
-        ("sites:\n- directory: www\n  listing: maybe\n", 3, "bool"),
+        (
+            "sites:\n- directory: www\n  listing: maybe\n",
+            3,
+            "true or false",
+        ),
         (
             "listen: [127.0.0.1:0, here]\nsites: [{directory: www}]\n",
             1,

@@ -192,6 +192,13 @@ fn an_end_is_the_end_of_a_program_that_was_to_take_over() {
                 .find(|pid| !before.contains(pid));
             heir.is_some()
         });
+        await_that("the start to be told", || {
+            web.printed().contains("an upgrade is under way")
+        });
+        web.signal(Signal::USR2);
+        await_that("the second order to be answered", || {
+            web.printed().contains("no second upgrade begins")
+        });
         web.stop();
         let left = format!("/proc/{}", heir.unwrap());
         assert!(!Path::new(&left).exists(), "{model}: it is still there");

@@ -2,7 +2,7 @@
 //! master hears, and another program can take over from it in the same way.
 
 use super::orders::{Order, Orders};
-use super::successor::{Predecessor, Successor};
+use super::successor::{Predecessor, Successor, tell_awaited, tell_too_late};
 use crate::models::activation::{Notice, notify};
 use crate::models::event_loop::event_loop;
 use std::future::{Future, pending};
@@ -101,7 +101,8 @@ impl Alone {
                     }
                     Event::Told(Order::Reload) => reload(service),
                     Event::Told(Order::ReopenLogs) => service.reopen_logs(),
-                    Event::Told(Order::Upgrade) if ending.has_begun() || heir.is_some() => {}
+                    Event::Told(Order::Upgrade) if ending.has_begun() => tell_too_late(),
+                    Event::Told(Order::Upgrade) if heir.is_some() => tell_awaited(),
                     Event::Told(Order::Upgrade) => {
                         match Successor::start(successor(), &listeners) {
                             Ok(started) => heir = Some(started),

@@ -10,7 +10,7 @@ use super::policy::{MAX_SLOTS, Policy};
 use super::pool::{Action, Facts, News, Pool, WorkerId};
 use super::program::Program;
 use super::scoreboard::{Scoreboard, monotonic_ms, unix_ms};
-use super::successor::{Predecessor, Successor};
+use super::successor::{Predecessor, Successor, tell_awaited, tell_too_late};
 use super::{ROLE_VARIABLE, WORKER};
 use crate::models::Strategy;
 use crate::models::activation::{Notice, notify};
@@ -569,6 +569,8 @@ fn tell_news(news: News) {
         News::ReloadGivenUp => {
             tracing::error!("workers do not start after the reload; the old ones stay");
         }
+        News::UpgradeAwaited => tell_awaited(),
+        News::UpgradeTooLate => tell_too_late(),
         News::UpgradeGivenUp => {
             tracing::error!("the program that should take over ended; this one stays");
         }

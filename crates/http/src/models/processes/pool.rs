@@ -57,6 +57,10 @@ pub(super) enum News {
     ReloadGivenUp,
     /// The program that should take over ended; this one stays.
     UpgradeGivenUp,
+    /// Another upgrade was asked for while one is under way.
+    UpgradeAwaited,
+    /// An upgrade was asked for when everything ends.
+    UpgradeTooLate,
     /// A worker did not become ready in time.
     Late(WorkerId),
     /// A worker gives no sign of life.
@@ -224,8 +228,11 @@ impl Pool {
 
     /// Lets another program take over.
     pub(super) fn upgrade(&mut self) -> Vec<Action> {
-        if self.is_stopping || self.upgrade != Upgrade::None {
-            return Vec::new();
+        if self.is_stopping {
+            return vec![Action::Tell(News::UpgradeTooLate)];
+        }
+        if self.upgrade == Upgrade::Starting {
+            return vec![Action::Tell(News::UpgradeAwaited)];
         }
         self.upgrade = Upgrade::Starting;
         vec![Action::Upgrade]

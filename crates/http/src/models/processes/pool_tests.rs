@@ -397,7 +397,8 @@ fn another_program_takes_over_only_when_it_is_ready() {
     assert_eq!(world.upgrades, 1);
     let actions = world.pool.not_taken_over();
     world.perform(actions);
-    assert_eq!(world.news, [News::UpgradeGivenUp]);
+    let news = [News::UpgradeAwaited, News::UpgradeGivenUp];
+    assert_eq!(world.news, news);
     assert_eq!(world.serving().len(), 2);
 
     let actions = world.pool.upgrade();
@@ -407,6 +408,8 @@ fn another_program_takes_over_only_when_it_is_ready() {
     let keeps = |action: &Action| matches!(action, Action::Drain { is_last: false, .. });
     assert!(draining.iter().all(keeps), "{draining:?}");
     assert_eq!(draining.len(), 2);
+    let late = world.pool.upgrade();
+    assert_eq!(late, [Action::Tell(News::UpgradeTooLate)]);
     for id in [WorkerId(0), WorkerId(1)] {
         let actions = world.pool.exited(id, world.now);
         world.is_finished = actions.contains(&Action::Finish);

@@ -35,6 +35,12 @@ impl Successor {
             .env(ROLE_VARIABLE, SUCCESSOR)
             .stdin(Stdio::from(theirs))
             .spawn()?;
+        let process = child.id();
+        // Whatever is logged: nothing else shows a program that never comes to serve.
+        tracing::warn!(
+            process,
+            "an upgrade is under way: another program is to take over"
+        );
         Ok(Self { child, line })
     }
 
@@ -44,6 +50,19 @@ impl Successor {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Answers who asks for an upgrade while one is under way.
+pub(super) fn tell_awaited() {
+    tracing::warn!(
+        "no second upgrade begins: the program that is to take over has started and does not \
+         serve yet; wait for it, or end it"
+    );
+}
+
+/// Answers who asks for an upgrade of what ends.
+pub(super) fn tell_too_late() {
+    tracing::warn!("no upgrade begins: this program ends already");
 }
 
 impl Line {

@@ -150,8 +150,7 @@ fn next_piece(parts: &mut VecDeque<Part>) -> Option<io::Result<Bytes>> {
                     }
                 };
                 piece.truncate(read);
-                range.span.offset += read as u64;
-                range.span.length -= read as u64;
+                range.advance(read as u64);
                 parts.push_front(Part::File(range));
                 return Some(Ok(piece.into()));
             }

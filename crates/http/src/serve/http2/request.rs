@@ -3,8 +3,8 @@
 use super::content::{Content, Source, Story};
 use super::head;
 use super::streams::Streams;
-use crate::files::{Answer, Body as FileBody, FileRange, Part};
-use crate::h1::{Connection, HeaderSlots, Reject, RequestHead, Room};
+use crate::files::{Answer, Body as FileBody, FileRange, Moment, Part};
+use crate::h1::{Connection, HeaderSlots, Reject, RequestHead, RequestLine, Room};
 use crate::serve::handler::{BoxBody, Handler};
 use crate::serve::incoming::Incoming;
 use crate::serve::record::Asked;
@@ -80,15 +80,13 @@ impl<H: Handler> Requests<H> {
                 const REASON: &str = "the head of the request is malformed";
                 return Answered::Refused(Reject::new(StatusCode::BAD_REQUEST, REASON));
             }
-            Err(reject) => return Answered::Refused(reject),
+            Err(reject) => {
+                let line = RequestLine::find(&bytes, &turn.settings.limits);
+                self.note(|| line.map(Asked::of_line), now, story);
+                return Answered::Refused(reject);
+            }
         };
-        if turn.handler.records() {
-            let asked = Asked {
-                version: Version::HTTP_2,
-                ..Asked::of(&head)
-            };
-            story.kept = Some(asked.keep(now));
-        }
+        self.note(|| Some(Asked::of(&head)), now, story);
         let screened = turn.handler.screen(self.peer, &head, now);
         match screened.or_else(|| turn.handler.file(&head, now)) {
             Some(answer) => Answered::File(answer),
@@ -96,6 +94,21 @@ impl<H: Handler> Requests<H> {
                 Ok(parts) => Answered::Call(parts),
                 Err(reject) => Answered::Refused(reject),
             },
+        }
+    }
+
+    /// Keeps what was asked until its answer is told of, if it is.
+    fn note<'a>(
+        &self,
+        asked: impl FnOnce() -> Option<Asked<'a>>,
+        now: Moment,
+        story: &mut Story<H>,
+    ) {
+        if self.turn.handler.records() {
+            story.kept = asked().map(|asked| {
+                let version = Version::HTTP_2;
+                Asked { version, ..asked }.keep(now)
+            });
         }
     }
 }

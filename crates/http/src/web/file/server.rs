@@ -10,6 +10,7 @@ use crate::models::{Bounds, ModelName, Strategy};
 use crate::serve::Timeouts;
 use crate::web::check::{check_addresses, check_connections, check_path, check_workers};
 use crate::web::config::{AccessLog, Config, Model, Monitoring, PathLimit, Pool, parse_bytes};
+use crate::web::lines::Lines;
 use crate::web::proof::{Pair, Proof, Tls};
 use crate::yaml::{Wrong, at};
 use serde::Deserialize;
@@ -45,9 +46,9 @@ pub(super) struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct TlsFile {
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
-    self_signed: Option<PathBuf>,
+    certificate: Option<Spanned<PathBuf>>,
+    key: Option<Spanned<PathBuf>>,
+    self_signed: Option<Spanned<PathBuf>>,
     hsts: Option<Spanned<String>>,
 }
 
@@ -90,7 +91,7 @@ struct ConnectionsFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct LogFile {
-    file: PathBuf,
+    file: Spanned<PathBuf>,
     #[serde(default)]
     format: LogFormat,
 }
@@ -126,7 +127,7 @@ impl File {
         }
         if let Some(tls) = self.tls {
             let place = tls.referenced;
-            config.tls = Some(tls.value.tls(folder, place)?);
+            config.tls = Some(tls.value.tls(folder, place, &mut config.lines)?);
         }
         config.model = Model::from((self.model, self.balance));
         if let Some(workers) = &self.workers {
@@ -141,7 +142,8 @@ impl File {
             config.connections = bounds.value.bounds();
             at(bounds.referenced, check_connections(config.connections))?;
         }
-        config.access_log = self.access_log.map(|log| log.access_log(folder));
+        let log = self.access_log;
+        config.access_log = log.map(|log| log.access_log(folder, &mut config.lines));
         if let Some(limit) = &self.limit {
             config.limit = at(limit.referenced, Limit::parse(&limit.value))?;
         }
@@ -159,13 +161,17 @@ impl File {
             clients: self
                 .monitors
                 .iter()
-                .map(|text| at(text.referenced, text.value.parse::<IpAddr>()))
+                .map(|text| {
+                    let wrong = |_| format!("{:?} is no address, such as 192.0.2.7", text.value);
+                    at(text.referenced, text.value.parse::<IpAddr>().map_err(wrong))
+                })
                 .collect::<Result<_, _>>()?,
         };
         let whole = self.sites.referenced;
         for site in self.sites.value {
             let place = site.referenced;
-            config.sites.push(site.value.site(folder)?);
+            let site = site.value.site(folder, &mut config.lines)?;
+            config.sites.push(site);
             // The sites before it are sound.
             at(place, config.check())?;
         }
@@ -175,13 +181,13 @@ impl File {
 }
 
 impl TlsFile {
-    fn tls(self, folder: &Path, place: Location) -> Result<Tls, Wrong> {
+    fn tls(self, folder: &Path, place: Location, lines: &mut Lines) -> Result<Tls, Wrong> {
         let proof = match (self.certificate, self.key, self.self_signed) {
             (Some(certificate), Some(key), None) => Ok(Proof::Files(Pair {
-                certificate: folder.join(certificate),
-                key: folder.join(key),
+                certificate: lines.note(folder, &certificate),
+                key: lines.note(folder, &key),
             })),
-            (None, None, Some(file)) => Ok(Proof::SelfSigned(folder.join(file))),
+            (None, None, Some(file)) => Ok(Proof::SelfSigned(lines.note(folder, &file))),
             _ => Err("tls needs either `certificate` and `key`, or `self-signed`"),
         };
         Ok(Tls {
@@ -227,11 +233,11 @@ impl ConnectionsFile {
 }
 
 impl LogFile {
-    fn access_log(self, folder: &Path) -> AccessLog {
+    fn access_log(self, folder: &Path, lines: &mut Lines) -> AccessLog {
         AccessLog {
-            target: match self.file.as_os_str() == "-" {
+            target: match self.file.value.as_os_str() == "-" {
                 true => Target::Stdout,
-                false => Target::File(folder.join(self.file)),
+                false => Target::File(lines.note(folder, &self.file)),
             },
             format: match self.format {
                 LogFormat::Common => Format::Common,

@@ -5,8 +5,9 @@ use super::period;
 use crate::files::{CacheRule, Links, Options, Types};
 use crate::web::config::SiteConfig;
 use crate::web::cors::Cors;
+use crate::web::lines::Lines;
 use crate::web::proof::Pair;
-use crate::web::redirect::Redirect;
+use crate::web::redirect::{Redirect, RedirectError, endless};
 use crate::web::users::Users;
 use crate::yaml::{Wrong, at};
 use serde::{Deserialize, Deserializer};
@@ -21,7 +22,7 @@ pub(super) struct SiteFile {
     #[serde(default)]
     hosts: Vec<String>,
     tls: Option<PairFile>,
-    directory: PathBuf,
+    directory: Spanned<PathBuf>,
     #[serde(default)]
     links: Follow,
     index: Option<Vec<String>>,
@@ -31,9 +32,9 @@ pub(super) struct SiteFile {
     hidden: bool,
     precompressed: Option<bool>,
     compress: Option<bool>,
-    spa: Option<String>,
+    spa: Option<Spanned<String>>,
     #[serde(default)]
-    error_pages: BTreeMap<u16, String>,
+    error_pages: BTreeMap<u16, Spanned<String>>,
     #[serde(default)]
     cache: Vec<CacheFile>,
     cache_control: Option<String>,
@@ -52,8 +53,8 @@ pub(super) struct SiteFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PairFile {
-    certificate: PathBuf,
-    key: PathBuf,
+    certificate: Spanned<PathBuf>,
+    key: Spanned<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -108,8 +109,12 @@ where
 const CORS_AGE: Duration = Duration::from_secs(600);
 
 impl SiteFile {
-    pub(super) fn site(self, folder: &Path) -> Result<SiteConfig, Wrong> {
-        let defaults = SiteConfig::new(folder.join(&self.directory));
+    /// The lines of what it names are noted in `lines`.
+    pub(super) fn site(self, folder: &Path, lines: &mut Lines) -> Result<SiteConfig, Wrong> {
+        let defaults = SiteConfig::new(lines.note(folder, &self.directory));
+        for page in self.spa.iter().chain(self.error_pages.values()) {
+            lines.note_page(&defaults.directory, page);
+        }
         let users = match &self.users {
             Some(users) => {
                 let pairs = users.value.iter().flatten();
@@ -127,18 +132,26 @@ impl SiteFile {
             };
             at(redirect.referenced, read.check()).map(|()| read)
         });
+        let redirects: Vec<_> = redirects.collect::<Result<_, _>>()?;
+        if let Some(first) = endless(&redirects) {
+            let from = redirects[first].from.clone();
+            at(
+                self.redirects[first].referenced,
+                Err(RedirectError::Endless(from)),
+            )?;
+        }
         Ok(SiteConfig {
             hosts: self.hosts,
             certificate: self.tls.map(|pair| Pair {
-                certificate: folder.join(pair.certificate),
-                key: folder.join(pair.key),
+                certificate: lines.note(folder, &pair.certificate),
+                key: lines.note(folder, &pair.key),
             }),
             links: match self.links {
                 Follow::Inside => Links::Inside,
                 Follow::Never => Links::Refused,
                 Follow::Anywhere => Links::Anywhere,
             },
-            redirects: redirects.collect::<Result<_, _>>()?,
+            redirects,
             users,
             realm: self.realm.unwrap_or(defaults.realm),
             cors: self.cors.map(CorsFile::cors).transpose()?,
@@ -148,8 +161,12 @@ impl SiteFile {
                 dotfiles: self.hidden,
                 precompressed: self.precompressed.unwrap_or(defaults.options.precompressed),
                 compress: self.compress.unwrap_or(defaults.options.compress),
-                fallback: self.spa,
-                error_pages: self.error_pages.into_iter().collect(),
+                fallback: self.spa.map(|page| page.value),
+                error_pages: self
+                    .error_pages
+                    .into_iter()
+                    .map(|(status, page)| (status, page.value))
+                    .collect(),
                 cache_rules: self.cache.into_iter().map(CacheFile::rule).collect(),
                 cache_control: self.cache_control.or(defaults.options.cache_control),
                 types: Types::new(self.types),

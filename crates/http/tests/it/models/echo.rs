@@ -235,7 +235,8 @@ fn what_does_not_come_back_is_counted() {
     let stop = Stop::default();
     let address = deaf.local_addr().unwrap();
     let outcome = ping::run(address, Transport::Tcp, plan, &stop, |_| {}).unwrap();
-    assert_eq!((outcome.report.received, outcome.report.lost), (0, 1));
+    let report = outcome.report;
+    assert_eq!((report.sent, report.received, report.lost), (1, 0, 1));
     assert!(matches!(outcome.failure, Some(PingError::Silent { .. })));
 
     let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
