@@ -112,7 +112,14 @@ fn commands_round_trip() {
 #[test]
 fn answers_round_trip() {
     let old = meta::Metadata::directory(meta::Mode::DIRECTORY, at(-5));
-    let states = [None, Some(file("x")), Some(link("../y")), Some(old)];
+    let epoch = meta::Metadata::directory(meta::Mode::DIRECTORY, at(0));
+    let states = [
+        None,
+        Some(file("x")),
+        Some(link("../y")),
+        Some(old),
+        Some(epoch),
+    ];
     let mut outcomes = vec![
         Outcome::Committed(version().id),
         Outcome::Same(version().id),
