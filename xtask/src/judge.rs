@@ -223,7 +223,10 @@ fn expect_same_commit(here: &Path, there: &Path, commit: &str) -> anyhow::Result
 }
 
 /// The real tree, downloaded once.
-fn real_tree(quick: bool) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When it cannot be downloaded or unpacked.
+pub fn real_tree(quick: bool) -> anyhow::Result<PathBuf> {
     packages::ensure(&[XZ, NPM])?;
     let cache = shell::root().join("target").join("judge-input");
     let tree = cache.join(if quick { "quick" } else { "whole" });
@@ -299,7 +302,11 @@ fn parts(tree: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn subfolders(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// The names of the folders in a folder.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn subfolders(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

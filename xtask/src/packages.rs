@@ -60,6 +60,12 @@ pub const LIGHTTPD: Package = Package {
     package: "lighttpd",
 };
 
+/// The rival of manifests.
+pub const MTREE: Package = Package {
+    program: "mtree",
+    package: "mtree-netbsd",
+};
+
 /// Loads web servers.
 pub const WRK: Package = Package {
     program: "wrk",

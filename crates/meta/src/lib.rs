@@ -13,10 +13,13 @@
 //!  text ──────────────── the language: documents, mappings, lists, scalars
 //! ```
 //!
+//! [`schema`] says what documents must hold, in the language itself, and validates them;
+//! [`check`] says all that is wrong with a text.
 //! Folders are walked and compared with manifests by `sync`, which does the I/O.
 
 mod attributes;
 pub mod binary;
+mod check;
 mod content_hash;
 mod fold;
 pub mod form;
@@ -24,9 +27,11 @@ pub mod manifest;
 mod metadata;
 mod permissions;
 mod record;
+pub mod schema;
 pub mod text;
 
 pub use attributes::{AttributeError, AttributeName, Attributes};
+pub use check::check;
 pub use content_hash::{ContentHash, ParseContentHashError};
 pub use fold::clash_key;
 pub use manifest::Manifest;

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: Atoll beside its rivals, in one run on one machine.
 //!
-//! `bench http` is a folder of its own, [`http`]. The rest is `bench sync`:
+//! `bench http` and `bench meta` are folders of their own, [`http`] and [`metadata`]. The
+//! rest is `bench sync`:
 //!
 //! 1. Build the release binary, make the data sets (`harness::tree`).
 //! 2. Each work in `works` runs its rounds: fresh folders, the disk settled by
@@ -16,6 +17,7 @@ mod failures;
 mod http;
 mod latency;
 mod machine;
+mod metadata;
 mod report;
 mod rsync;
 mod works;
@@ -45,6 +47,8 @@ enum Area {
     Sync(Run<Work>),
     /// The web server, beside nginx, lighttpd, hyper and axum
     Http(Run<http::Work>),
+    /// Metadata as text and bytes, and manifests of folders, beside YAML and mtree
+    Meta(Run<metadata::Work>),
 }
 
 /// What of a benchmark to run.
@@ -153,6 +157,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     match &options.area {
         Area::Sync(options) => run_sync(options),
         Area::Http(options) => http::run(options),
+        Area::Meta(options) => metadata::run(options),
     }
 }
 

@@ -33,6 +33,16 @@ const LAST_TAG: u64 = (1 << 29) - 1;
 /// Takes a number off the front of `bytes`. `None` where it does not end there.
 #[inline]
 pub(super) fn varint(bytes: &mut &[u8]) -> Result<Option<u64>, DecodeError> {
+    match bytes.split_first() {
+        Some((&byte, rest)) if byte < 0x80 => {
+            *bytes = rest;
+            Ok(Some(u64::from(byte)))
+        }
+        _ => long_varint(bytes),
+    }
+}
+
+fn long_varint(bytes: &mut &[u8]) -> Result<Option<u64>, DecodeError> {
     let mut number = 0_u64;
     for (index, &byte) in bytes.iter().take(VARINT_BYTES).enumerate() {
         number |= u64::from(byte & 0x7f) << (7 * index);
@@ -134,7 +144,12 @@ impl<'a> Fields<'a> {
     }
 
     fn number(&mut self) -> Result<u64, DecodeError> {
-        varint(&mut self.rest)?.ok_or(DecodeError::Truncated(self.what))
+        varint(&mut self.rest)?.ok_or_else(|| self.truncated())
+    }
+
+    #[cold]
+    const fn truncated(&self) -> DecodeError {
+        DecodeError::Truncated(self.what)
     }
 
     fn take(&mut self, length: u64) -> Result<&'a [u8], DecodeError> {
@@ -142,7 +157,7 @@ impl<'a> Fields<'a> {
         let (taken, rest) = self
             .rest
             .split_at_checked(length)
-            .ok_or(DecodeError::Truncated(self.what))?;
+            .ok_or_else(|| self.truncated())?;
         self.rest = rest;
         Ok(taken)
     }

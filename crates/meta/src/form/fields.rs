@@ -2,7 +2,7 @@
 //! what is wrong with it.
 
 use crate::metadata::Timestamp;
-use crate::text::{Fault, List, Mapping, Node, Problems, Scalar, Span, Value};
+use crate::text::{Fault, List, Mapping, Node, Problems, Scalar, Shape, Span, Value};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -27,14 +27,9 @@ impl<'p> Reader<'p> {
         !self.failed
     }
 
-    /// For a part that may be wrong alone: see [`Reader::join`].
-    pub(super) fn another(&mut self) -> Reader<'_> {
-        Reader::new(self.problems)
-    }
-
-    /// Takes over whether a part [`is_fine`](Reader::is_fine).
-    pub(super) const fn join(&mut self, is_fine: bool) {
-        self.failed |= !is_fine;
+    /// For a part that may be wrong alone.
+    pub(super) const fn problems(&mut self) -> &mut Problems {
+        self.problems
     }
 
     pub(super) fn fault(&mut self, fault: Fault, span: Span) {
@@ -135,7 +130,8 @@ impl<'p> Reader<'p> {
     }
 
     pub(super) fn wrong_type<T>(&mut self, expected: &'static str, value: &Value<'_>) -> Option<T> {
-        let found = value.node.type_name();
+        let found = Shape::of(&value.node).described();
+        let expected = expected.into();
         self.fault(Fault::WrongType { expected, found }, value.span);
         None
     }

@@ -9,7 +9,7 @@ mod fields;
 mod read;
 mod write;
 
-pub use read::{Described, described, entry, header};
+pub use read::{Described, described, read_manifest};
 pub use write::{
     begin_manifest, end_manifest, file_metadata_document, manifest_document, write_entry,
 };

@@ -8,7 +8,10 @@ use crate::manifest::{Entry, EntryPath, Header, Manifest, Order};
 use crate::metadata::{Mode, Target};
 use crate::permissions::Permissions;
 use crate::record::{FileMetadata, NodeName, Record, RecordKind, Replica, Replicas, SyncState};
-use crate::text::{Document, Mapping, Node, Problems, Scalar, Span, Value};
+use crate::text::{
+    Document, Item, ItemPlace, Mapping, Node, Problem, Problems, Scalar, Source, Span, Tree, Value,
+    parse_items,
+};
 use base::{Name, Slug};
 use std::num::NonZeroU64;
 
@@ -32,24 +35,67 @@ pub fn described(document: &Document<'_>, problems: &mut Problems) -> Option<Des
     }
 }
 
-/// What is said of a folder as a whole, by a manifest whose entries were taken out as
-/// they were read; `None` when it is no manifest, or `problems` say why not.
-pub fn header(document: &Document<'_>, problems: &mut Problems) -> Option<Header> {
+/// Reads the text of a manifest, and gives each entry as it comes; nothing of them is
+/// kept. An entry with something wrong is left out, and the next is read.
+///
+/// # Errors
+/// What is wrong, and how much more: then what was given is not the whole manifest.
+pub fn read_manifest(
+    source: Source<'_>,
+    mut each: impl FnMut(Entry),
+) -> Result<Header, (Vec<Problem>, usize)> {
+    let place = ItemPlace {
+        root: MANIFEST,
+        key: ENTRIES,
+    };
+    let mut order = Order::default();
+    let parsed = parse_items(source, place, |item, problems| {
+        if let Some(entry) = next_entry(&item, &mut order, problems) {
+            each(entry);
+        }
+    });
+    if !parsed.problems.is_empty() {
+        return Err((parsed.problems, parsed.more_problems));
+    }
+    let mut problems = Problems::default();
+    let header = one_header(&parsed.tree, &mut problems);
+    header.ok_or_else(|| problems.locate(source))
+}
+
+/// The header of a text that is one manifest and nothing else.
+fn one_header(tree: &Tree<'_>, problems: &mut Problems) -> Option<Header> {
     let mut reader = Reader::new(problems);
+    let [document] = &tree.documents[..] else {
+        let second = tree.documents.get(1).and_then(|it| it.root.entries.first());
+        let span = second.map_or(Span::default(), |entry| entry.key.span);
+        reader.illegal(
+            "a manifest is one document, and the only one of its file",
+            span,
+        );
+        return None;
+    };
     let (key, value) = root(&mut reader, document)?;
     if key != MANIFEST {
-        reader.unknown_key(key, document.root.entries[0].key.span);
+        reader.unknown_key(key, value.span);
         return None;
     }
     let mapping = reader.mapping(value)?;
-    let (header, _) = manifest_fields(&mut reader, mapping)?;
-    Some(header)
+    let (header, entries) = manifest_fields(&mut reader, mapping)?;
+    let entries = reader.required(ENTRIES, entries, value.span)?;
+    reader.list(entries).map(|_| header)
 }
 
-/// One entry of a manifest; `None` when `problems` say why not.
-pub fn entry(value: &Value<'_>, problems: &mut Problems) -> Option<Entry> {
+/// The next entry, if nothing is wrong with it or its place.
+fn next_entry(item: &Item<'_>, order: &mut Order, problems: &mut Problems) -> Option<Entry> {
     let mut reader = Reader::new(problems);
-    read_entry(&mut reader, value)
+    let entry = read_entry(&mut reader, &item.value)?;
+    match order.next(&entry.path, entry.record.is_directory()) {
+        Ok(()) => Some(entry),
+        Err(error) => {
+            reader.illegal(error, item.value.span);
+            None
+        }
+    }
 }
 
 /// The root key and its value, beside which only the version of a schema may stand.
@@ -107,21 +153,11 @@ fn manifest(reader: &mut Reader<'_>, mapping: &Mapping<'_>, span: Span) -> Optio
     let mut order = Order::default();
     let mut read = Vec::with_capacity(items.len());
     for item in items {
-        let mut one = reader.another();
-        if let Some(entry) = read_entry(&mut one, &item.value) {
-            match order.next(&entry.path, entry.record.is_directory()) {
-                Ok(()) => read.push(entry),
-                Err(error) => one.illegal(error, item.value.span),
-            }
-        }
-        let is_fine = one.is_fine();
-        reader.join(is_fine);
+        read.push(next_entry(item, &mut order, reader.problems()));
     }
-    if !reader.is_fine() {
-        return None;
-    }
+    let read: Option<Vec<_>> = read.into_iter().collect();
     // They were checked above, each at its place.
-    Manifest::with(header, read).ok()
+    Manifest::with(header, read?).ok()
 }
 
 /// The keys of a manifest: what is said of the folder as a whole, and its entries.

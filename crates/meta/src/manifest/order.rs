@@ -1,12 +1,13 @@
 //! The order of a manifest's entries, checked one at a time: each path once, in the
 //! order of a walk, behind the directory that it lies in.
 
-use super::path::EntryPath;
+use super::path::{EntryPath, compare};
 
 /// The paths that have been.
 #[derive(Debug, Default)]
 pub struct Order {
-    last: Option<EntryPath>,
+    /// The last path; empty when there was none.
+    last: String,
     /// Of the last path, the lengths of those of its prefixes that are directories, itself
     /// included.
     directories: Vec<usize>,
@@ -21,7 +22,7 @@ pub enum OrderError {
         /// The path.
         path: EntryPath,
         /// The one before it.
-        last: EntryPath,
+        last: String,
     },
     /// It was there already.
     #[error("{0} stands there twice")]
@@ -37,14 +38,8 @@ impl Order {
     /// # Errors
     /// [`OrderError`]; then it is as if it had not been.
     pub fn next(&mut self, path: &EntryPath, is_directory: bool) -> Result<(), OrderError> {
-        if let Some(last) = self.last.as_ref().filter(|last| path <= *last) {
-            return Err(match path == last {
-                true => OrderError::Twice(path.clone()),
-                false => OrderError::Behind {
-                    path: path.clone(),
-                    last: last.clone(),
-                },
-            });
+        if !self.last.is_empty() && compare(path.as_str(), &self.last).is_le() {
+            return Err(self.out_of_order(path));
         }
         let above = match path.parent() {
             Some(parent) => self.find(parent),
@@ -55,16 +50,28 @@ impl Order {
         if is_directory && !path.is_root() {
             self.directories.push(path.as_str().len());
         }
-        self.last = Some(path.clone());
+        self.last.clear();
+        self.last.push_str(path.as_str());
         Ok(())
+    }
+
+    #[cold]
+    fn out_of_order(&self, path: &EntryPath) -> OrderError {
+        let path = path.clone();
+        match path.as_str() == self.last {
+            true => OrderError::Twice(path),
+            false => OrderError::Behind {
+                path,
+                last: self.last.clone(),
+            },
+        }
     }
 
     /// How many directories are around what lies in `parent`, if it is one of the last
     /// path's.
     fn find(&self, parent: &str) -> Option<usize> {
-        let last = self.last.as_ref()?;
         let at = self.directories.binary_search(&parent.len()).ok()?;
-        last.as_str().starts_with(parent).then_some(at + 1)
+        self.last.starts_with(parent).then_some(at + 1)
     }
 }
 

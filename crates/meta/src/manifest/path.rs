@@ -46,8 +46,20 @@ impl EntryPath {
     /// # Errors
     /// [`PathError`] says which name is wrong, or that it is too long.
     pub fn new(text: &str) -> Result<Self, PathError> {
+        Self::check(text).map(|()| Self(text.into()))
+    }
+
+    /// A path that was written in two parts.
+    pub(crate) fn of_parts(start: &str, end: &str) -> Result<Self, PathError> {
+        let mut text = String::with_capacity(start.len() + end.len());
+        text.push_str(start);
+        text.push_str(end);
+        Self::check(&text).map(|()| Self(text.into_boxed_str()))
+    }
+
+    fn check(text: &str) -> Result<(), PathError> {
         if text == ROOT {
-            return Ok(Self::root());
+            return Ok(());
         }
         let shown = || text.chars().take(SHOWN).collect::<String>();
         if text.len() > limits::PATH_BYTES {
@@ -59,7 +71,7 @@ impl EntryPath {
                 error,
             })?;
         }
-        Ok(Self(text.into()))
+        Ok(())
     }
 
     /// The child of that name.
@@ -99,17 +111,17 @@ impl EntryPath {
         let is_root = self.is_root();
         self.0.split('/').filter(move |_| !is_root)
     }
+}
 
-    /// What is compared: the separator before every byte of a name.
-    fn key(&self) -> impl Iterator<Item = u8> {
-        let bytes = if self.is_root() {
-            &[]
-        } else {
-            self.0.as_bytes()
-        };
-        bytes
-            .iter()
-            .map(|&byte| if byte == b'/' { 0 } else { byte })
+/// How two paths follow each other: the folder itself first, and the separator before
+/// every byte of a name.
+pub(super) fn compare(one: &str, other: &str) -> Ordering {
+    let key = |text: &str| if text == ROOT { 0 } else { text.len() };
+    let (one, other) = (&one.as_bytes()[..key(one)], &other.as_bytes()[..key(other)]);
+    let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
+    match one.iter().zip(other).find(|(one, other)| one != other) {
+        Some((one, other)) => rank(*one).cmp(&rank(*other)),
+        None => one.len().cmp(&other.len()),
     }
 }
 
@@ -121,7 +133,7 @@ impl PartialOrd for EntryPath {
 
 impl Ord for EntryPath {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(other.key())
+        compare(&self.0, &other.0)
     }
 }
 

@@ -5,6 +5,10 @@
 //! their meaning finds the rest. Where a fault lies is said by `problem`.
 
 use super::token::SOURCE_BYTES;
+use std::borrow::Cow;
+
+/// Characters of a text that a message repeats.
+const SHOWN: usize = 60;
 
 /// What can be wrong with a text, and with what it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,14 +103,82 @@ pub enum Fault {
     /// A key that nothing is known of.
     #[error("the key {0:?} has no meaning here")]
     UnknownKey(String),
+    /// A key that nothing is known of, and that is nearly one that would fit.
+    #[error("the key {key:?} has no meaning here; did you mean {meant:?}?")]
+    MisspelledKey {
+        /// The key.
+        key: String,
+        /// The one that would fit.
+        meant: String,
+    },
+    /// A key that other versions have than the document's.
+    #[error(
+        "the key {key:?} exists in version {versions}, and this document has version {version}"
+    )]
+    OtherVersion {
+        /// The key.
+        key: String,
+        /// The versions that have it.
+        versions: String,
+        /// The document's.
+        version: u64,
+    },
     /// A value of another type than its key has.
     #[error("{expected} is expected here, and this is {found}")]
     WrongType {
-        /// What it must be, with its article.
-        expected: &'static str,
+        /// What it must be, with its article; several where it may be any of them.
+        expected: Cow<'static, str>,
         /// What it is, with its article.
         found: &'static str,
     },
+    /// A number or a time that is too small or too large.
+    #[error("this is out of range, which is {0}")]
+    OutOfRange(String),
+    /// A text that is too short or too long.
+    #[error("the length in bytes is {length}, and {allowed} is allowed")]
+    TextLength {
+        /// Its bytes.
+        length: u64,
+        /// How many there may be.
+        allowed: String,
+    },
+    /// A list with too few or too many items, or a mapping with such entries.
+    #[error("the number of items is {count}, and {allowed} is allowed")]
+    ItemCount {
+        /// How many there are.
+        count: u64,
+        /// How many there may be.
+        allowed: String,
+    },
+    /// A text that is none of those that there can be.
+    #[error("one of {0} is expected here")]
+    NotOneOf(String),
+    /// A text that is not written as it must be.
+    #[error("{0} is expected here")]
+    WrongFormat(&'static str),
+    /// A text that a pattern does not match.
+    #[error("this does not match the pattern {0}")]
+    NoMatch(String),
+    /// In a schema, a type that is not defined.
+    #[error("there is no type {0:?}")]
+    UnknownType(String),
+    /// In a schema, a constraint that says nothing about its type.
+    #[error("{key:?} says nothing about the type {of:?}")]
+    StrayConstraint {
+        /// The constraint.
+        key: String,
+        /// The type.
+        of: String,
+    },
+    /// In a schema, a lower bound above the upper one.
+    #[error("nothing lies between these bounds")]
+    CrossedBounds,
+    /// In a schema, a pattern that is no regular expression, or too large a one.
+    #[error("this is no pattern: {0}")]
+    NotAPattern(String),
+    /// In a schema, an alternative for values that another takes too.
+    #[error("this alternative cannot be told from the others")]
+    AlikeAlternatives,
     /// A value that its key cannot have, or not beside the others; says why.
     #[error("{0}")]
     Illegal(String),
@@ -212,11 +284,56 @@ impl Fault {
             ),
             Self::MissingKey(_) => ("missing-key", "add it, as `key: value`"),
             Self::UnknownKey(_) => ("unknown-key", "remove it, or correct its spelling"),
+            Self::MisspelledKey { .. } => ("misspelled-key", "correct its spelling, or remove it"),
+            Self::OtherVersion { .. } => (
+                "other-version",
+                "remove it, or say another version, as `schema_version: 2` beside the document's first key",
+            ),
             Self::WrongType { .. } => (
                 "wrong-type",
                 "text stands between quotes; numbers, true, false and timestamps go without",
             ),
+            Self::OutOfRange(_) => (
+                "out-of-range",
+                "write a value within it; both ends belong to it",
+            ),
+            Self::TextLength { .. } => (
+                "text-length",
+                "shorten or complete it; a character has one to four bytes",
+            ),
+            Self::ItemCount { .. } => ("item-count", "remove or add some"),
+            Self::NotOneOf(_) => (
+                "not-one-of",
+                "write it exactly so; upper and lower case differ",
+            ),
+            Self::WrongFormat(_) => ("wrong-format", "write it exactly so"),
+            Self::NoMatch(_) => ("no-match", "the pattern must match all of the text"),
+            Self::UnknownType(_) => (
+                "unknown-type",
+                "types are any, boolean, float, integer, list, mapping, text, timestamp, and those under `types:`",
+            ),
+            Self::StrayConstraint { .. } => (
+                "stray-constraint",
+                "remove it, or move it to where its type is said",
+            ),
+            Self::CrossedBounds => ("crossed-bounds", "the lower bound is at most the upper one"),
+            Self::NotAPattern(_) => (
+                "not-a-pattern",
+                r#"patterns are regular expressions such as "[a-z]+"; a backslash is written \\"#,
+            ),
+            Self::AlikeAlternatives => (
+                "alike-alternatives",
+                "each type of value, such as text or numbers, belongs to one alternative; `any` and `one_of` to none",
+            ),
             Self::Illegal(_) => ("illegal", "correct the value, or what contradicts it"),
         }
+    }
+}
+
+/// What a message repeats of a text, so that it stays one line.
+pub(crate) fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

@@ -16,15 +16,18 @@ mod parser;
 mod printer;
 mod problem;
 mod scalar;
+mod shape;
 mod time;
 mod token;
 mod tree;
 
 pub use fault::Fault;
+pub(crate) use fault::shown;
 pub use lexer::Lexer;
-pub use parser::{DEPTH, Parsed, parse};
+pub use parser::{DEPTH, ItemPlace, Parsed, parse, parse_items};
 pub use printer::{print, print_item};
 pub use problem::{PROBLEMS, Problem, Problems};
+pub(crate) use shape::{Shape, Shapes};
 pub use token::{Quoting, SOURCE_BYTES, Source, Span, Token, TokenKind};
 pub use tree::{
     Comment, Document, Entry, Float, Integer, Item, Key, List, Mapping, Node, Notes, Scalar, Tree,

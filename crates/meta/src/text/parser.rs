@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::mem;
 
-use super::fault::Fault;
+use super::fault::{Fault, shown};
 use super::lexer::Lexer;
 use super::problem::{Problem, Problems};
 use super::scalar;
@@ -28,9 +28,6 @@ pub const DEPTH: usize = 64;
 /// pair, which is quicker than hashing them.
 const PAIRWISE: usize = 12;
 
-/// Characters of a key that a message repeats, so that it stays one line.
-const KEY_SHOWN: usize = 60;
-
 /// What was read of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed<'a> {
@@ -44,7 +41,36 @@ pub struct Parsed<'a> {
 
 /// Reads a text.
 pub fn parse(source: Source<'_>) -> Parsed<'_> {
+    finish(source, Parser::new(source))
+}
+
+/// Reads a text, and gives the items of the lists at one place to whoever takes them,
+/// as they come: the tree has such a list without its items, so that a text of a million
+/// of them makes no tree of a million.
+pub fn parse_items<'a>(
+    source: Source<'a>,
+    place: ItemPlace,
+    mut take: impl FnMut(Item<'a>, &mut Problems),
+) -> Parsed<'a> {
     let mut parser = Parser::new(source);
+    parser.stream = Some(Stream {
+        place,
+        matched: 0,
+        take: &mut take,
+    });
+    finish(source, parser)
+}
+
+/// Which lists [`parse_items`] gives away: those of a key beneath a root key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ItemPlace {
+    /// The root key.
+    pub root: &'static str,
+    /// The key beneath it.
+    pub key: &'static str,
+}
+
+fn finish<'a>(source: Source<'a>, mut parser: Parser<'a, '_>) -> Parsed<'a> {
     let tree = parser.tree();
     let (problems, more_problems) = parser.problems.locate(source);
     Parsed {
@@ -54,7 +80,7 @@ pub fn parse(source: Source<'_>) -> Parsed<'_> {
     }
 }
 
-struct Parser<'a> {
+struct Parser<'a, 's> {
     source: Source<'a>,
     lexer: Lexer<'a>,
     problems: Problems,
@@ -66,6 +92,15 @@ struct Parser<'a> {
     pending: Vec<Comment<'a>>,
     /// Blocks around the next token.
     depth: usize,
+    /// Where items go that are not kept.
+    stream: Option<Stream<'a, 's>>,
+}
+
+struct Stream<'a, 's> {
+    place: ItemPlace,
+    /// How many keys of the place are those around the next token.
+    matched: usize,
+    take: &'s mut dyn FnMut(Item<'a>, &mut Problems),
 }
 
 /// What an indented block holds.
@@ -76,7 +111,27 @@ enum Block<'a> {
     Line(Value<'a>, Vec<Comment<'a>>, Option<Comment<'a>>),
 }
 
-impl<'a> Parser<'a> {
+/// Depths of the mappings whose keys make a place: a document's, and its root key's.
+const ROOT: usize = 0;
+const BENEATH: usize = 1;
+
+impl Stream<'_, '_> {
+    /// Takes note of a key of the mapping that is `depth` deep.
+    fn enter(&mut self, depth: usize, key: &str) {
+        match depth {
+            ROOT => self.matched = usize::from(key == self.place.root),
+            BENEATH if self.matched > 0 => self.matched = 1 + usize::from(key == self.place.key),
+            _ => {}
+        }
+    }
+
+    /// Whether the items of a list that is `depth` deep are given away.
+    const fn wants(&self, depth: usize) -> bool {
+        depth == BENEATH + 1 && self.matched == 2
+    }
+}
+
+impl<'a> Parser<'a, '_> {
     fn new(source: Source<'a>) -> Self {
         let mut lexer = Lexer::new(source);
         let mut problems = Problems::default();
@@ -89,6 +144,7 @@ impl<'a> Parser<'a> {
             last: Span::default(),
             pending: Vec::new(),
             depth: 0,
+            stream: None,
         }
     }
 
@@ -157,6 +213,9 @@ impl<'a> Parser<'a> {
     fn entry(&mut self, quoting: Quoting) -> Option<Entry<'a>> {
         let before = mem::take(&mut self.pending);
         let key = self.key(quoting);
+        if let Some(stream) = &mut self.stream {
+            stream.enter(self.depth, &key.text);
+        }
         let (value, notes) = self.value(before, key.span, true)?;
         Some(Entry { key, value, notes })
     }
@@ -179,7 +238,10 @@ impl<'a> Parser<'a> {
         let mut strays = 0;
         loop {
             match self.next.kind {
-                TokenKind::Dash => items.extend(self.item()),
+                TokenKind::Dash => {
+                    let item = self.item();
+                    items.extend(item.and_then(|item| self.keep(item)));
+                }
                 TokenKind::CommentLine => self.comments(),
                 TokenKind::Dedent if strays > 0 => {
                     strays -= 1;
@@ -197,6 +259,17 @@ impl<'a> Parser<'a> {
         }
         let end = self.block_comments(items.is_empty() || flush);
         List { items, end }
+    }
+
+    /// An item, unless it is given away.
+    fn keep(&mut self, item: Item<'a>) -> Option<Item<'a>> {
+        match &mut self.stream {
+            Some(stream) if stream.wants(self.depth) => {
+                (stream.take)(item, &mut self.problems);
+                None
+            }
+            _ => Some(item),
+        }
     }
 
     /// `item = "-" value`; `None` when the value means nothing.
@@ -278,7 +351,8 @@ impl<'a> Parser<'a> {
         self.depth += 1;
         let (node, empty) = if is_list {
             let list = self.list(flush);
-            let empty = list.items.is_empty();
+            let given_away = self.stream.as_ref().is_some_and(|it| it.wants(self.depth));
+            let empty = list.items.is_empty() && !given_away;
             (Node::List(list), empty)
         } else {
             let mapping = self.mapping();
@@ -492,8 +566,8 @@ impl<'a> Parser<'a> {
         };
         for at in &duplicates {
             let key = &entries[*at].key;
-            let shown = key.text.chars().take(KEY_SHOWN).collect();
-            self.problems.add(Fault::DuplicateKey(shown), key.span);
+            let duplicate = Fault::DuplicateKey(shown(&key.text));
+            self.problems.add(duplicate, key.span);
         }
         if !duplicates.is_empty() {
             let mut duplicates = duplicates.into_iter().peekable();

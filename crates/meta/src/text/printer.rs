@@ -193,8 +193,7 @@ impl Printer {
         match scalar {
             Scalar::Text(text) => self.quoted(text),
             Scalar::Integer(number) => self.out.push_str(&number.to_string()),
-            // The shortest digits that are read as the same number.
-            Scalar::Float(number) => self.out.push_str(&format!("{:?}", number.get())),
+            Scalar::Float(number) => self.out.push_str(&number.to_string()),
             Scalar::Boolean(true) => self.out.push_str("true"),
             Scalar::Boolean(false) => self.out.push_str("false"),
             Scalar::Timestamp(timestamp) => time::write(&mut self.out, *timestamp),

@@ -121,9 +121,22 @@ impl Problems {
         }
     }
 
+    /// Keeps those of a part as well.
+    pub fn append(&mut self, part: Self) {
+        self.beyond += part.beyond;
+        for (fault, span) in part.found {
+            self.add(fault, span);
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
+    }
+
+    /// Whether further ones are only counted, so that nothing need be said of them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() == PROBLEMS
     }
 
     /// The problems in the order of the text, and how many more there were.

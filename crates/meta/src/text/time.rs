@@ -49,6 +49,7 @@ pub(super) fn write(out: &mut String, time: Timestamp) {
     out.push('Z');
 }
 
+/// As it stands in a text.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();

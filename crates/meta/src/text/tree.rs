@@ -6,6 +6,7 @@
 //! comments, wherever they stand. `parser` makes them, `printer` writes them.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::token::Span;
@@ -118,7 +119,7 @@ pub struct Integer {
 }
 
 /// A finite number.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Float(f64);
 
 /// A comment as it is written, from its `#` on, without blanks at its end.
@@ -195,21 +196,6 @@ impl<'a> From<List<'a>> for Node<'a> {
     }
 }
 
-impl Node<'_> {
-    /// What it is, with an article, for messages.
-    pub const fn type_name(&self) -> &'static str {
-        match self {
-            Self::Scalar(Scalar::Text(_)) => "text",
-            Self::Scalar(Scalar::Integer(_)) => "a whole number",
-            Self::Scalar(Scalar::Float(_)) => "a number with decimals",
-            Self::Scalar(Scalar::Boolean(_)) => "true or false",
-            Self::Scalar(Scalar::Timestamp(_)) => "a timestamp",
-            Self::Mapping(_) => "a mapping",
-            Self::List(_) => "a list",
-        }
-    }
-}
-
 impl Integer {
     /// The negative of a magnitude, or itself; `None` below -2^63.
     pub const fn new(negative: bool, magnitude: u64) -> Option<Self> {
@@ -248,6 +234,29 @@ impl fmt::Display for Integer {
     }
 }
 
+impl Ord for Integer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        i128::from(*self).cmp(&i128::from(*other))
+    }
+}
+
+impl PartialOrd for Integer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl From<Integer> for i128 {
+    fn from(integer: Integer) -> Self {
+        let magnitude = Self::from(integer.magnitude);
+        if integer.negative {
+            -magnitude
+        } else {
+            magnitude
+        }
+    }
+}
+
 impl From<u64> for Integer {
     fn from(number: u64) -> Self {
         Self {
@@ -279,6 +288,20 @@ impl Float {
     /// The number.
     pub const fn get(self) -> f64 {
         self.0
+    }
+}
+
+/// The number nearest to it.
+impl From<Integer> for Float {
+    fn from(integer: Integer) -> Self {
+        Self(i128::from(integer) as f64)
+    }
+}
+
+/// The fewest digits that mean the same.
+impl fmt::Display for Float {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
     }
 }
 

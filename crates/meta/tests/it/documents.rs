@@ -5,7 +5,7 @@ use base::{Hash, Name, Slug};
 use meta::binary::{Compression, decode, encode_files, encode_manifest};
 use meta::form::{
     Described, begin_manifest, described, end_manifest, file_metadata_document, manifest_document,
-    write_entry,
+    read_manifest, write_entry,
 };
 use meta::manifest::{Entry, EntryPath, Header, Manifest};
 use meta::text::{Document, Problems, Source, Tree, parse, print};
@@ -177,9 +177,145 @@ proptest! {
         prop_assert!(bytes.len() < text.len(), "{} bytes for\n{text}", bytes.len());
         let packed = encode_manifest(&manifest, Compression::Zstd);
         prop_assert!(packed.len() <= bytes.len() + 4);
+        let mut entries = Vec::new();
+        let source = Source::new(text.as_bytes()).unwrap();
+        let header = read_manifest(source, |entry| entries.push(entry));
+        prop_assert_eq!(header.as_ref(), Ok(&manifest.header));
+        prop_assert_eq!(&entries[..], manifest.entries());
         let expected = vec![Described::Folder(manifest)];
         prop_assert_eq!(&read(&text), &expected);
         prop_assert_eq!(decode(&bytes), Ok(expected.clone()));
         prop_assert_eq!(decode(&packed), Ok(expected));
     }
+}
+
+/// What is wrong with what a document says, as `line:column: message`.
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let source = Source::new(text.as_bytes()).unwrap();
+    let parsed = parse(source);
+    assert_eq!(parsed.problems, []);
+    let mut problems = Problems::default();
+    for document in &parsed.tree.documents {
+        assert_eq!(described(document, &mut problems), None);
+    }
+    let found = problems.locate(source).0;
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_is_missing_or_unknown_is_said() {
+    check(
+        "file_metadata:\n  vresion: 1\n",
+        &[
+            "2:3: the key \"vresion\" has no meaning here",
+            "2:3: the key \"name\" is missing",
+            "2:3: the key \"version\" is missing",
+        ],
+    );
+    check(
+        "other: 1\n",
+        &["1:1: the key \"other\" has no meaning here"],
+    );
+    check(
+        "schema_version: 1\n",
+        &["1:1: the key \"file_metadata\" is missing"],
+    );
+    check(
+        "manifest:\n  created: 2026-11-20T15:30:00Z\n",
+        &["2:3: the key \"entries\" is missing"],
+    );
+}
+
+#[test]
+fn what_contradicts_itself_is_said() {
+    let head = "file_metadata:\n  name: \"a\"\n  version: 1\n";
+    for (rest, expected) in [
+        ("  target: \"b\"\n", "4:11: a file has no such thing"),
+        (
+            "  kind: \"directory\"\n  size: 1\n",
+            "5:9: a directory has no such thing",
+        ),
+        (
+            "  kind: \"symlink\"\n",
+            "2:3: the key \"target\" is missing",
+        ),
+        (
+            "  kind: \"symlink\"\n  target: \"b\"\n  mode: \"0777\"\n",
+            "6:9: a symlink has no such thing",
+        ),
+        (
+            "  kind: \"socket\"\n",
+            "4:9: a kind is \"file\", \"directory\" or \"symlink\"",
+        ),
+        (
+            "  mode: \"4755\"\n  permissions:\n    owner: \"rw\"\n",
+            "4:9: the mode 4755 contradicts the permissions rw, - and -",
+        ),
+        (
+            "  mode: \"07777\"\n",
+            "4:9: a mode has one to four digits from 0 to 7",
+        ),
+        (
+            "  mode: 644\n",
+            "4:9: text is expected here, and this is a whole number",
+        ),
+        ("  size: -1\n", "4:9: this number is at least 0"),
+        (
+            "  hash: \"md5:0\"\n",
+            "4:9: \"md5:0\" is no hash: expected `blake3:` or `sha256:` and 64 digits of 0-9 and a-f",
+        ),
+        (
+            "  sync_state:\n    status: \"synced\"\n    replicas:\n      - node: \"n\"\n        version: 0\n",
+            "8:18: a node has version 1 or later, or none",
+        ),
+        (
+            "  attributes:\n    user.a:\n      hex: \"0g\"\n",
+            "6:12: expected an even number of digits, each 0-9 or a-f",
+        ),
+        (
+            "  unrecognized: \"0801\"\n",
+            "4:17: field 1 is out of order",
+        ),
+    ] {
+        check(&format!("{head}{rest}"), &[expected]);
+    }
+}
+
+#[test]
+fn entries_stand_in_their_order() {
+    let entry = |path: &str| format!("    - path: \"{path}\"\n      version: 1\n");
+    let text = format!(
+        "manifest:\n  entries:\n{}{}{}",
+        entry("b"),
+        entry("a"),
+        entry("c/d")
+    );
+    let expected = [
+        "5:7: a stands behind b, and belongs before it",
+        "7:7: c/d does not stand behind an entry of its directory",
+    ];
+    check(&text, &expected);
+    let source = Source::new(text.as_bytes()).unwrap();
+    let mut given = Vec::new();
+    let (problems, more) = read_manifest(source, |entry| given.push(entry.path)).unwrap_err();
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!((&problems[..], more), (&expected.map(str::to_owned)[..], 0));
+    assert_eq!(given, [EntryPath::new("b").unwrap()]);
+}
+
+#[test]
+fn a_manifest_is_alone_in_its_file() {
+    for text in [
+        "",
+        "manifest:\n  entries: []\n---\nmanifest:\n  entries: []\n",
+        "file_metadata:\n  name: \"a\"\n  version: 1\n",
+        "manifest:\n  entries: {}\n",
+    ] {
+        let source = Source::new(text.as_bytes()).unwrap();
+        assert!(read_manifest(source, |_| {}).is_err(), "{text}");
+    }
+    let source = Source::new(b"manifest:\n  entries: []\n").unwrap();
+    assert_eq!(read_manifest(source, |_| {}), Ok(Header::default()));
 }

@@ -10,3 +10,8 @@ mod page;
 mod parse;
 mod problems;
 mod properties;
+mod schema_documents;
+mod schema_embedded;
+mod schema_page;
+mod schema_properties;
+mod schema_read;
