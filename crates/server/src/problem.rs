@@ -34,6 +34,9 @@ pub enum Problem {
     /// A query, header or JSON body that does not say what it must.
     #[error("{0}")]
     Malformed(String),
+    /// A text of the metadata language in which something is wrong, at least one thing.
+    #[error("{}", first(.0))]
+    Document(Vec<meta::text::Problem>),
     /// A path that climbs out or holds a name no item can have.
     #[error("{0}")]
     Path(String),
@@ -46,6 +49,9 @@ pub enum Problem {
     /// A body in a form that this address does not read.
     #[error("{0}")]
     MediaType(String),
+    /// An answer in a form that this address does not have; it has these.
+    #[error("the answer can be {}: let `Accept` take one of them", .0.join(", "))]
+    NotAcceptable(&'static [&'static str]),
     /// The client sent nothing for too long.
     #[error("the body stood still for {0} s")]
     Idle(u64),
@@ -137,7 +143,9 @@ impl Problem {
                 "method not allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
             ),
-            Self::Malformed(_) => ("malformed", "malformed request", StatusCode::BAD_REQUEST),
+            Self::Malformed(_) | Self::Document(_) => {
+                ("malformed", "malformed request", StatusCode::BAD_REQUEST)
+            }
             Self::Path(_) => ("path", "not a path of an item", StatusCode::BAD_REQUEST),
             Self::Frames(_) => ("frames", "not a stream of frames", StatusCode::BAD_REQUEST),
             Self::TooLong(_) => ("too-long", "body too long", StatusCode::PAYLOAD_TOO_LARGE),
@@ -145,6 +153,11 @@ impl Problem {
                 "media-type",
                 "unsupported media type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            Self::NotAcceptable(_) => (
+                "not-acceptable",
+                "no acceptable form",
+                StatusCode::NOT_ACCEPTABLE,
             ),
             Self::Idle(_) | Self::Slow(_) => {
                 ("idle", "request timed out", StatusCode::REQUEST_TIMEOUT)
@@ -206,6 +219,10 @@ impl Problem {
             Self::UploadAgain(hash) | Self::NoBase(hash) => body["hash"] = hash.to_string().into(),
             Self::TooLong(limit) => body["limit"] = (*limit).into(),
             Self::Range(length) => body["length"] = (*length).into(),
+            Self::NotAcceptable(forms) => body["available"] = json!(forms),
+            Self::Document(problems) => {
+                body["problems"] = problems.iter().map(|problem| problem.to_json()).collect();
+            }
             _ => {}
         }
     }
@@ -222,6 +239,9 @@ impl Problem {
             Self::TooMany(_) | Self::Busy(_) | Self::Behind(_) | Self::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
             }
+            Self::NotAcceptable(_) => {
+                headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+            }
             Self::TooOften(refused) => refused.decision.put_fields(refused.name, headers),
             Self::Range(length) => {
                 if let Ok(value) = HeaderValue::try_from(format!("bytes */{length}")) {
@@ -231,6 +251,14 @@ impl Problem {
             _ => {}
         }
     }
+}
+
+/// The first of them, in one line.
+fn first(problems: &[meta::text::Problem]) -> String {
+    problems
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 impl From<BlobError> for Problem {

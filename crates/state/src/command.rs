@@ -10,6 +10,7 @@ use crate::wire;
 use base::{
     DeviceId, Hash, ItemId, MemberId, Millis, Name, NameError, Slug, SpaceId, VersionId, limits,
 };
+use meta::binary::DecodeError;
 use meta::{Metadata, MetadataError};
 use std::fmt;
 
@@ -266,6 +267,28 @@ pub enum CommandError {
     /// Bad metadata.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+    /// A field of metadata that this version does not know: a node that ignored it
+    /// would part from those that do not.
+    #[error("field {0} of metadata is unknown to this version of atoll: update this node")]
+    UnknownField(u64),
+    /// Bytes that are no metadata.
+    #[error("not valid metadata: {0}")]
+    Encoding(DecodeError),
+}
+
+impl From<DecodeError> for CommandError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Metadata(error) => Self::Metadata(error),
+            DecodeError::Missing(what) => Self::Missing(what),
+            DecodeError::UnknownField(tag) => Self::UnknownField(tag),
+            DecodeError::Unknown { number, .. } => Self::UnknownKind {
+                what: "item",
+                kind: u32::try_from(number).unwrap_or(u32::MAX),
+            },
+            error => Self::Encoding(error),
+        }
+    }
 }
 
 impl Command {

@@ -4,25 +4,33 @@
 use crate::error::StateError;
 use crate::merkle::Sum;
 use crate::version::Version;
-use crate::wire::{DIRECTORY, FILE, SYMLINK};
 use base::{DeviceId, Hash, ItemId, Name, SpaceId, VersionId, limits};
-use meta::{Kind, Metadata, Mode, Target, Timestamp};
+use meta::{Kind, Metadata, binary};
 use rusqlite::{Connection, Row};
 
-/// The kind column of a deleted item.
+/// The kind column of items that are deleted, and of the others.
 const DELETED: u32 = 0;
+/// See [`DELETED`].
+const FILE: u32 = 1;
+/// See [`DELETED`].
+pub(crate) const DIRECTORY: u32 = 2;
+/// See [`DELETED`].
+const SYMLINK: u32 = 3;
+
+/// Bytes of a file's metadata, about: links alone grow past this.
+const METADATA_BYTES: usize = 64;
 
 /// The columns that [`version`] reads, of `versions` under the name `v`.
 macro_rules! version_columns {
     () => {
-        "v.item, v.counter, v.parent, v.name, v.kind, v.mode, v.seconds, v.nanoseconds, \
-         v.hash, v.size, v.target, v.device, v.time, v.idx, v.ordinal, v.space"
+        "v.item, v.counter, v.parent, v.name, v.metadata, v.device, v.time, v.idx, v.ordinal, \
+         v.space"
     };
 }
 pub(crate) use version_columns;
 
 /// Columns in [`version_columns`]: where further ones begin.
-pub(crate) const VERSION_COLUMNS: usize = 16;
+pub(crate) const VERSION_COLUMNS: usize = 10;
 
 /// Joins each item `i` with its current version `v`.
 macro_rules! items_with_versions {
@@ -110,6 +118,7 @@ fn kind_number(state: Option<&Metadata>) -> u32 {
 
 /// Reads the columns of [`version_columns`].
 pub(crate) fn version(row: &Row<'_>) -> Result<Placed, StateError> {
+    let (index, ordinal) = place(row)?;
     Ok(Placed {
         version: Version {
             id: VersionId {
@@ -119,35 +128,26 @@ pub(crate) fn version(row: &Row<'_>) -> Result<Placed, StateError> {
             parent: id(row, 2, ItemId::from_u64)?,
             name: Name::new(text(row, 3)?).map_err(damaged)?,
             state: state(row)?,
-            device: id(row, 11, DeviceId::from_u64)?,
-            time: number(row, 12)?,
-            index: number(row, 13)?,
-            ordinal: row.get(14)?,
+            device: id(row, 5, DeviceId::from_u64)?,
+            time: number(row, 6)?,
+            index,
+            ordinal,
         },
-        space: id(row, 15, SpaceId::from_u64)?,
+        space: id(row, 9, SpaceId::from_u64)?,
     })
 }
 
+/// The place in the feed, of the columns of [`version_columns`].
+pub(crate) fn place(row: &Row<'_>) -> Result<(u64, u16), StateError> {
+    Ok((number(row, 7)?, row.get(8)?))
+}
+
 fn state(row: &Row<'_>) -> Result<Option<Metadata>, StateError> {
-    let kind: u32 = row.get(4)?;
-    if kind == DELETED {
-        return Ok(None);
-    }
-    let mode = Mode::new(row.get(5)?).map_err(damaged)?;
-    let modified = Timestamp::new(row.get(6)?, row.get(7)?).map_err(damaged)?;
-    let metadata = match kind {
-        FILE => {
-            let hash = optional_hash(row, 8)?.ok_or_else(|| damaged("a file without a hash"))?;
-            Metadata::file(hash, number(row, 9)?, mode, modified).map_err(damaged)?
-        }
-        DIRECTORY => Metadata::directory(mode, modified),
-        SYMLINK => {
-            let target = Target::new(text(row, 10)?).map_err(damaged)?;
-            Metadata::symlink(target, modified)
-        }
-        kind => return Err(damaged(format!("item kind {kind}"))),
-    };
-    Ok(Some(metadata))
+    let bytes = row.get_ref(4)?.as_blob_or_null().map_err(damaged)?;
+    bytes
+        .map(binary::decode_metadata)
+        .transpose()
+        .map_err(damaged)
 }
 
 /// The current version of an item, its deletion included.
@@ -219,18 +219,16 @@ pub(crate) fn insert_version(
     version: &Version,
 ) -> Result<(), StateError> {
     let state = version.state.as_ref();
-    let (hash, size) = match state.and_then(Metadata::content) {
-        Some((hash, size)) => (Some(*hash.as_bytes()), size),
-        None => (None, 0),
-    };
-    let target = match state.map(|state| &state.kind) {
-        Some(Kind::Symlink(target)) => Some(target.as_str()),
-        _ => None,
-    };
+    let metadata = state.map(|state| {
+        let mut bytes = Vec::with_capacity(METADATA_BYTES);
+        binary::encode_metadata(state, &mut bytes);
+        bytes
+    });
+    let content = state.and_then(Metadata::content);
     let mut insert = db.prepare_cached(
-        "INSERT INTO versions (space, idx, ordinal, item, counter, parent, name, kind, mode,
-             seconds, nanoseconds, hash, size, target, device, time)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO versions (space, idx, ordinal, item, counter, parent, name, metadata, hash,
+             device, time)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     insert.execute(rusqlite::params![
         sql(space.to_u64()),
@@ -240,13 +238,8 @@ pub(crate) fn insert_version(
         sql(version.id.counter),
         sql(version.parent.to_u64()),
         version.name.as_str(),
-        kind_number(state),
-        state.map_or(0, |state| state.mode.bits()),
-        state.map_or(0, |state| state.modified.seconds()),
-        state.map_or(0, |state| state.modified.nanoseconds()),
-        hash,
-        sql(size),
-        target,
+        metadata,
+        content.map(|(hash, _)| *hash.as_bytes()),
         sql(version.device.to_u64()),
         sql(version.time),
     ])?;

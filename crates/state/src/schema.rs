@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Version of the tables (`PRAGMA user_version`). A file of another version is
 /// not migrated: it is a projection, so it is rebuilt.
-pub(crate) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 2;
 
 /// "ATOL": tells other programs whose file it is.
 const APPLICATION_ID: i64 = 0x4154_4f4c;
@@ -43,7 +43,9 @@ const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// `items` names each item's current version; the feed and the history are one
 /// table, `versions`, in feed order. An item's first version stands at the
-/// place that its id names, so only later ones need an index by item.
+/// place that its id names, so only later ones need an index by item. A version's
+/// `metadata` has the form of `meta::binary`, and is null of a deletion; `hash` is
+/// that of the content it names, and there for its index.
 const TABLES: &str = "
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
@@ -114,13 +116,8 @@ CREATE TABLE versions (
     counter INTEGER NOT NULL,
     parent INTEGER NOT NULL,
     name TEXT NOT NULL,
-    kind INTEGER NOT NULL,
-    mode INTEGER NOT NULL,
-    seconds INTEGER NOT NULL,
-    nanoseconds INTEGER NOT NULL,
+    metadata BLOB,
     hash BLOB,
-    size INTEGER NOT NULL,
-    target TEXT,
     device INTEGER NOT NULL,
     time INTEGER NOT NULL,
     PRIMARY KEY (space, idx, ordinal)

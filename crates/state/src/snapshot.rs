@@ -6,6 +6,7 @@
 //! checks, `docs/formats/snapshot.md` the layout. Where snapshots are kept,
 //! and when one is taken, is the node's concern (`server`).
 
+mod format_1;
 mod frames;
 
 use crate::error::StateError;
@@ -19,8 +20,8 @@ use rusqlite::{Connection, params_from_iter};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Version of the snapshot format.
-const FORMAT: u32 = 1;
+/// Version of the snapshot format that is written. Every version from 1 on is read.
+const FORMAT: u32 = 2;
 
 /// Rows are gathered into frames of about this size.
 const FRAME_TARGET_BYTES: usize = 64 * 1024;
@@ -69,13 +70,16 @@ impl From<rusqlite::Error> for SnapshotError {
 }
 
 /// A table in a snapshot. Its number is for ever; the columns are those of
-/// snapshot format 1, ordered by their first `keys`, the primary key.
+/// snapshot format 2, ordered by their first `keys`, the primary key.
 struct Table {
     number: u8,
     name: &'static str,
     columns: &'static [&'static str],
     keys: usize,
 }
+
+/// The table that has other columns in [`format_1`].
+const VERSIONS: u8 = 7;
 
 const TABLES: [Table; 12] = [
     Table {
@@ -128,25 +132,11 @@ const TABLES: [Table; 12] = [
         keys: 1,
     },
     Table {
-        number: 7,
+        number: VERSIONS,
         name: "versions",
         columns: &[
-            "space",
-            "idx",
-            "ordinal",
-            "item",
-            "counter",
-            "parent",
-            "name",
-            "kind",
-            "mode",
-            "seconds",
-            "nanoseconds",
-            "hash",
-            "size",
-            "target",
-            "device",
-            "time",
+            "space", "idx", "ordinal", "item", "counter", "parent", "name", "metadata", "hash",
+            "device", "time",
         ],
         keys: 3,
     },
@@ -257,10 +247,10 @@ fn export_table(
 fn import_state(db: &Connection, input: &mut dyn Read) -> Result<SnapshotInfo, SnapshotError> {
     let mut frames = FrameReader::start(input)?;
     let header = frames.read()?.ok_or(SnapshotError::NotASnapshot)?;
-    let info = decode_header(&header)?;
+    let (format, info) = decode_header(&header)?;
     let transaction = db.unchecked_transaction()?;
     while let Some(frame) = frames.read()? {
-        import_frame(db, &frame).map_err(|error| match error {
+        import_frame(db, format, &frame).map_err(|error| match error {
             Import::Damaged(what) => frames.damaged(what),
             Import::Failed(error) => error.into(),
         })?;
@@ -294,7 +284,7 @@ impl From<rusqlite::Error> for Import {
     }
 }
 
-fn import_frame(db: &Connection, frame: &[u8]) -> Result<(), Import> {
+fn import_frame(db: &Connection, format: u32, frame: &[u8]) -> Result<(), Import> {
     let (number, mut rest) = frame.split_first().ok_or(Import::Damaged("it is empty"))?;
     let table = TABLES
         .iter()
@@ -306,11 +296,19 @@ fn import_frame(db: &Connection, frame: &[u8]) -> Result<(), Import> {
         table.columns.join(", "),
         vec!["?"; table.columns.len()].join(", "),
     ))?;
-    let mut row: Vec<Value> = Vec::with_capacity(table.columns.len());
+    let is_older = format == 1 && table.number == VERSIONS;
+    let columns = match is_older {
+        true => format_1::VERSION_COLUMNS,
+        false => table.columns.len(),
+    };
+    let mut row: Vec<Value> = Vec::with_capacity(columns);
     while !rest.is_empty() {
         row.clear();
-        for _ in table.columns {
+        for _ in 0..columns {
             row.push(decode_value(&mut rest).ok_or(Import::Damaged("its row is cut short"))?);
+        }
+        if is_older {
+            row = format_1::version(&row).ok_or(Import::Damaged("it has no version's row"))?;
         }
         insert.execute(params_from_iter(row.iter()))?;
     }
@@ -325,22 +323,23 @@ fn encode_header(info: &SnapshotInfo) -> Vec<u8> {
     header
 }
 
-fn decode_header(header: &[u8]) -> Result<SnapshotInfo, SnapshotError> {
+fn decode_header(header: &[u8]) -> Result<(u32, SnapshotInfo), SnapshotError> {
     let (format, rest) = header
         .split_first_chunk()
         .ok_or(SnapshotError::NotASnapshot)?;
     let format = u32::from_le_bytes(*format);
-    if format != FORMAT {
+    if !(1..=FORMAT).contains(&format) {
         return Err(SnapshotError::Format { found: format });
     }
     let (log, rest) = rest
         .split_first_chunk()
         .ok_or(SnapshotError::NotASnapshot)?;
     let applied = rest.try_into().map_err(|_| SnapshotError::NotASnapshot)?;
-    Ok(SnapshotInfo {
+    let info = SnapshotInfo {
         log: LogId::from_u64(u64::from_le_bytes(*log)),
         applied: u64::from_le_bytes(applied),
-    })
+    };
+    Ok((format, info))
 }
 
 #[cfg(test)]

@@ -11,16 +11,17 @@ use crate::folder::{Observation, ObservedKind, landed_mode};
 use crate::known::beginning;
 use crate::plan::{Remote, Synced};
 use base::{Cursor, DeviceId, Hash, ItemId, LogId, SpaceId, VersionId};
-use meta::{Kind, Metadata, Mode, Target, Timestamp};
+use meta::{Kind, Metadata, Mode, Timestamp, binary};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use state::Version;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+mod format_3;
 mod offers;
 
-/// Format of the database; another one is rebuilt from nothing.
-const FORMAT: i64 = 3;
+/// Format of the database. The one before is migrated; others are begun anew.
+const FORMAT: i64 = 4;
 
 /// The parent under which the root directory is filed.
 const NOWHERE: i64 = 0;
@@ -65,23 +66,28 @@ pub struct TreesError {
     source: rusqlite::Error,
 }
 
-const SCHEMA: &str = "
-CREATE TABLE place (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    space INTEGER NOT NULL, log INTEGER NOT NULL,
-    entry INTEGER NOT NULL, ordinal INTEGER NOT NULL
-) STRICT;
+/// The agreements. `metadata` has the form of `meta::binary`; `hash` is that of the content
+/// it names, null of what is no file, and there to be looked for.
+const SYNCED: &str = "
 CREATE TABLE synced (
     parent INTEGER NOT NULL, name TEXT NOT NULL,
     item INTEGER NOT NULL, counter INTEGER NOT NULL,
-    kind INTEGER NOT NULL, content BLOB NOT NULL, size INTEGER NOT NULL,
-    mode INTEGER NOT NULL, seconds INTEGER NOT NULL, nanoseconds INTEGER NOT NULL,
+    metadata BLOB NOT NULL, hash BLOB,
     seen_mode INTEGER NOT NULL, seen_seconds INTEGER NOT NULL, seen_nanoseconds INTEGER NOT NULL,
     changed_seconds INTEGER NOT NULL, changed_nanoseconds INTEGER NOT NULL,
     inode INTEGER NOT NULL, racy INTEGER NOT NULL,
     PRIMARY KEY (parent, name)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX synced_item ON synced (item);
+";
+
+/// Everything else.
+const SCHEMA: &str = "
+CREATE TABLE place (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    space INTEGER NOT NULL, log INTEGER NOT NULL,
+    entry INTEGER NOT NULL, ordinal INTEGER NOT NULL
+) STRICT;
 CREATE TABLE news (
     item INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name TEXT NOT NULL, version BLOB NOT NULL
 ) STRICT;
@@ -97,12 +103,12 @@ CREATE TABLE copies (
 ) STRICT, WITHOUT ROWID;
 ";
 
-const COLUMNS: &str = "parent, name, item, counter, kind, content, size, mode, seconds, \
-    nanoseconds, seen_mode, seen_seconds, seen_nanoseconds, changed_seconds, \
-    changed_nanoseconds, inode, racy";
+const COLUMNS: &str = "parent, name, item, counter, metadata, hash, seen_mode, seen_seconds, \
+    seen_nanoseconds, changed_seconds, changed_nanoseconds, inode, racy";
 
 impl Trees {
-    /// Opens the trees at `path`, empty if there are none or in another format.
+    /// Opens the trees at `path`; empty if there are none, or in a format that is not
+    /// read any more.
     ///
     /// # Errors
     /// [`TreesError`] when the file can be neither used nor replaced.
@@ -137,8 +143,14 @@ impl Trees {
         match format {
             0 => {
                 connection.execute_batch(&format!(
-                    "BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;"
+                    "BEGIN; {SYNCED} {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;"
                 ))?;
+            }
+            3 => {
+                let transaction = connection.unchecked_transaction()?;
+                format_3::migrate(&transaction)?;
+                transaction.pragma_update(None, "user_version", FORMAT)?;
+                transaction.commit()?;
             }
             FORMAT => {}
             _ => return Err(rusqlite::Error::InvalidQuery),
@@ -260,7 +272,7 @@ impl Trees {
     /// # Errors
     /// [`TreesError`].
     pub fn knows_content(&self, hash: &Hash) -> Result<bool, TreesError> {
-        let query = "SELECT EXISTS (SELECT 1 FROM synced WHERE content = ?1) \
+        let query = "SELECT EXISTS (SELECT 1 FROM synced WHERE hash = ?1) \
             OR EXISTS (SELECT 1 FROM news WHERE instr(version, ?1) > 0)";
         self.connection
             .query_row(query, [hash.as_bytes()], |row| row.get(0))
@@ -274,11 +286,11 @@ impl Trees {
     /// [`TreesError`].
     pub(crate) fn contents(&self) -> Result<HashSet<u64>, TreesError> {
         self.connection
-            .prepare_cached("SELECT content FROM synced WHERE kind = 0")
+            .prepare_cached("SELECT hash FROM synced WHERE hash IS NOT NULL")
             .and_then(|mut statement| {
                 let hash = |row: &Row<'_>| {
-                    let content = row.get_ref(0)?.as_blob().map_err(|_| broken(0))?;
-                    let hash = Hash::from_slice(content).ok_or_else(|| broken(0))?;
+                    let bytes = row.get_ref(0)?.as_blob().map_err(|_| broken(0))?;
+                    let hash = Hash::from_slice(bytes).ok_or_else(|| broken(0))?;
                     Ok(beginning(&hash))
                 };
                 statement.query_map([], hash)?.collect()
@@ -292,7 +304,7 @@ impl Trees {
     /// [`TreesError`].
     pub fn doubt_everything(&self) -> Result<(), TreesError> {
         self.connection
-            .execute("UPDATE synced SET racy = 1 WHERE kind = 0", [])
+            .execute("UPDATE synced SET racy = 1 WHERE hash IS NOT NULL", [])
             .map(drop)
             .map_err(self.error())
     }
@@ -358,19 +370,27 @@ impl Trees {
             seen,
             racy,
         } = &row.synced;
-        let (kind, content, size) = columns_of(&metadata.kind);
+        let (metadata, hash) = metadata_columns(metadata);
         // An item has one place; whoever stood here, or wherever it stood, goes.
         self.connection
             .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO synced ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+                "INSERT OR REPLACE INTO synced ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
             ))
             .and_then(|mut insert| {
                 insert.execute(params![
-                    row.parent.map_or(NOWHERE, |parent| parent.to_u64() as i64), row.name,
-                    version.item.to_u64() as i64, version.counter as i64, kind, content, size as i64,
-                    metadata.mode.bits(), metadata.modified.seconds(), metadata.modified.nanoseconds(),
-                    seen.mode.bits(), seen.modified.seconds(), seen.modified.nanoseconds(),
-                    seen.changed.seconds(), seen.changed.nanoseconds(), seen.inode as i64, racy,
+                    row.parent.map_or(NOWHERE, |parent| parent.to_u64() as i64),
+                    row.name,
+                    version.item.to_u64() as i64,
+                    version.counter as i64,
+                    metadata,
+                    hash,
+                    seen.mode.bits(),
+                    seen.modified.seconds(),
+                    seen.modified.nanoseconds(),
+                    seen.changed.seconds(),
+                    seen.changed.nanoseconds(),
+                    seen.inode as i64,
+                    racy,
                 ])
             })
             .map_err(self.error())?;
@@ -730,19 +750,7 @@ fn name_of(version: &Version) -> &str {
 /// look of the entry proves it, its bytes must.
 fn unproven(own: Version) -> Option<SyncedRow> {
     let metadata = own.state?;
-    let kind = match metadata.kind {
-        Kind::File { .. } => ObservedKind::File,
-        Kind::Directory => ObservedKind::Directory,
-        Kind::Symlink(_) => ObservedKind::Symlink,
-    };
-    let seen = Observation {
-        kind,
-        size: metadata.content().map_or(0, |(_, size)| size),
-        mode: metadata.mode,
-        modified: metadata.modified,
-        changed: Timestamp::default(),
-        inode: 0,
-    };
+    let seen = usual_look(&metadata);
     Some(SyncedRow {
         parent: Some(own.parent),
         name: own.name.as_str().to_owned(),
@@ -755,12 +763,28 @@ fn unproven(own: Version) -> Option<SyncedRow> {
     })
 }
 
-fn columns_of(kind: &Kind) -> (u8, &[u8], u64) {
-    match kind {
-        Kind::File { hash, size } => (0, hash.as_bytes(), *size),
-        Kind::Directory => (1, &[], 0),
-        Kind::Symlink(target) => (2, target.as_str().as_bytes(), 0),
+/// How an entry of this metadata looks, but for what only a look tells.
+fn usual_look(metadata: &Metadata) -> Observation {
+    let kind = match metadata.kind {
+        Kind::File { .. } => ObservedKind::File,
+        Kind::Directory => ObservedKind::Directory,
+        Kind::Symlink(_) => ObservedKind::Symlink,
+    };
+    Observation {
+        kind,
+        size: metadata.content().map_or(0, |(_, size)| size),
+        mode: metadata.mode,
+        modified: metadata.modified,
+        changed: Timestamp::default(),
+        inode: 0,
     }
+}
+
+/// The columns `metadata` and `hash`.
+fn metadata_columns(metadata: &Metadata) -> (Vec<u8>, Option<[u8; 32]>) {
+    let mut bytes = Vec::with_capacity(64);
+    binary::encode_metadata(metadata, &mut bytes);
+    (bytes, metadata.content().map(|(hash, _)| *hash.as_bytes()))
 }
 
 fn broken(column: usize) -> rusqlite::Error {
@@ -784,25 +808,8 @@ fn mode(row: &Row<'_>, column: usize) -> Result<Mode, rusqlite::Error> {
 }
 
 fn synced_row(row: &Row<'_>) -> Result<SyncedRow, rusqlite::Error> {
-    let content = row.get_ref(5)?.as_blob().map_err(|_| broken(5))?;
-    let size = row.get::<_, i64>(6)? as u64;
-    let (kind, observed) = match row.get(4)? {
-        0_u8 => {
-            let hash = Hash::from_slice(content).ok_or_else(|| broken(5))?;
-            (Kind::File { hash, size }, ObservedKind::File)
-        }
-        1 => (Kind::Directory, ObservedKind::Directory),
-        2 => {
-            let target = std::str::from_utf8(content)
-                .ok()
-                .and_then(|text| Target::new(text).ok());
-            (
-                Kind::Symlink(target.ok_or_else(|| broken(5))?),
-                ObservedKind::Symlink,
-            )
-        }
-        _ => return Err(broken(4)),
-    };
+    let bytes = row.get_ref(4)?.as_blob().map_err(|_| broken(4))?;
+    let metadata = binary::decode_metadata(bytes).map_err(|_| broken(4))?;
     let parent = row.get::<_, i64>(0)?;
     Ok(SyncedRow {
         parent: if parent == NOWHERE {
@@ -816,20 +823,15 @@ fn synced_row(row: &Row<'_>) -> Result<SyncedRow, rusqlite::Error> {
                 item: id(row, 2, ItemId::from_u64)?,
                 counter: row.get::<_, i64>(3)? as u64,
             },
-            metadata: Metadata {
-                kind,
-                mode: mode(row, 7)?,
-                modified: time(row, 8)?,
-            },
             seen: Observation {
-                kind: observed,
-                size,
-                mode: mode(row, 10)?,
-                modified: time(row, 11)?,
-                changed: time(row, 13)?,
-                inode: row.get::<_, i64>(15)? as u64,
+                mode: mode(row, 6)?,
+                modified: time(row, 7)?,
+                changed: time(row, 9)?,
+                inode: row.get::<_, i64>(11)? as u64,
+                ..usual_look(&metadata)
             },
-            racy: row.get(16)?,
+            metadata,
+            racy: row.get(12)?,
         },
     })
 }

@@ -5,8 +5,8 @@ use crate::api::body;
 use crate::problem::Problem;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use base::{Cursor, Name, limits};
-use http::header;
 use http::request::Parts;
+use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 use std::error::Error as _;
 use sync::folder::CORNER;
@@ -71,7 +71,7 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !says_json(&request) {
+        if !media_type(request.headers()).eq_ignore_ascii_case("application/json") {
             return Err(Problem::MediaType(
                 "send JSON with `Content-Type: application/json`".to_owned(),
             ));
@@ -83,16 +83,13 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
     }
 }
 
-fn says_json(request: &Request) -> bool {
-    let media_type = request
-        .headers()
+/// The media type of a body without its parameters; empty when none is said.
+pub fn media_type(headers: &HeaderMap) -> &str {
+    headers
         .get(header::CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok());
-    media_type.is_some_and(|text| {
-        text.split(';')
-            .next()
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-    })
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split(';').next())
+        .map_or("", str::trim)
 }
 
 /// The names along a path inside a space; a leading `/` is tolerated, the root

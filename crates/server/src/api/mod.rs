@@ -4,6 +4,7 @@
 //! business. Addresses, frames, limits and errors are listed for clients in
 //! `docs/protocol.md`. Start reading at [`router`].
 
+mod accept;
 mod access;
 mod arriving;
 mod body;
@@ -11,6 +12,7 @@ mod changes;
 mod conflicts;
 mod delta;
 mod diff;
+mod document;
 mod download;
 mod entry;
 mod frontdoor;

@@ -10,6 +10,7 @@ mod feed;
 mod folders;
 mod frames;
 mod limits;
+mod metadata;
 mod middle;
 mod page;
 mod problems;

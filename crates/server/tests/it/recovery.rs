@@ -114,6 +114,43 @@ async fn a_lost_or_damaged_database_is_rebuilt() {
     assert!(export(data.path()) == before);
 }
 
+/// Lets the closed database be one of another format.
+fn set_format(data: &Path, format: u32) {
+    let database = rusqlite::Connection::open(data.join("state.db")).unwrap();
+    database
+        .pragma_update(None, "user_version", format)
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_another_format_is_rebuilt_from_snapshot_and_log() {
+    let data = tempfile::tempdir().unwrap();
+    let policy = SnapshotPolicy {
+        entries: 5,
+        bytes: u64::MAX,
+    };
+    {
+        let site = Site::open_with(data.path(), policy);
+        let space = site.space("s").await;
+        for number in 10..30 {
+            site.put(&site.admin(), space, &number.to_string(), b"x")
+                .await;
+        }
+        site.node.close();
+    }
+    let before = export(data.path());
+    for format in [1, 99] {
+        set_format(data.path(), format);
+        let refused = state::Reader::open(&data.path().join("state.db"));
+        assert!(matches!(
+            refused,
+            Err(state::StateError::OtherFormat { .. })
+        ));
+        drop(Site::open_with(data.path(), policy));
+        assert!(export(data.path()) == before, "format {format}");
+    }
+}
+
 #[tokio::test]
 async fn snapshots_carry_what_the_log_dropped() {
     let data = tempfile::tempdir().unwrap();

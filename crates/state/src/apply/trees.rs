@@ -12,11 +12,10 @@
 use crate::error::StateError;
 use crate::merkle::{Sum, node_hash};
 use crate::rows::{
-    self, VERSION_COLUMNS, damaged, id, items_with_versions, sql, sum, text, version,
+    self, DIRECTORY, VERSION_COLUMNS, damaged, id, items_with_versions, sql, sum, text, version,
     version_columns,
 };
 use crate::version::Version;
-use crate::wire::DIRECTORY;
 use base::{Hash, ItemId, Name, SpaceId, limits};
 use meta::{Kind, Metadata};
 use rusqlite::Connection;

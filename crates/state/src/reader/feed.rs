@@ -3,7 +3,7 @@
 
 use super::Reader;
 use crate::error::StateError;
-use crate::rows::{VERSION_COLUMNS, number, optional_hash, sql, version, version_columns};
+use crate::rows::{VERSION_COLUMNS, number, optional_hash, place, sql, version, version_columns};
 use crate::version::Version;
 use base::{Hash, ItemId, Millis, SpaceId, VersionId};
 
@@ -72,7 +72,7 @@ impl Reader {
                 break;
             }
             scanned += 1;
-            page.next = (number(row, 13)?, row.get(14)?);
+            page.next = place(row)?;
             let is_current = number(row, 1)? == number(row, VERSION_COLUMNS)?;
             if is_current || kind == FeedKind::All {
                 page.versions.push(version(row)?.version);

@@ -139,7 +139,7 @@ impl Reader {
     ) -> Result<Option<HashMap<ItemId, PastEntry>>, StateError> {
         // Times rise with places, so this reads a beginning of the feed.
         let mut statement = self.db.prepare_cached(
-            "SELECT item, parent, idx, ordinal, kind <> 0 FROM versions
+            "SELECT item, parent, idx, ordinal, metadata IS NOT NULL FROM versions
              WHERE space = ? AND time <= ? ORDER BY idx, ordinal",
         )?;
         let time = i64::try_from(time).unwrap_or(i64::MAX);

@@ -1,11 +1,10 @@
 //! The messages of a commit and its changes, which clients send as well.
 //! Numbers and tags are for ever; see the rules in the parent module.
 
-use super::item::{StateMessage, VersionIdMessage, ordinal, version_id};
+use super::item::{VersionIdMessage, metadata_bytes, ordinal, required_metadata, version_id};
 use super::{check_length, decode_run, encode_run, required};
 use crate::command::{Base, Change, CommandError, Commit, Parent};
 use base::{ItemId, Name, SpaceId};
-use meta::Metadata;
 use prost::Message;
 
 const PUT: u32 = 1;
@@ -33,8 +32,8 @@ struct ChangeMessage {
     parent_change: Option<u32>,
     #[prost(string, tag = "5")]
     name: String,
-    #[prost(message, optional, tag = "6")]
-    metadata: Option<StateMessage>,
+    #[prost(bytes = "vec", optional, tag = "6")]
+    metadata: Option<Vec<u8>>,
     #[prost(message, optional, tag = "7")]
     conflict_of: Option<VersionIdMessage>,
 }
@@ -70,7 +69,7 @@ impl From<&Change> for ChangeMessage {
                     Base::Version(version) => message.base = Some((*version).into()),
                     Base::Absent { parent, name } => message.set_place(*parent, name),
                 }
-                message.metadata = Some(metadata.into());
+                message.metadata = Some(metadata_bytes(metadata));
                 message.conflict_of = conflict_of.map(VersionIdMessage::from);
             }
             Change::Move { base, parent, name } => {
@@ -100,9 +99,7 @@ impl TryFrom<ChangeMessage> for Change {
                         name: Name::new(&message.name)?,
                     },
                 },
-                metadata: Metadata::try_from(
-                    message.metadata.ok_or(CommandError::Missing("metadata"))?,
-                )?,
+                metadata: required_metadata("metadata", message.metadata.as_deref())?,
                 conflict_of: message.conflict_of.map(TryInto::try_into).transpose()?,
             }),
             MOVE => Ok(Self::Move {

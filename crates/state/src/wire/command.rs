@@ -2,7 +2,7 @@
 //! see the rules in the parent module.
 
 use super::change::{decode_commit, encode_commit};
-use super::item::StateMessage;
+use super::item::{metadata_bytes, required_metadata};
 use super::{below_2_63, check_count, check_length, required, role};
 use crate::command::{Body, Command, CommandError, InviteKind, Kept, Role, TokenHash};
 use crate::label::Label;
@@ -40,8 +40,8 @@ struct CommandMessage {
 struct CreateSpaceMessage {
     #[prost(string, tag = "1")]
     slug: String,
-    #[prost(message, optional, tag = "2")]
-    root: Option<StateMessage>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    root: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -177,7 +177,7 @@ fn encode_body(body: &Body) -> (u32, Vec<u8>) {
         Body::CreateSpace { slug, root } => {
             let message = CreateSpaceMessage {
                 slug: slug.as_str().to_owned(),
-                root: Some(root.into()),
+                root: Some(metadata_bytes(root)),
             };
             (CREATE_SPACE, message.encode_to_vec())
         }
@@ -267,10 +267,7 @@ fn decode_body(kind: u32, bytes: &[u8]) -> Result<Body, CommandError> {
             let message = CreateSpaceMessage::decode(bytes)?;
             Body::CreateSpace {
                 slug: Slug::new(&message.slug)?,
-                root: message
-                    .root
-                    .ok_or(CommandError::Missing("root"))?
-                    .try_into()?,
+                root: required_metadata("root", message.root.as_deref())?,
             }
         }
         RENAME_SPACE => {

@@ -1,18 +1,13 @@
-//! The messages that describe items: ids of versions, metadata, versions.
+//! The messages that describe items: ids of versions, and versions. Metadata within
+//! them is [`meta::binary`]'s; here it is a field of bytes.
 
 use super::{below_2_63, required};
 use crate::command::CommandError;
 use crate::version::Version;
-use base::{DeviceId, Hash, ItemId, Name, VersionId};
-use meta::{Kind, Metadata, Mode, Target, Timestamp};
+use base::{DeviceId, ItemId, Name, VersionId};
+use meta::Metadata;
+use meta::binary;
 use prost::Message;
-
-/// Kinds of [`StateMessage`], also used in the projection's rows.
-pub(crate) const FILE: u32 = 1;
-/// See [`FILE`].
-pub(crate) const DIRECTORY: u32 = 2;
-/// See [`FILE`].
-pub(crate) const SYMLINK: u32 = 3;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct VersionIdMessage {
@@ -23,24 +18,6 @@ pub(super) struct VersionIdMessage {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct StateMessage {
-    #[prost(uint32, tag = "1")]
-    kind: u32,
-    #[prost(uint32, tag = "2")]
-    mode: u32,
-    #[prost(sint64, tag = "3")]
-    seconds: i64,
-    #[prost(fixed32, tag = "4")]
-    nanoseconds: u32,
-    #[prost(bytes = "vec", tag = "5")]
-    hash: Vec<u8>,
-    #[prost(uint64, tag = "6")]
-    size: u64,
-    #[prost(string, tag = "7")]
-    target: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub(super) struct VersionMessage {
     #[prost(message, optional, tag = "1")]
     id: Option<VersionIdMessage>,
@@ -48,8 +25,9 @@ pub(super) struct VersionMessage {
     parent: u64,
     #[prost(string, tag = "3")]
     name: String,
-    #[prost(message, optional, tag = "4")]
-    state: Option<StateMessage>,
+    /// [`metadata_bytes`]; absent of a deletion.
+    #[prost(bytes = "vec", optional, tag = "4")]
+    state: Option<Vec<u8>>,
     #[prost(uint64, tag = "5")]
     device: u64,
     #[prost(uint64, tag = "6")]
@@ -88,56 +66,13 @@ impl TryFrom<VersionIdMessage> for VersionId {
     }
 }
 
-impl From<&Metadata> for StateMessage {
-    fn from(metadata: &Metadata) -> Self {
-        let mut message = Self {
-            mode: metadata.mode.bits(),
-            seconds: metadata.modified.seconds(),
-            nanoseconds: metadata.modified.nanoseconds(),
-            ..Self::default()
-        };
-        match &metadata.kind {
-            Kind::File { hash, size } => {
-                message.kind = FILE;
-                message.hash = hash.as_bytes().to_vec();
-                message.size = *size;
-            }
-            Kind::Directory => message.kind = DIRECTORY,
-            Kind::Symlink(target) => {
-                message.kind = SYMLINK;
-                message.target = target.as_str().to_owned();
-            }
-        }
-        message
-    }
-}
-
-impl TryFrom<StateMessage> for Metadata {
-    type Error = CommandError;
-
-    fn try_from(message: StateMessage) -> Result<Self, CommandError> {
-        let mode = Mode::new(message.mode)?;
-        let modified = Timestamp::new(message.seconds, message.nanoseconds)?;
-        match message.kind {
-            FILE => {
-                let hash = Hash::from_slice(&message.hash).ok_or(CommandError::Missing("hash"))?;
-                Ok(Self::file(hash, message.size, mode, modified)?)
-            }
-            DIRECTORY => Ok(Self::directory(mode, modified)),
-            // A link's mode is fixed, whatever a client says.
-            SYMLINK => Ok(Self::symlink(Target::new(&message.target)?, modified)),
-            kind => Err(CommandError::UnknownKind { what: "item", kind }),
-        }
-    }
-}
-
 impl From<&Version> for VersionMessage {
     fn from(version: &Version) -> Self {
         Self {
             id: Some(version.id.into()),
             parent: version.parent.to_u64(),
             name: version.name.as_str().to_owned(),
-            state: version.state.as_ref().map(StateMessage::from),
+            state: version.state.as_ref().map(metadata_bytes),
             device: version.device.to_u64(),
             time: version.time,
             index: version.index,
@@ -154,7 +89,7 @@ impl TryFrom<VersionMessage> for Version {
             id: version_id("version", message.id)?,
             parent: required("parent", message.parent, ItemId::from_u64)?,
             name: Name::new(&message.name)?,
-            state: message.state.map(Metadata::try_from).transpose()?,
+            state: message.state.as_deref().map(metadata).transpose()?,
             device: DeviceId::from_u64(message.device).ok_or(CommandError::Range {
                 what: "device",
                 value: message.device,
@@ -164,6 +99,24 @@ impl TryFrom<VersionMessage> for Version {
             ordinal: ordinal(message.ordinal)?,
         })
     }
+}
+
+pub(super) fn metadata_bytes(metadata: &Metadata) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    binary::encode_metadata(metadata, &mut bytes);
+    bytes
+}
+
+/// Metadata that must be there.
+pub(super) fn required_metadata(
+    what: &'static str,
+    bytes: Option<&[u8]>,
+) -> Result<Metadata, CommandError> {
+    metadata(bytes.ok_or(CommandError::Missing(what))?)
+}
+
+fn metadata(bytes: &[u8]) -> Result<Metadata, CommandError> {
+    Ok(binary::decode_metadata(bytes)?)
 }
 
 pub(super) fn version_id(

@@ -1,5 +1,5 @@
 //! The bytes of commands, versions and outcomes: prost messages by derive, kept
-//! private behind checked conversions. What they mean is in `command` and
+//! private behind checked conversions; the bytes of metadata are [`meta::binary`]'s. What they mean is in `command` and
 //! `outcome`; `docs/formats/commands.md` lists every kind and tag.
 //!
 //! Rules: a tag or kind is never reused; a new meaning is a new kind, never a
@@ -14,7 +14,7 @@ mod outcome;
 
 pub(crate) use change::{decode_commit, encode_commit};
 pub(crate) use command::{decode_command, decode_entry, encode_command};
-pub(crate) use item::{DIRECTORY, FILE, SYMLINK, decode_version, encode_version};
+pub(crate) use item::{decode_version, encode_version};
 pub use outcome::{decode_outcomes, encode_outcomes};
 pub(crate) use outcome::{decode_reply, encode_reply};
 

@@ -6,8 +6,8 @@ use crate::site::{at, directory, file, link, name};
 use base::{DeviceId, ItemId, MemberId, Slug, SpaceId, VersionId};
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use state::{
-    Body, Command, Commit, Denial, InviteKind, Kept, Label, Outcome, Refusal, Reply, Role,
-    TokenHash, Version, decode_outcomes, encode_outcomes,
+    Body, Command, CommandError, Commit, Denial, InviteKind, Kept, Label, Outcome, Refusal, Reply,
+    Role, TokenHash, Version, decode_outcomes, encode_outcomes,
 };
 
 fn bodies() -> Vec<Body> {
@@ -112,7 +112,14 @@ fn commands_round_trip() {
 #[test]
 fn answers_round_trip() {
     let old = meta::Metadata::directory(meta::Mode::DIRECTORY, at(-5));
-    let states = [None, Some(file("x")), Some(link("../y")), Some(old)];
+    let epoch = meta::Metadata::directory(meta::Mode::DIRECTORY, at(0));
+    let states = [
+        None,
+        Some(file("x")),
+        Some(link("../y")),
+        Some(old),
+        Some(epoch),
+    ];
     let mut outcomes = vec![
         Outcome::Committed(version().id),
         Outcome::Same(version().id),
@@ -219,6 +226,134 @@ fn the_bytes_of_a_commit_are_pinned() {
     );
     let bytes = command.encode().unwrap();
     assert_eq!(base::hex(&bytes), pinned);
+}
+
+/// What the encoder of metadata that came before `meta`'s wrote of every kind of item.
+#[test]
+fn the_bytes_of_metadata_are_pinned() {
+    let time = |seconds, nanoseconds| meta::Timestamp::new(seconds, nanoseconds).unwrap();
+    let states = [
+        meta::Metadata::file(
+            base::Hash::of(b"x"),
+            300,
+            meta::Mode::new(0o4750).unwrap(),
+            time(1_700_000_000, 999_999_999),
+        )
+        .unwrap(),
+        // Nothing but what must be there is written.
+        meta::Metadata::file(
+            base::Hash::of(b""),
+            0,
+            meta::Mode::new(0).unwrap(),
+            time(0, 0),
+        )
+        .unwrap(),
+        meta::Metadata::directory(meta::Mode::DIRECTORY, time(i64::MIN, 1)),
+        meta::Metadata::directory(meta::Mode::new(0).unwrap(), time(0, 0)),
+        meta::Metadata::symlink(meta::Target::new("../ü").unwrap(), time(-1, 0)),
+    ];
+    let command = |body| Command {
+        device: DeviceId::ADMIN,
+        stream: 0,
+        sequence: 0,
+        time: 0,
+        body,
+    };
+    let space = SpaceId::new(5, 0);
+    let put = |state: &meta::Metadata| crate::site::update(version().id, state.clone());
+    let commit = command(Body::Commit(Commit {
+        space,
+        changes: states.iter().map(put).collect(),
+    }));
+    let create = command(Body::CreateSpace {
+        slug: Slug::new("a").unwrap(),
+        root: states[2].clone(),
+    });
+    let versions: Vec<u8> = states
+        .iter()
+        .flat_map(|state| {
+            let state = Some(state.clone());
+            Version { state, ..version() }.encode()
+        })
+        .collect();
+    for (bytes, pinned) in [
+        (
+            commit.encode().unwrap(),
+            concat!(
+                "080332c6010880801412bf01",
+                "41080112060883802010023235",
+                "080110e8131880c49fd50c25ffc99a3b2a203ae7d805f6789a6402acb70ad4096a85a56bf6804eaf25c0493ac697548d30b530ac02",
+                "30080112060883802010023224",
+                "08012a20af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+                "21080112060883802010023215",
+                "080210ed0318ffffffffffffffffff012501000000",
+                "0e080112060883802010023202",
+                "0802",
+                "1a08011206088380201002320e",
+                "080310ff0318013a052e2e2fc3bc",
+            ),
+        ),
+        (
+            create.encode().unwrap(),
+            concat!(
+                "0801321a0a01611215",
+                "080210ed0318ffffffffffffffffff012501000000",
+            ),
+        ),
+        (
+            versions,
+            concat!(
+                "0a060883802010021080801c1a02c3bc2235",
+                "080110e8131880c49fd50c25ffc99a3b2a203ae7d805f6789a6402acb70ad4096a85a56bf6804eaf25c0493ac697548d30b530ac02",
+                "3063380c40ff1f0a060883802010021080801c1a02c3bc2224",
+                "08012a20af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+                "3063380c40ff1f0a060883802010021080801c1a02c3bc2215",
+                "080210ed0318ffffffffffffffffff012501000000",
+                "3063380c40ff1f0a060883802010021080801c1a02c3bc2202",
+                "0802",
+                "3063380c40ff1f0a060883802010021080801c1a02c3bc220e",
+                "080310ff0318013a052e2e2fc3bc",
+                "3063380c40ff1f",
+            ),
+        ),
+    ] {
+        assert_eq!(base::hex(&bytes), pinned);
+    }
+}
+
+/// An older node that ignored what a newer one wrote would part from it.
+#[test]
+fn metadata_with_fields_of_a_newer_program_is_refused() {
+    let version = Version {
+        state: Some(directory()),
+        ..version()
+    };
+    let bytes = version.encode();
+    let (before, state, after) = (&bytes[..16], &bytes[16..30], &bytes[30..]);
+    assert_eq!(base::hex(state), "220c080210ed0318022505000000");
+    let with = |state: &[u8]| {
+        let length = [0x22, state.len() as u8];
+        Version::decode(&[before, &length, state, after].concat())
+    };
+    assert_eq!(with(&state[2..]), Ok(version));
+    let unknown = with(&[&state[2..], &[0x78, 1]].concat());
+    assert_eq!(unknown, Err(CommandError::UnknownField(15)));
+    let kind = with(&[8, 4]);
+    assert_eq!(
+        kind,
+        Err(CommandError::UnknownKind {
+            what: "item",
+            kind: 4
+        })
+    );
+    let link = with(&[8, 3]);
+    assert_eq!(link, Err(CommandError::Missing("target")));
+    assert!(matches!(with(&[8]), Err(CommandError::Encoding(_))));
+    let beyond = meta::MetadataError::Mode(0o10000);
+    assert_eq!(
+        with(&[8, 2, 0x10, 0x80, 0x20]),
+        Err(CommandError::Metadata(beyond))
+    );
 }
 
 proptest! {

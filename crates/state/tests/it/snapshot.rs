@@ -1,9 +1,9 @@
 //! A snapshot is the state, whole and verified, or it is refused.
 
 use crate::random::Script;
-use crate::site::{LOG, Site, create, file, root};
-use state::Projection;
+use crate::site::{LOG, Site, at, create, delete, file, link, move_to, root, update};
 use state::snapshot::{SnapshotError, SnapshotInfo, export, import};
+use state::{Parent, Projection};
 
 fn bytes_of(site: &Site) -> (SnapshotInfo, Vec<u8>) {
     let mut bytes = Vec::new();
@@ -39,6 +39,51 @@ fn an_import_exports_the_same_bytes_and_goes_on() {
         site.committed(space, create(root(space), "a", file("1")));
     }
     assert_eq!(bytes_of(&original).1, bytes_of(&copy).1);
+}
+
+/// Every kind of item, changed and deleted: what `format-1.snapshot` holds, which the
+/// last program that wrote format 1 made of it.
+fn small_site() -> Site {
+    let mut site = Site::new();
+    let space = site.space("work");
+    let old = meta::Metadata::directory(meta::Mode::new(0o2700).unwrap(), at(-5));
+    let directory = site.committed(space, create(root(space), "old", old));
+    let parent = Parent::Item(directory.item);
+    let file_id = site.committed(space, create(parent, "file", file("1")));
+    site.committed(space, update(file_id, file("longer")));
+    let gone = site.committed(space, create(parent, "gone", file("")));
+    site.committed(space, delete(gone));
+    let link_id = site.committed(space, create(root(space), "link", link("../ü")));
+    site.committed(space, move_to(link_id, parent, "moved"));
+    site
+}
+
+/// The log below a snapshot is gone, so every format that was ever written is read.
+#[test]
+fn a_snapshot_of_format_1_is_read() {
+    let format_1 = include_bytes!("format-1.snapshot");
+    let site = small_site();
+    let path = site.folder.path().join("old.db");
+    let info = import(&path, &mut format_1.as_slice()).unwrap();
+    assert_eq!(info.applied, site.projection.applied());
+    let old = Projection::open(&path, LOG).unwrap();
+    old.verify().unwrap();
+    let mut bytes = Vec::new();
+    export(&old.reader().unwrap(), &mut bytes).unwrap();
+    assert!(bytes == bytes_of(&site).1, "written anew, it is the same");
+}
+
+#[test]
+fn a_snapshot_of_a_newer_format_is_refused() {
+    let site = Site::new();
+    let (_, mut bytes) = bytes_of(&site);
+    // The header's frame: magic, length, checksum, and the format.
+    bytes[16] = 3;
+    let sum = crc32c::crc32c(&bytes[16..36]);
+    bytes[12..16].copy_from_slice(&sum.to_le_bytes());
+    let path = site.folder.path().join("new.db");
+    let refused = import(&path, &mut bytes.as_slice());
+    assert!(matches!(refused, Err(SnapshotError::Format { found: 3 })));
 }
 
 #[test]

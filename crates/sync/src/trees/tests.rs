@@ -196,6 +196,156 @@ fn a_damaged_file_is_begun_anew() {
     assert_eq!(Trees::open(&path).unwrap().place().unwrap(), None);
 }
 
+/// What format 3 was, and rows as its program wrote them: agreements on each kind of
+/// entry, news, and the place.
+fn database_of_format_3(path: &Path, place: Place, news: &Version) {
+    let old = Connection::open(path).unwrap();
+    old.execute_batch(&format!(
+        "CREATE TABLE synced (
+            parent INTEGER NOT NULL, name TEXT NOT NULL,
+            item INTEGER NOT NULL, counter INTEGER NOT NULL,
+            kind INTEGER NOT NULL, content BLOB NOT NULL, size INTEGER NOT NULL,
+            mode INTEGER NOT NULL, seconds INTEGER NOT NULL, nanoseconds INTEGER NOT NULL,
+            seen_mode INTEGER NOT NULL, seen_seconds INTEGER NOT NULL,
+            seen_nanoseconds INTEGER NOT NULL,
+            changed_seconds INTEGER NOT NULL, changed_nanoseconds INTEGER NOT NULL,
+            inode INTEGER NOT NULL, racy INTEGER NOT NULL,
+            PRIMARY KEY (parent, name)
+        ) STRICT, WITHOUT ROWID;
+        CREATE UNIQUE INDEX synced_item ON synced (item);
+        {SCHEMA} PRAGMA user_version = 3;"
+    ))
+    .unwrap();
+    let (space, cursor) = (place.space, place.cursor);
+    let place = params![
+        space.to_u64() as i64,
+        cursor.log.to_u64() as i64,
+        cursor.index as i64,
+        cursor.ordinal
+    ];
+    old.execute("INSERT INTO place VALUES (1, ?, ?, ?, ?)", place)
+        .unwrap();
+    let news = params![
+        news.id.item.to_u64() as i64,
+        parent_of(news),
+        name_of(news),
+        news.encode()
+    ];
+    old.execute("INSERT INTO news VALUES (?, ?, ?, ?)", news)
+        .unwrap();
+    let hash = Hash::of(b"x");
+    for (number, name, kind, content, size, mode) in [
+        (2, "file", 0, hash.as_bytes().as_slice(), 1, 0o644),
+        (3, "directory", 1, b"", 0, 0o755),
+        (4, "link", 2, b"../x", 0, 0o777),
+    ] {
+        let columns = params![
+            item(1).to_u64() as i64,
+            name,
+            item(number).to_u64() as i64,
+            7,
+            kind,
+            content,
+            size,
+            mode,
+            -5,
+            7,
+            0o600,
+            -6,
+            8,
+            9,
+            10,
+            -1,
+            number == 2,
+        ];
+        old.execute(
+            "INSERT INTO synced VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            columns,
+        )
+        .unwrap();
+    }
+}
+
+/// An upgrade that forgot what was agreed would bring back what was deleted meanwhile.
+#[test]
+fn agreements_of_the_format_before_stay() {
+    let disk = tempfile::tempdir().unwrap();
+    let path = disk.path().join("state.db");
+    let place = Place {
+        space: SpaceId::new(1, 0),
+        cursor: Cursor::after(LogId::from_u64(u64::MAX), 7),
+    };
+    let news = version(5, 2, "new", Some(file("y")));
+    database_of_format_3(&path, place, &news);
+    let time = |seconds, nanoseconds| Timestamp::new(seconds, nanoseconds).unwrap();
+    let modified = time(-5, 7);
+    let row = |number, name: &str, metadata: Metadata| SyncedRow {
+        parent: Some(item(1)),
+        name: name.to_owned(),
+        synced: Synced {
+            version: VersionId {
+                item: item(number),
+                counter: 7,
+            },
+            seen: Observation {
+                mode: Mode::new(0o600).unwrap(),
+                modified: time(-6, 8),
+                changed: time(9, 10),
+                inode: u64::MAX,
+                ..usual_look(&metadata)
+            },
+            metadata,
+            racy: number == 2,
+        },
+    };
+    let content = Metadata::file(Hash::of(b"x"), 1, Mode::FILE, modified).unwrap();
+    let target = meta::Target::new("../x").unwrap();
+    let expected = [
+        row(
+            3,
+            "directory",
+            Metadata::directory(Mode::DIRECTORY, modified),
+        ),
+        row(2, "file", content),
+        row(4, "link", Metadata::symlink(target, modified)),
+    ];
+    // The second opening finds nothing left to do.
+    for _ in 0..2 {
+        let trees = Trees::open(&path).unwrap();
+        assert_eq!(trees.synced_children(item(1)).unwrap(), expected);
+        assert_eq!(
+            trees.synced_item(item(4)).unwrap().as_ref(),
+            expected.last()
+        );
+        assert_eq!(trees.news_of(item(5)).unwrap().as_ref(), Some(&news));
+        assert_eq!(trees.place().unwrap(), Some(place));
+        assert!(trees.knows_content(&Hash::of(b"x")).unwrap());
+        assert_eq!(trees.contents().unwrap().len(), 1);
+    }
+}
+
+/// What cannot be read is no reason to forget the rest: the next opening tries again.
+#[test]
+fn a_migration_that_fails_leaves_everything_as_it_was() {
+    let disk = tempfile::tempdir().unwrap();
+    let path = disk.path().join("state.db");
+    let place = Place {
+        space: SpaceId::new(1, 0),
+        cursor: Cursor::after(LogId::from_u64(1), 7),
+    };
+    database_of_format_3(&path, place, &version(5, 2, "new", None));
+    let break_mode = |mode: u32| {
+        let old = Connection::open(&path).unwrap();
+        old.execute("UPDATE synced SET mode = ? WHERE name = 'file'", [mode])
+            .unwrap();
+    };
+    break_mode(0o10000);
+    assert!(Trees::open(&path).is_err());
+    break_mode(0o644);
+    let trees = Trees::open(&path).unwrap();
+    assert_eq!(trees.counts().unwrap(), (3, 1));
+}
+
 #[test]
 fn what_was_given_unheard_and_deleted_since_is_proved_by_its_bytes() {
     let (_disk, mut trees) = trees();
