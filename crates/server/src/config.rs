@@ -167,7 +167,7 @@ mod tests {
         check(
             "limits:\n  devices: {reads: 1 per 1s}\n",
             2,
-            "unknown variant `reads`",
+            "\"reads\" is none of",
         );
         check(
             "limits:\n  addresses: {join: 1 per 2d}\n",
