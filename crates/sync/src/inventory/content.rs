@@ -126,14 +126,14 @@ fn digest(
 
 enum Digest {
     Blake3(Box<Hasher>),
-    Sha256(Context),
+    Sha256(Box<Context>),
 }
 
 impl Digest {
     fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Blake3 => Self::Blake3(Box::default()),
-            Algorithm::Sha256 => Self::Sha256(Context::new(&SHA256)),
+            Algorithm::Sha256 => Self::Sha256(Box::new(Context::new(&SHA256))),
         }
     }
 

@@ -32,10 +32,12 @@ struct Job {
     answer: SyncSender<Walked>,
 }
 
-/// What stands at a place.
-enum Answer {
-    Known(Option<Walked>),
-    Coming(Receiver<Walked>),
+/// One place, in its turn.
+struct Place<T> {
+    known: T,
+    /// What stands there, unless it is still to be read.
+    walked: Option<Walked>,
+    coming: Option<Receiver<Walked>>,
 }
 
 /// Files that are open and wait to be read: a fraction of the 1024 that a process may
@@ -65,12 +67,9 @@ pub fn in_order<T: Send, E: Send>(
         }
         scope.spawn(move || feed(turns, &jobs, &places, observer));
         let result = ordered.into_iter().try_for_each(|place| {
-            let (known, answer) = place?;
-            let walked = match answer {
-                Answer::Known(walked) => walked,
-                Answer::Coming(answer) => Some(answer.recv().expect("every job is answered")),
-            };
-            each(known, walked)
+            let place = place?;
+            let answer = |coming: Receiver<Walked>| coming.recv().expect("every job is answered");
+            each(place.known, place.coming.map(answer).or(place.walked))
         });
         reading.end();
         result
@@ -81,16 +80,12 @@ pub fn in_order<T: Send, E: Send>(
 fn feed<T, E>(
     turns: impl Iterator<Item = Result<Turn<T>, E>>,
     jobs: &SyncSender<Job>,
-    places: &SyncSender<Result<(T, Answer), E>>,
+    places: &SyncSender<Result<Place<T>, E>>,
     observer: &dyn Observer,
 ) {
     for turn in turns {
-        let place = turn.map(|turn| {
-            let (job, answer) = split(turn.walked, turn.wanted);
-            (turn.known, job, answer)
-        });
-        let (place, job) = match place {
-            Ok((known, job, answer)) => (Ok((known, answer)), job),
+        let (place, job) = match turn.map(split) {
+            Ok((place, job)) => (Ok(place), job),
             Err(error) => (Err(error), None),
         };
         if let Some(job) = job {
@@ -106,29 +101,37 @@ fn feed<T, E>(
     }
 }
 
-/// What is to be read, and what is answered.
-fn split(walked: Option<Walked>, wanted: Option<Algorithm>) -> (Option<Job>, Answer) {
-    match (walked, wanted) {
-        (Some(Walked::Entry(mut met)), Some(algorithm)) => match met.content.take() {
-            Some(file) => {
-                let (answer, coming) = mpsc::sync_channel(1);
-                let job = Job {
-                    met,
-                    file,
-                    algorithm,
-                    answer,
-                };
-                (Some(job), Answer::Coming(coming))
-            }
-            None => (None, Answer::Known(Some(Walked::Entry(met)))),
-        },
-        // The file of an entry whose content nobody wants is closed here.
-        (Some(Walked::Entry(mut met)), None) => {
-            met.content = None;
-            (None, Answer::Known(Some(Walked::Entry(met))))
+/// What is told in its turn, and what is to be read for it.
+fn split<T>(turn: Turn<T>) -> (Place<T>, Option<Job>) {
+    let Turn {
+        known,
+        mut walked,
+        wanted,
+    } = turn;
+    // A file whose content nobody wants is closed here.
+    let content = match &mut walked {
+        Some(Walked::Entry(met)) => met.content.take(),
+        _ => None,
+    };
+    let (walked, coming, job) = match (walked, content, wanted) {
+        (Some(Walked::Entry(met)), Some(file), Some(algorithm)) => {
+            let (answer, coming) = mpsc::sync_channel(1);
+            let job = Job {
+                met,
+                file,
+                algorithm,
+                answer,
+            };
+            (None, Some(coming), Some(job))
         }
-        (walked, _) => (None, Answer::Known(walked)),
-    }
+        (walked, ..) => (walked, None, None),
+    };
+    let place = Place {
+        known,
+        walked,
+        coming,
+    };
+    (place, job)
 }
 
 fn read_all(waiting: &Mutex<Receiver<Job>>, reading: &Reading<'_>) {
