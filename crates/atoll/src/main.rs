@@ -12,7 +12,7 @@ mod place;
 
 use clap::{Parser, Subcommand};
 use commands::{
-    conflicts, echo, history, invite, ping, restore, scrub, serve, status, sync, up, web,
+    conflicts, echo, history, invite, meta, ping, restore, scrub, serve, status, sync, up, web,
 };
 use std::process::ExitCode;
 
@@ -55,6 +55,8 @@ enum Command {
     Restore(restore::Arguments),
     /// Show conflicts, or say what was kept of one
     Conflicts(conflicts::Arguments),
+    /// Show, check, convert and compare what is known of files and folders
+    Meta(meta::Arguments),
     /// Verify every stored byte of a node
     Scrub(scrub::Arguments),
     /// Serve a directory as a web site, without a node
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         Command::History(arguments) => history::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
+        Command::Meta(arguments) => meta::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Web(arguments) => web::run(&arguments),
         Command::Echo(arguments) => echo::run(&arguments),
@@ -92,7 +95,7 @@ fn main() -> ExitCode {
         Err(error) if output::nobody_reads(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("atoll: {}", output::told(&error));
-            ExitCode::FAILURE
+            output::exit_code(&error)
         }
     }
 }

@@ -1,9 +1,35 @@
-//! Lines on the standard output. A reader that has seen enough (`| head`) ends
-//! the program quietly instead of by a panic.
+//! Lines on the standard output, and how a command ends. A reader that has seen enough
+//! (`| head`) ends the program quietly instead of by a panic.
 
-use std::fmt::Arguments;
+use std::fmt::{self, Arguments, Display};
 use std::io::{self, Write};
+use std::process::ExitCode;
 use sync::printable::printable;
+
+/// What was asked for cannot be done, whatever else is there: the command was called
+/// wrongly, in a way that its arguments alone do not tell.
+#[derive(Debug)]
+pub struct WrongUsage(pub String);
+
+impl Display for WrongUsage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUsage {}
+
+/// What a wrong command line exits with.
+const WRONG_USAGE: u8 = 2;
+
+/// What a command that failed exits with.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<WrongUsage>() {
+        ExitCode::from(WRONG_USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
+}
 
 /// Writes one line, with nothing in it that would steer a terminal.
 pub fn line(text: Arguments<'_>) -> io::Result<()> {

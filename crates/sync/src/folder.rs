@@ -155,7 +155,7 @@ impl std::fmt::Display for RelativePath {
 }
 
 impl Observation {
-    fn of(stat: &Stat) -> Self {
+    pub(crate) fn of(stat: &Stat) -> Self {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => ObservedKind::File,
             FileType::Directory => ObservedKind::Directory,
@@ -517,7 +517,34 @@ pub fn observe_open(file: &File) -> io::Result<Observation> {
     Ok(Observation::of(&rustix::fs::fstat(file)?))
 }
 
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl Directory {
+    /// Opens the directory at `path`, wherever links lead on the way.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(
+            path,
+            flags,
+            rustix::fs::Mode::empty(),
+        )?))
+    }
+
+    /// Opens the directory at `path` beneath this one.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, or `ELOOP` when a link lies on the way.
+    pub fn beneath(&self, path: &str) -> io::Result<Self> {
+        Ok(Self(open_directory(self.as_fd(), path)?))
+    }
+
     /// Names of all entries as the file system has them, unsorted, without `.`
     /// and `..`.
     ///

@@ -5,7 +5,8 @@
 //! [`engine`] goes round, `round` looks and acts, `upload` and `fetch` move
 //! content, [`land`] makes it stand durably, [`trees`] remembers what was agreed,
 //! [`intents`] what was about to be done,
-//! [`folder`] is the only one that touches the disk beneath the folder. The
+//! [`folder`] is the only one that touches the disk beneath the folder. Beside all this,
+//! [`inventory`] takes stock of any directory for manifests. The
 //! frames that travel are [`wire`]'s, which the node uses too. What a command
 //! means is `state`'s business, where bytes rest is `store`'s.
 
@@ -17,6 +18,7 @@ mod error;
 pub mod fetch;
 pub mod folder;
 pub mod intents;
+pub mod inventory;
 mod join;
 mod known;
 pub mod land;

@@ -32,8 +32,18 @@ impl Progress {
         Self { bar, verbose }
     }
 
+    /// Writes something while the bar is out of the way.
+    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
+    /// Takes the bar away: nothing moves any more.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
     fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{}", printable(line)));
+        self.aside(|| eprintln!("{}", printable(line)));
     }
 }
 

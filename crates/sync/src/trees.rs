@@ -12,7 +12,7 @@ use crate::known::beginning;
 use crate::plan::{Remote, Synced};
 use base::{Cursor, DeviceId, Hash, ItemId, LogId, SpaceId, VersionId};
 use meta::{Kind, Metadata, Mode, Timestamp, binary};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use state::Version;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -163,6 +163,38 @@ impl Trees {
             device: None,
             unheard: HashSet::new(),
         })
+    }
+
+    /// Opens the trees at `path` as they are at this moment, to read them alone, also
+    /// while their client runs; `None` when there are none or in another format.
+    ///
+    /// # Errors
+    /// [`TreesError`].
+    pub fn open_to_read(path: &Path) -> Result<Option<Self>, TreesError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let trees = Self {
+            connection: Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+                .map_err(|source| TreesError {
+                    path: path.to_owned(),
+                    source,
+                })?,
+            path: path.to_owned(),
+            device: None,
+            unheard: HashSet::new(),
+        };
+        let format = trees
+            .connection
+            .execute_batch("BEGIN")
+            .and_then(|()| {
+                let value = |row: &Row<'_>| row.get::<_, i64>(0);
+                trees
+                    .connection
+                    .pragma_query_value(None, "user_version", value)
+            })
+            .map_err(trees.error())?;
+        Ok((format == FORMAT).then_some(trees))
     }
 
     fn error(&self) -> impl Fn(rusqlite::Error) -> TreesError + '_ {

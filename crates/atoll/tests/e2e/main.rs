@@ -6,13 +6,14 @@
 //! and damage. [`guard`]: what is refused, left alone, and how that is said. [`web`]:
 //! the web server, its signals and its workers. [`echo`]: the models, as a program.
 //! [`lan`]: a node that other machines reach, and its certificate. [`told`]: what a
-//! node is told while it runs.
+//! node is told while it runs. [`meta`]: documents and manifests, which need no node.
 
 mod echo;
 mod follow;
 mod guard;
 mod keep;
 mod lan;
+mod meta;
 mod shapes;
 mod share;
 mod told;

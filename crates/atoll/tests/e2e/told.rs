@@ -149,13 +149,18 @@ fn another_certificate_is_shown_once_it_is_told() {
 
 /// A terminal, from both sides: the one whose end is its own, and what a program at it
 /// has.
-fn terminal() -> (OwnedFd, File) {
+pub fn terminal() -> (OwnedFd, File) {
     let window = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&window).unwrap();
     unlockpt(&window).unwrap();
     let name = ptsname(&window, Vec::new()).unwrap();
     // Whoever leads no session gets no terminal by opening it; a test leads none.
-    let inside = File::open(name.to_str().unwrap()).unwrap();
+    let mut both = File::options();
+    let inside = both
+        .read(true)
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
     (window, inside)
 }
 

@@ -1,0 +1,91 @@
+//! `atoll meta fmt`: the canonical form of texts, in place. It knows no keys: any text of
+//! the language will do.
+
+use super::input::{Content, Input, STANDARD, name};
+use super::problems::{Found, problems};
+use super::sink::Sink;
+use crate::output::{line, told};
+use anyhow::{Context, Result, bail, ensure};
+use meta::text::{Source, parse, print};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Texts; `-` reads the standard input and writes the standard output
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Change nothing, name what would change, and exit with 1 if there is any
+    #[arg(long)]
+    check: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let (mut failed, mut differing) = (0, 0);
+    for path in &arguments.files {
+        match format(path, arguments.check) {
+            Ok(true) => differing += 1,
+            Ok(false) => {}
+            Err(error) if crate::output::nobody_reads(&error) => return Err(error),
+            Err(error) => {
+                eprintln!("error: {}", told(&error));
+                failed += 1;
+            }
+        }
+    }
+    let all = arguments.files.len();
+    ensure!(failed == 0, "{failed} of {all} files were left alone");
+    ensure!(
+        !arguments.check || differing == 0,
+        "{differing} of {all} files would change"
+    );
+    Ok(())
+}
+
+/// Whether the text was, or would be, another.
+fn format(path: &Path, only_check: bool) -> Result<bool> {
+    let input = Input::open(path)?;
+    let Content::Text(bytes) = input.content else {
+        bail!(
+            "{} is binary; `atoll meta decode` makes a text of it",
+            input.name
+        );
+    };
+    let formatted = canonical(&bytes).map_err(|found| {
+        found.tell(&input.name);
+        let count = problems(found.count());
+        anyhow::anyhow!("{} has {count}: it is left alone", input.name)
+    })?;
+    let differs = formatted.as_bytes() != bytes;
+    match (only_check, path.as_os_str() == STANDARD) {
+        (true, _) if differs => line(format_args!("{}", name(path)))?,
+        (false, true) => {
+            let mut sink = Sink::standard();
+            sink.write_all(formatted.as_bytes())?;
+            sink.finish()?;
+        }
+        (false, false) if differs => replace(path, &formatted)?,
+        _ => {}
+    }
+    Ok(differs)
+}
+
+fn canonical(bytes: &[u8]) -> Result<String, Found> {
+    let parsed = parse(Source::new(bytes)?);
+    if parsed.problems.is_empty() {
+        Ok(print(&parsed.tree))
+    } else {
+        Err((parsed.problems, parsed.more_problems).into())
+    }
+}
+
+/// A link stays one: what it leads to is replaced.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let target = path
+        .canonicalize()
+        .with_context(|| format!("cannot tell where {} is", path.display()))?;
+    let mut sink = Sink::file(&target)?;
+    sink.write_all(text.as_bytes())
+        .with_context(|| format!("cannot write beside {}", target.display()))?;
+    sink.finish()
+}
