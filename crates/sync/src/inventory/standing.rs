@@ -364,7 +364,8 @@ mod tests {
     #[test]
     fn directories_are_followed_and_may_be_the_top() {
         let disk = folder(|folder, trees, root| {
-            fs::create_dir(folder.join("d")).unwrap();
+            // Another one stands between it and its file.
+            fs::create_dir_all(folder.join("d/a")).unwrap();
             let directory = id(2, 1);
             let time = meta::Timestamp::default();
             let state = Metadata::directory(meta::Mode::DIRECTORY, time);
@@ -379,9 +380,9 @@ mod tests {
         });
         let file = "f 2 synced https://reef:1=2";
         let whole = told(disk.path());
-        assert_eq!(whole[2], format!("d/{file}"));
-        assert_eq!(whole[3], "e 0 modified");
-        assert_eq!(told(&disk.path().join("d"))[1], file);
+        assert_eq!(whole[3], format!("d/{file}"));
+        assert_eq!(whole[4], "e 0 modified");
+        assert_eq!(told(&disk.path().join("d"))[2], file);
         assert!(Standing::find(&disk.path().join(CORNER)).unwrap().is_none());
     }
 
