@@ -6,8 +6,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use meta::binary::{Compression, decode, encode_files, encode_manifest};
-use meta::form::{Described, described, file_metadata_document, manifest_document, read_manifest};
-use meta::text::{Document, Problems, Source, Tree, parse, print};
+use meta::form::{Described, described, file_metadata_document, manifest_document, read_manifest, text_of};
+use meta::text::{Problems, Source, parse};
 
 fuzz_target!(|input: &[u8]| {
     let Ok(source) = Source::new(input) else {
@@ -54,11 +54,4 @@ fn check(it: &Described) {
     let mut problems = Problems::default();
     let again = described(&parsed.tree.documents[0], &mut problems);
     assert_eq!(again.as_ref(), Some(it), "{text}");
-}
-
-fn text_of(document: Document<'_>) -> String {
-    print(&Tree {
-        documents: vec![document],
-        comments: Vec::new(),
-    })
 }

@@ -15,6 +15,10 @@ const VALUE_BYTES: usize = 64 << 10;
 /// at once (`XATTR_LIST_MAX`) twice, and far more than ext4 keeps in its one block.
 const ALL_BYTES: usize = 128 << 10;
 
+/// Most attributes of one file. More have no use that is known, and each costs some bytes
+/// beyond its name and value.
+const MOST: usize = 256;
+
 /// The extended attributes of a file, in the order of their names.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Attributes(Option<Box<Held>>);
@@ -46,7 +50,7 @@ pub enum AttributeError {
         bytes: usize,
     },
     /// More than may be kept of one file.
-    #[error("the attributes of one file have {ALL_BYTES} bytes at most, names included")]
+    #[error("a file has {MOST} attributes at most, of {ALL_BYTES} bytes with their names")]
     All,
     /// A name that is there already.
     #[error("the attribute {0:?} is given twice")]
@@ -109,7 +113,7 @@ impl Held {
         if self.values.contains_key(&name) {
             return Err(AttributeError::Twice(name.as_str().to_owned()));
         }
-        if bytes > ALL_BYTES {
+        if bytes > ALL_BYTES || self.values.len() == MOST {
             return Err(AttributeError::All);
         }
         self.values.insert(name, value.into());
@@ -155,6 +159,11 @@ mod tests {
             assert_eq!(attributes.add(name, value), Err(error));
         }
         assert_eq!(attributes, kept);
+        let mut many = Attributes::default();
+        for number in 0..MOST {
+            many.add(name(&format!("user.{number}")), b"").unwrap();
+        }
+        assert_eq!(many.add(name("user.x"), b""), Err(AttributeError::All));
         let names: Vec<_> = attributes.iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["user.a", "user.b"]);
         for text in ["", "a\0b", &"x".repeat(NAME_BYTES + 1)] {

@@ -1,8 +1,7 @@
 //! Fields in the wire format of Protocol Buffers (its encoding page): a key, which is
 //! tag << 3 | type, and a value. Which tags there are is `records`'.
 //!
-//! Numbers are written in one way, the shortest; whoever reads them insists on it, so
-//! that what is read and written again is the same bytes.
+//! Numbers are written in one way, the shortest, and whoever reads them insists on it.
 
 use super::error::DecodeError;
 

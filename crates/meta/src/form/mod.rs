@@ -11,7 +11,7 @@ mod write;
 
 pub use read::{Described, described, read_manifest};
 pub use write::{
-    begin_manifest, end_manifest, file_metadata_document, manifest_document, write_entry,
+    begin_manifest, end_manifest, file_metadata_document, manifest_document, text_of, write_entry,
 };
 
 /// The root key of a file's document.

@@ -88,7 +88,10 @@ fn one_header(tree: &Tree<'_>, problems: &mut Problems) -> Option<Header> {
 /// The next entry, if nothing is wrong with it or its place.
 fn next_entry(item: &Item<'_>, order: &mut Order, problems: &mut Problems) -> Option<Entry> {
     let mut reader = Reader::new(problems);
-    let entry = read_entry(&mut reader, &item.value)?;
+    let Some(entry) = read_entry(&mut reader, &item.value) else {
+        pass(item, order);
+        return None;
+    };
     match order.next(&entry.path, entry.record.is_directory()) {
         Ok(()) => Some(entry),
         Err(error) => {
@@ -109,7 +112,9 @@ fn root<'t, 'a>(
         last = entry.key.span;
         match &*entry.key.text {
             SCHEMA_VERSION => {
-                reader.natural(&entry.value);
+                if reader.natural(&entry.value) == Some(0) {
+                    reader.illegal("versions begin at 1", entry.value.span);
+                }
             }
             key @ (FILE_METADATA | MANIFEST) if found.is_none() => {
                 found = Some((key, &entry.value));
@@ -158,6 +163,22 @@ fn manifest(reader: &mut Reader<'_>, mapping: &Mapping<'_>, span: Span) -> Optio
     let read: Option<Vec<_>> = read.into_iter().collect();
     // They were checked above, each at its place.
     Manifest::with(header, read?).ok()
+}
+
+/// Counts the place of an entry that has something wrong as taken, so that what lies in
+/// its directory is not wrong as well.
+fn pass(item: &Item<'_>, order: &mut Order) {
+    let Node::Mapping(mapping) = &item.value.node else {
+        return;
+    };
+    let text = |key| match &mapping.get(key)?.value.node {
+        Node::Scalar(Scalar::Text(text)) => Some(&**text),
+        _ => None,
+    };
+    if let Some(path) = text("path").and_then(|path| EntryPath::new(path).ok()) {
+        // Its place may be wrong too; what is wrong with it has been told.
+        let _ = order.next(&path, text("kind") == Some("directory"));
+    }
 }
 
 /// The keys of a manifest: what is said of the folder as a whole, and its entries.
@@ -419,14 +440,15 @@ fn attribute(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<u8>> {
     match &value.node {
         Node::Scalar(Scalar::Text(text)) => Some(text.as_bytes().to_vec()),
         Node::Mapping(mapping) => {
-            let mut bytes = None;
+            let mut digits = None;
             for entry in &mapping.entries {
                 match &*entry.key.text {
-                    "hex" => bytes = reader.hex(&entry.value),
+                    "hex" => digits = Some(&entry.value),
                     key => reader.unknown_key(key, entry.key.span),
                 }
             }
-            bytes
+            let digits = reader.required("hex", digits, value.span)?;
+            reader.hex(digits)
         }
         _ => reader.wrong_type("text, or a mapping with the key `hex`,", value),
     }

@@ -34,15 +34,20 @@ pub fn manifest_document(manifest: &Manifest) -> Document<'_> {
     document(MANIFEST, lines)
 }
 
+/// The text of one document.
+pub fn text_of(document: Document<'_>) -> String {
+    print(&Tree {
+        documents: vec![document],
+        comments: Vec::new(),
+    })
+}
+
 /// The text of a manifest up to where its entries begin.
 pub fn begin_manifest(header: &Header) -> String {
     let document = document(MANIFEST, header_lines(header));
     let mut out = match document.root.entries.first().map(|root| &root.value.node) {
         Some(Node::Mapping(mapping)) if mapping.entries.is_empty() => format!("{MANIFEST}:\n"),
-        _ => print(&Tree {
-            documents: vec![document],
-            comments: Vec::new(),
-        }),
+        _ => text_of(document),
     };
     out.push_str("  ");
     out.push_str(ENTRIES);

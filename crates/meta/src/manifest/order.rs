@@ -27,6 +27,9 @@ pub enum OrderError {
     /// It was there already.
     #[error("{0} stands there twice")]
     Twice(EntryPath),
+    /// The folder itself, which is no directory.
+    #[error("the folder itself is a directory, and this is none")]
+    Root,
     /// What holds it was not there, or is no directory.
     #[error("{0} does not stand behind an entry of its directory")]
     NoDirectory(EntryPath),
@@ -40,6 +43,9 @@ impl Order {
     pub fn next(&mut self, path: &EntryPath, is_directory: bool) -> Result<(), OrderError> {
         if !self.last.is_empty() && compare(path.as_str(), &self.last).is_le() {
             return Err(self.out_of_order(path));
+        }
+        if path.is_root() && !is_directory {
+            return Err(OrderError::Root);
         }
         let above = match path.parent() {
             Some(parent) => self.find(parent),
@@ -99,6 +105,10 @@ mod tests {
             Ok(()),
         );
         check(&["a", "a"], Err("a stands there twice"));
+        check(
+            &["."],
+            Err("the folder itself is a directory, and this is none"),
+        );
         check(&["b", "a"], Err("a stands behind b, and belongs before it"));
         check(
             &["a", "./"],

@@ -113,6 +113,32 @@ fn what_is_newer_is_kept() {
     assert_eq!(decode(&bytes), Ok(expected));
 }
 
+/// The largest record that there can be is read again.
+#[test]
+fn the_bounds_of_a_record_fit_into_a_block() {
+    let mut file = example();
+    file.name = Name::new(&"n".repeat(255)).unwrap();
+    file.record.attributes = Default::default();
+    let value = vec![0xff; (128 << 10) / 256 - 255];
+    for number in 0..256 {
+        let name = AttributeName::new(&format!("{number:0255}")).unwrap();
+        file.record.attributes.add(name, &value).unwrap();
+    }
+    let mut replicas = Replicas::default();
+    for number in 0..Replicas::MOST {
+        let node = NodeName::new(&format!("{number:0128}")).unwrap();
+        let version = NonZeroU64::MAX;
+        replicas.add(Replica { node, version }).unwrap();
+    }
+    file.record.sync_state.as_mut().unwrap().replicas = replicas;
+    let mut unrecognized = vec![0x7a, 0xfc, 0xff, 0x03];
+    unrecognized.resize(64 << 10, 0);
+    file.record.unrecognized = unrecognized.into();
+    let bytes = encode_files([&file, &file], Compression::None);
+    let expected = Described::File(file);
+    assert_eq!(decode(&bytes), Ok(vec![expected.clone(), expected]));
+}
+
 #[test]
 fn any_damage_is_noticed() {
     for compression in [Compression::None, Compression::Zstd] {

@@ -5,10 +5,10 @@ use base::{Hash, Name, Slug};
 use meta::binary::{Compression, decode, encode_files, encode_manifest};
 use meta::form::{
     Described, begin_manifest, described, end_manifest, file_metadata_document, manifest_document,
-    read_manifest, write_entry,
+    read_manifest, text_of, write_entry,
 };
 use meta::manifest::{Entry, EntryPath, Header, Manifest};
-use meta::text::{Document, Problems, Source, Tree, parse, print};
+use meta::text::{Problems, Source, parse};
 use meta::{
     AttributeName, Attributes, ContentHash, FileMetadata, Mode, NodeName, Record, RecordKind,
     Replica, Replicas, Status, SyncState, Target, Timestamp,
@@ -133,13 +133,6 @@ pub fn manifest() -> impl Strategy<Value = Manifest> {
     })
 }
 
-fn text_of(documents: Vec<Document<'_>>) -> String {
-    print(&Tree {
-        documents,
-        comments: Vec::new(),
-    })
-}
-
 #[track_caller]
 fn read(text: &str) -> Vec<Described> {
     let source = Source::new(text.as_bytes()).unwrap();
@@ -156,7 +149,7 @@ fn read(text: &str) -> Vec<Described> {
 proptest! {
     #[test]
     fn a_file_is_the_same_as_text_and_as_bytes(file in file()) {
-        let text = text_of(vec![file_metadata_document(&file)]);
+        let text = text_of(file_metadata_document(&file));
         let bytes = encode_files([&file], Compression::None);
         prop_assert!(bytes.len() < text.len(), "{} bytes for\n{text}", bytes.len());
         let expected = vec![Described::File(file)];
@@ -166,7 +159,7 @@ proptest! {
 
     #[test]
     fn a_folder_is_the_same_as_text_and_as_bytes(manifest in manifest()) {
-        let text = text_of(vec![manifest_document(&manifest)]);
+        let text = text_of(manifest_document(&manifest));
         let mut streamed = begin_manifest(&manifest.header);
         for (index, entry) in manifest.entries().iter().enumerate() {
             write_entry(&mut streamed, entry, index == 0);
@@ -303,6 +296,42 @@ fn entries_stand_in_their_order() {
     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
     assert_eq!((&problems[..], more), (&expected.map(str::to_owned)[..], 0));
     assert_eq!(given, [EntryPath::new("b").unwrap()]);
+}
+
+/// A slip in the entry of a directory is one problem, and not one of each of its children.
+#[test]
+fn what_lies_in_a_directory_is_read_when_its_entry_is_wrong() {
+    let text = "manifest:\n  entries:\n    - path: \"d\"\n      kind: \"directory\"\n    \
+        - path: \"d/a\"\n      version: 1\n";
+    check(text, &["3:7: the key \"version\" is missing"]);
+}
+
+/// A manifest is held to its schema by being read: both ways refuse the same.
+#[test]
+fn reading_refuses_what_the_schema_does() {
+    let entry = "    - path: \"a\"\n      version: 1\n";
+    let many: String = (0..257)
+        .map(|n| format!("        user.{n}: \"\"\n"))
+        .collect();
+    for text in [
+        format!("schema_version: 0\nmanifest:\n  entries:\n{entry}"),
+        format!("manifest:\n  entries:\n{entry}      attributes:\n{many}"),
+        format!("manifest:\n  entries:\n{entry}      attributes:\n        user.x: {{}}\n"),
+        format!("manifest:\n  entries:\n{entry}      sync_state:\n        replicas: []\n"),
+        format!("manifest:\n  entries:\n{entry}      kind: \"pipe\"\n"),
+        format!("manifest:\n  space: \"A\"\n  entries:\n{entry}"),
+        "manifest:\n  entries:\n    - version: 1\n".to_owned(),
+        "manifest: {}\n".to_owned(),
+    ] {
+        let source = Source::new(text.as_bytes()).unwrap();
+        assert_eq!(parse(source).problems, [], "{text}");
+        assert!(read_manifest(source, drop).is_err(), "{text}");
+        let parsed = parse(source);
+        let mut problems = Problems::default();
+        let schema = meta::schema::embedded("manifest").unwrap();
+        schema.validate(&parsed.tree.documents[0], &mut problems);
+        assert!(!problems.is_empty(), "{text}");
+    }
 }
 
 #[test]

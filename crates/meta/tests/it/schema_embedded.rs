@@ -220,15 +220,15 @@ fn links() {
 #[test]
 fn what_is_many_is_bounded() {
     let replicas = "      - node: \"n\"\n        version: 1\n".repeat(65);
-    let attributes: String = (0..65).map(|n| format!("    a{n}: \"\"\n")).collect();
+    let attributes: String = (0..257).map(|n| format!("    a{n}: \"\"\n")).collect();
     let text = format!(
-        "file_metadata:\n  name: \"x\"\n  version: 1\n  sync_state:\n    replicas:\n{replicas}  attributes:\n{attributes}"
+        "file_metadata:\n  name: \"x\"\n  version: 1\n  sync_state:\n    status: \"synced\"\n    replicas:\n{replicas}  attributes:\n{attributes}"
     );
     assert_eq!(
         problems(embedded("file_metadata").unwrap(), &text),
         [
-            "134:9: the number of items is 65, and 64 or less is allowed",
-            "201:5: the number of items is 65, and 64 or less is allowed",
+            "135:9: the number of items is 65, and 64 or less is allowed",
+            "394:5: the number of items is 257, and 256 or less is allowed",
         ]
     );
 }

@@ -4,8 +4,8 @@
 use crate::problem::Problem;
 use base::{Millis, Name};
 use meta::binary::{Compression, DecodeError, Decoder, Step, encode_files};
-use meta::form::{Described, described, file_metadata_document};
-use meta::text::{Problems, Source, Tree, parse, print};
+use meta::form::{Described, described, file_metadata_document, text_of};
+use meta::text::{Problems, Source, parse};
 use meta::{
     ContentHash, FileMetadata, Kind, Metadata, NodeName, Record, RecordKind, Replica, Replicas,
     Status, SyncState, Timestamp,
@@ -51,10 +51,7 @@ pub fn of(shown: Shown<'_>) -> FileMetadata {
 
 /// A document in the text language.
 pub fn to_text(file: &FileMetadata) -> String {
-    print(&Tree {
-        documents: vec![file_metadata_document(file)],
-        comments: Vec::new(),
-    })
+    text_of(file_metadata_document(file))
 }
 
 /// A document in the binary form.

@@ -1,6 +1,7 @@
 //! The bytes of commands, versions and outcomes: prost messages by derive, kept
-//! private behind checked conversions; the bytes of metadata are [`meta::binary`]'s. What they mean is in `command` and
-//! `outcome`; `docs/formats/commands.md` lists every kind and tag.
+//! private behind checked conversions; the bytes of metadata are [`meta::binary`]'s.
+//! What they mean is in `command` and `outcome`; `docs/formats/commands.md` lists every
+//! kind and tag.
 //!
 //! Rules: a tag or kind is never reused; a new meaning is a new kind, never a
 //! new field (an old node would ignore the field and fork from the others);

@@ -56,7 +56,7 @@ pub fn files_of(source: Source<'_>) -> Result<Vec<Described>, Found> {
     }
 }
 
-/// Whether a text's first document is a manifest, by its first tokens: a manifest is read
+/// Whether a text's first document is a manifest, by its root keys: a manifest is read
 /// entry by entry, anything else as a tree.
 pub fn is_manifest(source: Source<'_>) -> bool {
     let (mut lexer, mut depth) = (Lexer::new(source), 0_usize);
@@ -64,12 +64,12 @@ pub fn is_manifest(source: Source<'_>) -> bool {
     loop {
         let token = lexer.next_token(&mut ignored);
         match token.kind {
-            TokenKind::End => return false,
+            TokenKind::End | TokenKind::DocumentBreak => return false,
             TokenKind::Indent => depth += 1,
             TokenKind::Dedent => depth = depth.saturating_sub(1),
             TokenKind::Key(_) if depth == 0 => {
                 let (start, end) = (token.span.start as usize, token.span.end as usize);
-                match &source.text()[start..end] {
+                match source.text()[start..end].trim_matches('"') {
                     form::MANIFEST => return true,
                     form::FILE_METADATA => return false,
                     _ => {}
@@ -155,6 +155,8 @@ mod tests {
         let file = "file_metadata:\n  name: \"a\"\n  version: 1\n";
         let manifest = "schema_version: 1\nmanifest:\n  entries: []\n";
         check("", false, &[]);
+        check("\"manifest\":\n  entries: []\n", true, &[]);
+        check(&format!("{file}---\n{manifest}"), false, &[]);
         check(file, false, &[]);
         check(&format!("{file}---\n{file}"), false, &[]);
         check(manifest, true, &[]);

@@ -20,7 +20,7 @@ use base::{Hash, Name, Slug};
 /// Most bytes of unrecognized fields that are kept of one record or header.
 const UNRECOGNIZED_BYTES: usize = 64 << 10;
 
-/// Reads what [`encode_metadata`] wrote, of which nothing may be unknown.
+/// Reads what [`encode_metadata`](super::encode_metadata) wrote, of which nothing may be unknown.
 ///
 /// # Errors
 /// [`DecodeError`]: also for every field that is not known or does not belong to the kind.
