@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-/// `text` with every control character, and every character that turns the
-/// direction of writing, as `\u001b`: also what JSON would make of it.
+/// `text` with every control character, and every character that hides or turns the
+/// direction of what is around it, as `\u001b`: also what JSON would make of it.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(steers) {
         return Cow::Borrowed(text);
@@ -23,7 +23,10 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 fn steers(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
 }
 
 #[cfg(test)]
@@ -40,6 +43,7 @@ mod tests {
                 "two\\u000alines\\u0009\\u007f\\u009b",
             ),
             ("txt\u{202e}exe", "txt\\u202eexe"),
+            ("a\u{200b}b\u{feff}", "a\\u200bb\\ufeff"),
         ] {
             assert_eq!(printable(text), shown);
         }

@@ -288,14 +288,14 @@ fn problems_are_told_at_their_place_and_nothing_is_done() {
     let (printed, code, last) = scene.verify(&bad, &[]);
     assert_eq!((printed.as_str(), code), ("", Some(1)));
     assert!(
-        last.contains("bad.atollmeta is damaged: the checksum of"),
+        last.contains("bad.atollmeta cannot be understood: the checksum of"),
         "{last}"
     );
-    refused(&["meta", "check", &bad], 1, "is damaged");
+    refused(&["meta", "check", &bad], 1, "cannot be understood");
     refused(
         &["meta", "decode", &bad, "--output", &scene.text("out")],
         1,
-        "is damaged",
+        "cannot be understood",
     );
     assert!(!scene.path("out").exists());
 }

@@ -19,7 +19,8 @@ use tokio::time::{Sleep, sleep};
 #[derive(Debug)]
 pub struct Incoming {
     source: Source,
-    length: Option<u64>,
+    /// What is still to come, if its length was announced.
+    left: Option<u64>,
 }
 
 /// Where it comes from.
@@ -75,7 +76,7 @@ impl Incoming {
     pub fn empty() -> Self {
         Self {
             source: Source::Nowhere,
-            length: Some(0),
+            left: Some(0),
         }
     }
 
@@ -83,7 +84,7 @@ impl Incoming {
     pub(super) fn from_slot(slot: Arc<Slot>, length: Option<u64>) -> Self {
         Self {
             source: Source::Slot(slot),
-            length,
+            left: length,
         }
     }
 
@@ -94,7 +95,7 @@ impl Incoming {
             return Self::empty();
         }
         Self {
-            length: body.size_hint().exact(),
+            left: body.size_hint().exact(),
             source: Source::Http2(Box::new(Http2 {
                 body,
                 patience,
@@ -113,11 +114,17 @@ impl Body for Incoming {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.source {
+        let taken = match &mut self.source {
             Source::Nowhere => Poll::Ready(None),
             Source::Slot(slot) => slot.poll_take(context),
             Source::Http2(content) => content.poll_take(context),
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &taken
+            && let (Some(left), Some(piece)) = (self.left, frame.data_ref())
+        {
+            self.left = Some(left.saturating_sub(piece.len() as u64));
         }
+        taken
     }
 
     fn is_end_stream(&self) -> bool {
@@ -129,7 +136,7 @@ impl Body for Incoming {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.length
+        self.left
             .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
@@ -242,5 +249,24 @@ impl Slot {
 fn wake(waker: &mut Option<Waker>) {
     if let Some(waker) = waker.take() {
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+
+    /// Whoever bounds a body compares what is still to come with what may come.
+    #[test]
+    fn its_length_is_what_is_left() {
+        let slot = Arc::<Slot>::default();
+        let mut incoming = pin!(Incoming::from_slot(Arc::clone(&slot), Some(5)));
+        let mut context = Context::from_waker(Waker::noop());
+        for (piece, left) in [("abc", 2), ("de", 0)] {
+            slot.put(Bytes::from_static(piece.as_bytes()));
+            assert!(incoming.as_mut().poll_frame(&mut context).is_ready());
+            assert_eq!(incoming.size_hint().exact(), Some(left));
+        }
     }
 }

@@ -78,7 +78,7 @@ impl Binary {
     /// What comes next, [`Step::End`] at last; never [`Step::NeedMore`].
     pub fn step(&mut self) -> Result<Step> {
         loop {
-            let damaged = || format!("{} is damaged", self.name);
+            let damaged = || format!("{} cannot be understood", self.name);
             match self.decoder.step().with_context(damaged)? {
                 Step::NeedMore => {
                     let cannot = || format!("cannot read {}", self.name);
@@ -108,6 +108,6 @@ impl Binary {
         let decoder = std::mem::take(&mut self.decoder);
         decoder
             .finish()
-            .with_context(|| format!("{} is damaged", self.name))
+            .with_context(|| format!("{} cannot be understood", self.name))
     }
 }
