@@ -10,9 +10,9 @@ use crate::address::Address;
 use crate::folder::Folder;
 use base::Fingerprint;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 const MARKER: &str = "marker.json";
@@ -84,9 +84,40 @@ pub struct FolderLock(#[expect(dead_code, reason = "held for its lock alone")] F
 pub fn read(path: &Path) -> io::Result<Option<Marker>> {
     match fs::read(path.join(crate::folder::CORNER).join(MARKER)) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // The second: what is called like the corner is a file.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
+}
+
+/// As [`read`], for whoever comes across the folder at `path` and did not choose it: only
+/// a marker that this user, or root, made is believed, in a corner that is theirs and no
+/// link.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_own(path: &Path) -> io::Result<Option<Marker>> {
+    let corner = path.join(crate::folder::CORNER);
+    let is_own = |at: &Path, is_kind: fn(&Metadata) -> bool| {
+        let found = at.symlink_metadata();
+        found.is_ok_and(|found| is_kind(&found) && is_trusted(found.uid()))
+    };
+    if is_own(&corner, Metadata::is_dir) && is_own(&corner.join(MARKER), Metadata::is_file) {
+        read(path)
+    } else {
+        Ok(None)
+    }
+}
+
+fn is_trusted(owner: u32) -> bool {
+    owner == 0 || owner == rustix::process::geteuid().as_raw()
 }
 
 /// Writes the marker, durably.
@@ -176,6 +207,39 @@ fn replace(folder: &Folder, name: &str, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TEXT: &str = r#"{"site":"1","space":"1","slug":"s","server":"https://reef:1"}"#;
+
+    #[test]
+    fn a_file_that_is_called_like_the_corner_is_no_marker() {
+        let disk = tempfile::tempdir().unwrap();
+        fs::write(disk.path().join(".atoll"), "").unwrap();
+        assert_eq!(read(disk.path()).unwrap(), None);
+        assert_eq!(read_own(disk.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn only_an_own_marker_is_believed() {
+        use std::os::unix::fs::{chown, symlink};
+        let disk = tempfile::tempdir().unwrap();
+        let (folder, planted) = (disk.path().join("folder"), disk.path().join("planted"));
+        let corner = folder.join(".atoll");
+        fs::create_dir_all(&corner).unwrap();
+        fs::create_dir(&planted).unwrap();
+        fs::write(corner.join(MARKER), TEXT).unwrap();
+        assert!(read_own(&folder).unwrap().is_some());
+        symlink(&corner, planted.join(".atoll")).unwrap();
+        assert_eq!(read_own(&planted).unwrap(), None);
+        assert!(is_trusted(0) && is_trusted(rustix::process::geteuid().as_raw()));
+        assert!(!is_trusted(4_000_000));
+        // Only root can give something away.
+        for given in [corner.join(MARKER), corner] {
+            if chown(&given, Some(12_345), None).is_ok() {
+                assert_eq!(read_own(&folder).unwrap(), None);
+                chown(&given, Some(0), None).unwrap();
+            }
+        }
+    }
 
     #[test]
     fn a_damaged_fingerprint_is_not_left_out() {

@@ -15,6 +15,7 @@ use meta::{Kind, Metadata, Mode, Timestamp, binary};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use state::Version;
 use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 mod format_3;
@@ -175,11 +176,10 @@ impl Trees {
             return Ok(None);
         }
         let trees = Self {
-            connection: Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-                .map_err(|source| TreesError {
-                    path: path.to_owned(),
-                    source,
-                })?,
+            connection: connect_to_read(path).map_err(|source| TreesError {
+                path: path.to_owned(),
+                source,
+            })?,
             path: path.to_owned(),
             device: None,
             unheard: HashSet::new(),
@@ -735,6 +735,27 @@ impl Trees {
             })
             .map_err(self.error())
     }
+}
+
+/// Opens a database and writes nothing, not even beside it. One that nobody else has open
+/// has no log of changes beside it, and would get one from whoever only reads, unless it
+/// is told that nothing changes meanwhile. That holds but for a client that begins just
+/// now: then what is read may be of two moments, and is told as an error or as a state
+/// that was true a moment ago.
+fn connect_to_read(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if Path::new(&log).exists() {
+        return Connection::open_with_flags(path, flags);
+    }
+    let escaped = path.as_os_str().as_bytes().iter().map(|byte| match byte {
+        b'/' | b'-' | b'.' | b'_' => char::from(*byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+        byte => format!("%{byte:02x}"),
+    });
+    let uri = format!("file:{}?immutable=1", escaped.collect::<String>());
+    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
 fn is_useless(failure: &rusqlite::Error) -> bool {

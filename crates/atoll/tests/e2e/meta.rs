@@ -216,6 +216,140 @@ fn what_cannot_be_told_is_named_and_fails() {
     assert_eq!(code, Some(1));
 }
 
+const MARKER: &str = r#"{"site":"1","space":"1","slug":"s","server":"http://h:1"}"#;
+
+#[test]
+fn a_planted_corner_hides_nothing() {
+    let scene = Scene::new();
+    let manifest = scene.manifest(&[]);
+    let (tree, corner) = (scene.text("tree"), scene.path("tree/.atoll"));
+    fs::create_dir(&corner).unwrap();
+    fs::write(corner.join("marker.json"), MARKER).unwrap();
+    fs::write(corner.join("payload"), "").unwrap();
+    set_time(&scene.path("tree"), 1_000_000_000);
+    let told = "+ .atoll\n+ .atoll/marker.json\n+ .atoll/payload\n";
+    let (printed, code, _) = scene.verify(&manifest, &[]);
+    assert_eq!((printed.as_str(), code), (told, Some(1)));
+    let output = atoll(&["meta", "diff", &manifest, &tree]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), told);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_file_that_is_called_like_a_corner_is_like_any_other() {
+    let scene = Scene::new();
+    fs::write(scene.path("tree/.atoll"), "mine").unwrap();
+    let manifest = scene.manifest(&[]);
+    let text = fs::read_to_string(&manifest).unwrap();
+    assert!(text.contains("path: \".atoll\"\n"), "{text}");
+    assert_eq!(scene.verify(&manifest, &[]).1, Some(0));
+    printed(&["meta", "diff", &manifest, &scene.text("tree")]);
+    printed(&["meta", "show", &scene.text("tree/empty")]);
+}
+
+#[test]
+fn contents_that_were_not_compared_are_told() {
+    let scene = Scene::new();
+    let manifest = scene.manifest(&["--no-hash"]);
+    let (printed, code, last) = scene.verify(&manifest, &[]);
+    assert_eq!((printed.as_str(), code), ("", Some(0)));
+    assert!(last.ends_with("0 unread, 4 without a hash"), "{last}");
+}
+
+#[test]
+fn hashes_of_two_kinds_are_never_taken_for_equal() {
+    let scene = Scene::new();
+    let top = scene.text("tree");
+    fs::remove_dir_all(&top).unwrap();
+    fs::create_dir(&top).unwrap();
+    fs::write(scene.path("tree/a"), "abc").unwrap();
+    let manifest = |name: &str, hash: &str| {
+        let entry = format!("    - path: \"a\"\n      version: 0\n      hash: \"{hash}\"\n");
+        let path = scene.text(name);
+        fs::write(&path, format!("manifest:\n  entries:\n{entry}")).unwrap();
+        path
+    };
+    let of_abc = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let sha256 = manifest("sha256", of_abc);
+    let blake3 = manifest("blake3", &format!("blake3:{}", "0".repeat(64)));
+    let diff = |one: &str, other: &str, options: &[&str]| {
+        let output = atoll(&[&["meta", "diff", one, other], options].concat());
+        let printed = String::from_utf8(output.stdout).unwrap();
+        (printed, output.status.code())
+    };
+    let told = "a: hash: sha256 and blake3 cannot be compared\n".to_owned();
+    assert_eq!(diff(&sha256, &blake3, &[]), (told, Some(1)));
+    let (printed, _) = diff(&sha256, &blake3, &["--json"]);
+    let object: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let expected = serde_json::json!({ "aspect": "algorithm", "from": "sha256", "to": "blake3" });
+    assert_eq!(object["aspects"], serde_json::json!([expected]));
+
+    // A directory is read by the algorithm of the other side, whichever that is.
+    for (one, other) in [(&sha256, &top), (&top, &sha256)] {
+        let (printed, _) = diff(one, other, &[]);
+        assert!(!printed.contains("a:"), "{printed}");
+    }
+    let (printed, code) = diff(&top, &blake3, &[]);
+    assert!(printed.contains("a: hash blake3:6437"), "{printed}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn what_diff_cannot_read_is_neither_there_nor_missing() {
+    let scene = Scene::new();
+    let (manifest, tree) = (scene.manifest(&[]), scene.text("tree"));
+    let whole = scene.text("whole");
+    let copied = Command::new("cp").args(["-a", &tree, &whole]).status();
+    assert!(copied.unwrap().success());
+    fs::remove_dir_all(scene.path("tree/papers")).unwrap();
+    let made = Command::new("mkfifo")
+        .arg(scene.path("tree/papers"))
+        .status();
+    assert!(made.unwrap().success());
+    set_time(&scene.path("tree"), 1_000_000_000);
+    for (one, other) in [
+        (&manifest, &tree),
+        (&tree, &manifest),
+        (&whole, &tree),
+        (&tree, &whole),
+    ] {
+        let output = atoll(&["meta", "diff", one, other]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+        let expected = "left out papers: it is a named pipe\n\
+                        atoll: 1 could not be read, 0 differ\n";
+        assert_eq!((said.as_str(), output.status.code()), (expected, Some(1)));
+    }
+}
+
+#[test]
+fn a_document_is_written_through_a_link() {
+    let scene = Scene::new();
+    let (tree, target) = (scene.text("tree"), scene.path("target"));
+    fs::write(&target, "").unwrap();
+    let link = scene.text("link");
+    symlink("target", &link).unwrap();
+    printed(&["meta", "show", &tree, "--output", &link]);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(
+        fs::read_to_string(&target)
+            .unwrap()
+            .starts_with("manifest:")
+    );
+    let inward = scene.text("inward");
+    symlink(scene.path("tree/empty"), &inward).unwrap();
+    let words = ["meta", "show", &tree, "--output", &inward];
+    refused(&words, 2, "lies in the directory that it would describe");
+    let nowhere = scene.text("nowhere");
+    symlink("absent", &nowhere).unwrap();
+    refused(
+        &["meta", "show", &tree, "--output", &nowhere],
+        1,
+        "cannot write",
+    );
+    assert!(fs::symlink_metadata(&nowhere).unwrap().is_symlink());
+}
+
 #[test]
 fn one_file_is_shown_by_itself() {
     let scene = Scene::new();
@@ -315,6 +449,11 @@ fn texts_are_brought_into_form_and_nothing_else_of_a_file_changes() {
         String::from_utf8(check.stdout).unwrap(),
         format!("{link}\n")
     );
+    let check = atoll(&["meta", "fmt", "--check", "--json", &link]);
+    assert_eq!(check.status.code(), Some(1));
+    let object: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();
+    let expected = serde_json::json!({ "file": link, "change": "format" });
+    assert_eq!(object, expected);
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
     let formatted = "file_metadata: # mine\n  name: \"a\"\n  version: 1\n";
     let filtered = fed(&["meta", "fmt", "-"], text.as_bytes());
@@ -489,9 +628,46 @@ fn a_synced_folder_knows_how_its_files_stand() {
     assert!(one.contains("  version: 1\n") && one.contains("    status: \"modified\"\n"));
     assert!(one.contains("      - node: \"http"), "{one}");
     let part = printed(&["meta", "show", &scene.text("tree/papers")]);
-    assert!(part.starts_with("manifest:\n  space: \"kept\"\n"), "{part}");
+    // A part of the folder has no corner.
+    assert!(part.starts_with("manifest:\n  entries:\n"), "{part}");
+    assert!(part.contains("status: \"modified\""), "{part}");
     let manifest = scene.manifest(&[]);
+    let text = fs::read_to_string(&manifest).unwrap();
+    assert!(text.starts_with("manifest:\n  space: \"kept\"\n"), "{text}");
     assert_eq!(scene.verify(&manifest, &[]).1, Some(0));
+    let small = scene.text("small");
+    printed(&["meta", "encode", &manifest, "--output", &small]);
+    assert_eq!(scene.verify(&small, &[]).1, Some(0));
+    assert_eq!(printed(&["meta", "diff", &tree, &small]), "");
+    let names = || {
+        let names = fs::read_dir(folder.join(".atoll")).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    printed(&["meta", "show", &tree]);
+    assert_eq!(names(), before);
+
+    // Without what its client knows the folder is still told of, and a warning says so.
+    for state in [None, Some("no database at all")] {
+        let path = folder.join(".atoll/state.db");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, state.unwrap_or_default()).unwrap();
+        if state.is_none() {
+            fs::remove_file(&path).unwrap();
+        }
+        let output = atoll(&["meta", "show", &tree]);
+        let (text, said) = (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        );
+        assert!(output.status.success(), "{said}");
+        assert!(text.starts_with("manifest:\n  space: \"kept\"\n"), "{text}");
+        assert!(!text.contains("sync_state") && !text.contains(".atoll"));
+        assert_eq!(said.matches("warning: ").count(), 1, "{said}");
+        fs::write(&path, "").unwrap();
+    }
 }
 
 /// Whether `line` is `pattern`, in which `…` stands for anything.

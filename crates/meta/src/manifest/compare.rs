@@ -28,6 +28,9 @@ pub enum Aspect {
     Size(u64, u64),
     /// Hashes of the content.
     Hash(ContentHash, ContentHash),
+    /// The algorithms of the hashes, where it is not the same one: they tell nothing of the
+    /// content.
+    Algorithm(&'static str, &'static str),
     /// Targets of links.
     Target(String, String),
     /// Permission bits.
@@ -61,6 +64,7 @@ impl Aspect {
             Self::Kind(..) => "kind",
             Self::Size(..) => "size",
             Self::Hash(..) => "hash",
+            Self::Algorithm(..) => "algorithm",
             Self::Target(..) => "target",
             Self::Mode(..) => "mode",
             Self::Mtime(..) => "mtime",
@@ -72,8 +76,12 @@ impl Aspect {
 /// As a line for people: `mode 0644 -> 0600`.
 impl fmt::Display for Aspect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Algorithm(one, other) = self {
+            return write!(f, "hash: {one} and {other} cannot be compared");
+        }
         write!(f, "{} ", self.name())?;
         match self {
+            Self::Algorithm(..) => Ok(()),
             Self::Kind(one, other) => write!(f, "{one} -> {other}"),
             Self::Size(one, other) => write!(f, "{one} -> {other}"),
             Self::Hash(one, other) => write!(f, "{one} -> {other}"),
@@ -124,9 +132,13 @@ fn content(one: &RecordKind, other: &RecordKind, found: &mut Vec<Aspect>) {
             }
             if let (Some(one), Some(other)) = (hash, other_hash)
                 && one != other
-                && std::mem::discriminant(one) == std::mem::discriminant(other)
             {
-                found.push(Aspect::Hash(*one, *other));
+                let (by, other_by) = (algorithm(one), algorithm(other));
+                found.push(if by == other_by {
+                    Aspect::Hash(*one, *other)
+                } else {
+                    Aspect::Algorithm(by, other_by)
+                });
             }
         }
         (RecordKind::Directory { .. }, RecordKind::Directory { .. }) => {}
@@ -137,6 +149,13 @@ fn content(one: &RecordKind, other: &RecordKind, found: &mut Vec<Aspect>) {
             }
         }
         _ => found.push(Aspect::Kind(one.as_str(), other.as_str())),
+    }
+}
+
+const fn algorithm(hash: &ContentHash) -> &'static str {
+    match hash {
+        ContentHash::Blake3(_) => "blake3",
+        ContentHash::Sha256(_) => "sha256",
     }
 }
 
@@ -205,6 +224,17 @@ mod tests {
         ];
         check(&known, &other, Aspects::ALL, &expected);
         check(&known, &other, Aspects::CONTENT, &expected[..1]);
+    }
+
+    #[test]
+    fn hashes_of_two_kinds_are_not_equal() {
+        let known = file(1, b"a", 0o644);
+        let mut other = known.clone();
+        if let RecordKind::File { hash, .. } = &mut other.kind {
+            *hash = Some(ContentHash::Sha256([1; 32]));
+        }
+        let expected = ["hash: blake3 and sha256 cannot be compared"];
+        check(&known, &other, Aspects::CONTENT, &expected);
     }
 
     #[test]

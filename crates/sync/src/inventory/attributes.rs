@@ -6,10 +6,10 @@
 
 use super::Reason;
 use meta::{AttributeName, Attributes};
-use rustix::fs::{fgetxattr, flistxattr, flistxattr_query};
+use rustix::fs::{fgetxattr, flistxattr, flistxattr_query, getxattr, listxattr, listxattr_query};
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// What attributes that are told of begin with.
 const TOLD: [&str; 3] = ["user.", "security.capability", "system.posix_acl_"];
@@ -22,23 +22,55 @@ const MOST_BYTES: usize = 64 << 10;
 /// # Errors
 /// [`Reason`] why they cannot be told of.
 pub fn read(file: BorrowedFd<'_>) -> Result<Attributes, Reason> {
+    collect(
+        flistxattr_query(file),
+        |list| flistxattr(file, list),
+        |name, value| fgetxattr(file, name, value),
+    )
+}
+
+/// Reads the attributes behind a handle that opened nothing, by its name in /proc, since
+/// the calls for open files refuse it; `None` where there is no /proc. Whose content may
+/// not be read, whose `user.*` may not either.
+///
+/// # Errors
+/// [`Reason`] why they cannot be told of.
+pub fn read_closed(handle: BorrowedFd<'_>) -> Result<Option<Attributes>, Reason> {
+    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    let attributes = collect(
+        listxattr_query(&path),
+        |list| listxattr(&path, list),
+        |name, value| getxattr(&path, name, value),
+    );
+    match attributes {
+        Err(Reason::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        attributes => attributes.map(Some),
+    }
+}
+
+/// Reads what there is, of which the list has `size` bytes.
+fn collect(
+    size: Result<usize, Errno>,
+    list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
+    get: impl Fn(&str, &mut [u8]) -> Result<usize, Errno>,
+) -> Result<Attributes, Reason> {
     let mut attributes = Attributes::default();
-    match flistxattr_query(file) {
+    match size {
         // Most files have none, and some file systems cannot have any.
         Ok(0) | Err(Errno::NOTSUP) => return Ok(attributes),
         Ok(_) => {}
         Err(error) => return Err(io::Error::from(error).into()),
     }
-    let mut list = vec![0; MOST_BYTES];
-    let length = flistxattr(file, &mut list[..]).map_err(io::Error::from)?;
+    let mut names = vec![0; MOST_BYTES];
+    let length = list(&mut names).map_err(io::Error::from)?;
     let mut value = Vec::new();
-    for name in list[..length].split(|byte| *byte == 0) {
+    for name in names[..length].split(|byte| *byte == 0) {
         if !TOLD.iter().any(|start| name.starts_with(start.as_bytes())) {
             continue;
         }
         let name = std::str::from_utf8(name).map_err(|_| Reason::AttributeName)?;
         value.resize(MOST_BYTES, 0);
-        match fgetxattr(file, name, &mut value[..]) {
+        match get(name, &mut value) {
             Ok(length) => attributes.add(AttributeName::new(name)?, &value[..length])?,
             // Removed since it was listed.
             Err(Errno::NODATA) => {}
@@ -67,5 +99,7 @@ mod tests {
         let found = read(file.as_fd()).unwrap();
         let found: Vec<_> = found.iter().collect();
         assert_eq!(found, [("user.a", &b""[..]), ("user.b", b"\xff")]);
+        let closed = read_closed(file.as_fd()).unwrap().unwrap();
+        assert!(closed.iter().eq(found));
     }
 }

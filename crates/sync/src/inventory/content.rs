@@ -84,27 +84,34 @@ pub fn hash(
 fn settle(
     record: &mut Record,
     look: &mut Look,
-    mut read: impl FnMut(u64) -> io::Result<ContentHash>,
+    mut read: impl FnMut(u64) -> io::Result<(ContentHash, u64)>,
     mut look_again: impl FnMut() -> Result<(Record, Look), Reason>,
 ) -> Result<ContentHash, Reason> {
     for _ in 0..READINGS {
-        let hash = read(look.seen.size)?;
+        let (hash, length) = read(look.seen.size)?;
         let before = *look;
         (*record, *look) = look_again()?;
         if *look == before {
-            return Ok(hash);
+            // Of what the kernel makes up as it is read, the hash may be one of a part.
+            let is_whole = length == look.seen.size;
+            return if is_whole {
+                Ok(hash)
+            } else {
+                Err(Reason::Length)
+            };
         }
     }
     Err(Reason::Changing)
 }
 
-/// The hash of what a file holds; one that grew beyond `size` is not followed further.
+/// The hash of what a file holds, and of how many bytes it is; one that grew beyond `size`
+/// is not followed further.
 fn digest(
     file: &File,
     size: u64,
     algorithm: Algorithm,
     reading: &Reading<'_>,
-) -> io::Result<ContentHash> {
+) -> io::Result<(ContentHash, u64)> {
     let mut digest = Digest::new(algorithm);
     let mut buffer = vec![0; AT_ONCE.min(size as usize + 1)];
     let mut at = 0;
@@ -121,7 +128,7 @@ fn digest(
             Err(error) => return Err(error),
         }
     }
-    Ok(digest.finish())
+    Ok((digest.finish(), at))
 }
 
 enum Digest {
@@ -170,9 +177,22 @@ mod tests {
         file.write_all(&content).unwrap();
         let reading = Reading::new(&Silent);
         let of = |algorithm| digest(&file, content.len() as u64, algorithm, &reading).unwrap();
-        assert_eq!(of(Algorithm::Blake3), Hash::of(&content).into());
+        let length = content.len() as u64;
+        assert_eq!(of(Algorithm::Blake3), (Hash::of(&content).into(), length));
         let expected = ring::digest::digest(&SHA256, &content);
-        assert_eq!(of(Algorithm::Sha256).as_bytes(), expected.as_ref());
+        assert_eq!(of(Algorithm::Sha256).0.as_bytes(), expected.as_ref());
+    }
+
+    #[test]
+    fn what_is_not_as_long_as_it_says_has_no_hash() {
+        for length in [0, 1, 3] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(b"ab").unwrap();
+            let (mut record, mut look) = look::again(&file).unwrap();
+            let read = |_| Ok((Hash::of(b"").into(), length));
+            let hash = settle(&mut record, &mut look, read, || look::again(&file));
+            assert!(matches!(hash, Err(Reason::Length)), "{hash:?}");
+        }
     }
 
     /// Reads a file to which one more byte is added during each of the first readings.

@@ -36,7 +36,16 @@ pub struct Looked {
 pub enum Opened {
     File(File),
     Directory(Directory),
-    Link,
+    /// A link, or a file that was not opened.
+    Nothing,
+}
+
+/// Whether files are opened, for their contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    Opened,
+    /// All else is known without, and also of a file that may not be read.
+    Closed,
 }
 
 /// So often a name is looked at that is another thing each time.
@@ -46,7 +55,7 @@ const LOOKS: usize = 8;
 ///
 /// # Errors
 /// [`Reason`] why it cannot be told of.
-pub fn look(directory: &Directory, name: &str) -> Result<Option<Looked>, Reason> {
+pub fn look(directory: &Directory, name: &str, files: Files) -> Result<Option<Looked>, Reason> {
     for _ in 0..LOOKS {
         let stat = match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -58,7 +67,7 @@ pub fn look(directory: &Directory, name: &str) -> Result<Option<Looked>, Reason>
             let kind = special(FileType::from_raw_mode(stat.st_mode));
             return Err(Reason::Special(kind));
         }
-        if let Some(looked) = open_as(kind, directory, name)? {
+        if let Some(looked) = open_as(kind, directory, name, files)? {
             return Ok(Some(looked));
         }
     }
@@ -70,6 +79,7 @@ fn open_as(
     kind: ObservedKind,
     directory: &Directory,
     name: &str,
+    files: Files,
 ) -> Result<Option<Looked>, Reason> {
     let looked = match kind {
         ObservedKind::Directory => directory
@@ -77,6 +87,7 @@ fn open_as(
             .map_err(Reason::from)
             .and_then(look_at_directory),
         ObservedKind::Symlink => link(directory, name),
+        ObservedKind::File if files == Files::Closed => closed(directory, name),
         ObservedKind::File | ObservedKind::Other => directory
             .open(name)
             .map_err(Reason::from)
@@ -126,20 +137,55 @@ fn look_at_file(file: File) -> Result<Looked, Reason> {
 /// [`Reason`] why it cannot be told of.
 pub fn again(file: &File) -> Result<(Record, Look), Reason> {
     let look = seen(file)?;
+    let attributes = attributes::read(file.as_fd())?;
+    Ok((file_record(&look, attributes), look))
+}
+
+fn file_record(look: &Look, attributes: Attributes) -> Record {
     let kind = RecordKind::File {
         size: Some(look.seen.size),
         hash: None,
         mode: Some(look.mode),
     };
-    Ok((record(kind, &look, attributes::read(file.as_fd())?), look))
+    record(kind, look, attributes)
+}
+
+/// A file that is not opened: through a handle that reads nothing.
+fn closed(directory: &Directory, name: &str) -> Result<Looked, Reason> {
+    let handle = handle(directory, name)?;
+    let look = seen(&handle)?;
+    if look.seen.kind != ObservedKind::File {
+        return Err(io::Error::from(Errno::NOENT).into());
+    }
+    let Some(attributes) = attributes::read_closed(handle.as_fd())? else {
+        // Without /proc only an open file tells of its attributes.
+        return directory
+            .open(name)
+            .map_err(Reason::from)
+            .and_then(look_at_file);
+    };
+    Ok(Looked {
+        record: file_record(&look, attributes),
+        look,
+        opened: Opened::Nothing,
+    })
+}
+
+/// A handle that opens nothing.
+fn handle(directory: &Directory, name: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(
+        directory,
+        name,
+        flags,
+        rustix::fs::Mode::empty(),
+    )?)
 }
 
 /// A link is read through a handle too, which opens nothing. Its attributes are out of
 /// reach of such a handle; none of those that are told of can be set on a link.
 fn link(directory: &Directory, name: &str) -> Result<Looked, Reason> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let handle: OwnedFd = rustix::fs::openat(directory, name, flags, rustix::fs::Mode::empty())
-        .map_err(io::Error::from)?;
+    let handle = handle(directory, name)?;
     let look = seen(&handle)?;
     let target = rustix::fs::readlinkat(&handle, "", Vec::new()).map_err(io::Error::from)?;
     let target = target.to_str().ok().and_then(|text| Target::new(text).ok());
@@ -147,7 +193,7 @@ fn link(directory: &Directory, name: &str) -> Result<Looked, Reason> {
     Ok(Looked {
         record: record(kind, &look, Attributes::default()),
         look,
-        opened: Opened::Link,
+        opened: Opened::Nothing,
     })
 }
 
@@ -191,8 +237,10 @@ mod tests {
         let disk = tempfile::tempdir().unwrap();
         make(&disk.path().join("entry"));
         let directory = Directory::at(disk.path()).unwrap();
-        let opened = open_as(was, &directory, "entry").unwrap();
-        assert!(opened.is_none(), "{opened:?}");
+        for files in [Files::Opened, Files::Closed] {
+            let opened = open_as(was, &directory, "entry", files).unwrap();
+            assert!(opened.is_none(), "{opened:?}");
+        }
     }
 
     #[test]
@@ -225,8 +273,8 @@ mod tests {
         fs::write(&path, "").unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o4751)).unwrap();
         let directory = Directory::at(disk.path()).unwrap();
-        let looked = look(&directory, "tool").unwrap().unwrap();
+        let looked = look(&directory, "tool", Files::Opened).unwrap().unwrap();
         assert_eq!(looked.record.mode().unwrap().bits(), 0o4751);
-        assert!(look(&directory, "absent").unwrap().is_none());
+        assert!(look(&directory, "absent", Files::Opened).unwrap().is_none());
     }
 }

@@ -26,11 +26,12 @@ mod standing;
 mod verify;
 mod walk;
 
-pub use standing::{Standing, StandingError};
-pub use verify::{Counts, Difference, verify};
+pub use standing::{Around, Standing, StandingError};
+pub use verify::{Counts, Difference, Unread, beside, verify};
 pub use walk::{Tree, Walk};
 
 use crate::observer::{Event, Observer};
+use base::NameError;
 use content::Algorithm;
 use look::Look;
 use meta::manifest::EntryPath;
@@ -77,7 +78,10 @@ pub struct LeftOut {
 pub enum Reason {
     /// A name that no text can hold.
     #[error("its name is not UTF-8")]
-    Name,
+    NotUnicode,
+    /// A name that Atoll does not take.
+    #[error("its {0}")]
+    Name(#[from] NameError),
     /// A path beyond [`base::limits::PATH_BYTES`].
     #[error("its path is longer than {limit} bytes", limit = base::limits::PATH_BYTES)]
     PathTooLong,
@@ -96,13 +100,17 @@ pub enum Reason {
     /// It was another thing at each look.
     #[error("it kept changing while it was read")]
     Changing,
+    /// Its size is not that of its content, as of files that the kernel makes up.
+    #[error("its size does not tell how much there is to read")]
+    Length,
     /// As the operating system says.
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
 }
 
 /// Takes stock of a directory, and gives what stands there to `each`, in the order of a
-/// manifest; files with the hashes of their `contents`, or without.
+/// manifest; files with the hashes of their `contents`, or without, and then they are not
+/// opened either.
 ///
 /// # Errors
 /// The first of `each`, after which nothing more is read.
@@ -113,7 +121,12 @@ pub fn take<E: Send>(
     mut each: impl FnMut(Walked) -> Result<(), E>,
 ) -> Result<(), E> {
     let wanted = contents.then_some(Algorithm::Blake3);
-    let turns = tree.walk().map(|walked| {
+    let walk = if contents {
+        tree.walk()
+    } else {
+        tree.walk_closed()
+    };
+    let turns = walk.map(|walked| {
         Ok(Turn {
             known: (),
             walked: Some(walked),
@@ -131,7 +144,7 @@ pub fn take<E: Send>(
 /// # Errors
 /// As the operating system says of the directory that it stands in; `NotFound`.
 pub fn one(path: &Path, contents: bool, observer: &dyn Observer) -> io::Result<Walked> {
-    let mut found = walk::one(path)?;
+    let mut found = walk::one(path, contents)?;
     if contents
         && let Walked::Entry(met) = &mut found
         && let Some(file) = met.content.take()

@@ -6,7 +6,7 @@
 
 use super::Met;
 use crate::folder::CORNER;
-use crate::marker;
+use crate::marker::{self, Marker};
 use crate::plan::Remote;
 use crate::trees::{SyncedRow, Trees, TreesError};
 use base::{ItemId, Slug};
@@ -17,11 +17,19 @@ use std::io;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
+/// A synced folder, around a directory or that directory itself.
+#[derive(Debug)]
+pub struct Around {
+    folder: PathBuf,
+    marker: Marker,
+    /// Where in it the directory is.
+    inside: PathBuf,
+}
+
 /// What the client of a synced folder knows of a directory in it.
 #[derive(Debug)]
 pub struct Standing {
     trees: Trees,
-    space: Option<Slug>,
     node: Option<NodeName>,
     /// The directory, if the client knows it.
     top: Option<ItemId>,
@@ -59,8 +67,9 @@ pub enum StandingError {
     Trees(#[from] TreesError),
 }
 
-impl Standing {
-    /// What is known of the directory at `path`; `None` when it lies in no synced folder.
+impl Around {
+    /// The synced folder that the directory at `path` lies in, `None` when it lies in none.
+    /// Of the folders on the way up, nobody chose any: see [`marker::read_own`].
     ///
     /// # Errors
     /// [`StandingError`].
@@ -71,7 +80,7 @@ impl Standing {
         };
         let path = path.canonicalize().map_err(place)?;
         for folder in path.ancestors() {
-            let marker = marker::read(folder).map_err(|source| StandingError::Marker {
+            let marker = marker::read_own(folder).map_err(|source| StandingError::Marker {
                 folder: folder.to_owned(),
                 source,
             })?;
@@ -80,26 +89,43 @@ impl Standing {
             if inside.starts_with(CORNER) {
                 return Ok(None);
             }
-            let state = folder.join(CORNER).join("state.db");
-            let trees = Trees::open_to_read(&state)?;
-            let trees = trees.ok_or_else(|| StandingError::NoState(folder.to_owned()))?;
-            let known = [marker.server.as_str(), marker.node.as_str()];
             return Ok(Some(Self {
-                top: descend(&trees, inside)?,
-                trees,
-                space: Slug::new(&marker.slug).ok(),
-                node: known.iter().find_map(|name| NodeName::new(name).ok()),
-                around: Vec::new(),
+                folder: folder.to_owned(),
+                marker,
+                inside: inside.to_owned(),
             }));
         }
         Ok(None)
     }
 
-    /// The space that the folder follows.
-    pub const fn space(&self) -> Option<&Slug> {
-        self.space.as_ref()
+    /// The space that the directory follows: if it is the folder itself. One inside has no
+    /// corner, and what is called like one in it is like any other.
+    pub fn space(&self) -> Option<Slug> {
+        let is_folder = self.inside.as_os_str().is_empty();
+        is_folder
+            .then(|| Slug::new(&self.marker.slug).ok())
+            .flatten()
     }
 
+    /// What the folder's client knows of the directory.
+    ///
+    /// # Errors
+    /// [`StandingError`].
+    pub fn standing(&self) -> Result<Standing, StandingError> {
+        let state = self.folder.join(CORNER).join("state.db");
+        let trees = Trees::open_to_read(&state)?;
+        let trees = trees.ok_or_else(|| StandingError::NoState(self.folder.clone()))?;
+        let known = [self.marker.server.as_str(), self.marker.node.as_str()];
+        Ok(Standing {
+            top: descend(&trees, &self.inside)?,
+            trees,
+            node: known.iter().find_map(|name| NodeName::new(name).ok()),
+            around: Vec::new(),
+        })
+    }
+}
+
+impl Standing {
     /// Notes in an entry's record what is known of it. Entries come in the order of a
     /// walk.
     ///
@@ -303,9 +329,10 @@ mod tests {
     }
 
     fn told(folder: &Path) -> Vec<String> {
-        let mut standing = Standing::find(folder).unwrap().unwrap();
+        let around = Around::find(folder).unwrap().unwrap();
+        let mut standing = around.standing().unwrap();
         let mut told = Vec::new();
-        let tree = Tree::open(folder).unwrap();
+        let tree = Tree::open(folder).unwrap().without_corner();
         take::<TreesError>(&tree, true, &Silent, |walked| {
             let Walked::Entry(mut met) = walked else {
                 panic!("{walked:?}");
@@ -383,7 +410,10 @@ mod tests {
         assert_eq!(whole[3], format!("d/{file}"));
         assert_eq!(whole[4], "e 0 modified");
         assert_eq!(told(&disk.path().join("d"))[2], file);
-        assert!(Standing::find(&disk.path().join(CORNER)).unwrap().is_none());
+        let space = |path: &Path| Around::find(path).unwrap().unwrap().space();
+        assert_eq!(space(disk.path()).unwrap().as_str(), "docs");
+        assert_eq!(space(&disk.path().join("d")), None);
+        assert!(Around::find(&disk.path().join(CORNER)).unwrap().is_none());
     }
 
     #[test]
@@ -391,12 +421,13 @@ mod tests {
         let disk = folder(|_, _, _| {});
         let state = disk.path().join(".atoll/state.db");
         fs::remove_file(&state).unwrap();
-        let error = Standing::find(disk.path()).unwrap_err();
+        let around = Around::find(disk.path()).unwrap().unwrap();
+        let error = around.standing().unwrap_err();
         assert!(matches!(error, StandingError::NoState(_)), "{error}");
         fs::write(&state, "no database at all").unwrap();
-        assert!(Standing::find(disk.path()).is_err());
+        assert!(around.standing().is_err());
         assert_eq!(fs::read(&state).unwrap(), b"no database at all");
         let nowhere = tempfile::tempdir().unwrap();
-        assert!(Standing::find(nowhere.path()).unwrap().is_none());
+        assert!(Around::find(nowhere.path()).unwrap().is_none());
     }
 }

@@ -42,6 +42,9 @@ pub struct Counts {
     pub changed: u64,
     /// See [`Difference::Unread`].
     pub unread: u64,
+    /// Files that are there and of which the manifest has no hash, so that their contents
+    /// were not compared. They count among the others too.
+    pub unhashed: u64,
 }
 
 /// Compares a directory with the entries of a manifest, and gives what differs to `each`,
@@ -59,17 +62,52 @@ pub fn verify<E: Send>(
     let mut comparison = Comparison {
         aspects,
         counts: Counts::default(),
-        unread: None,
+        unread: Unread::default(),
     };
-    in_order(
-        side_by_side(manifest, tree),
-        observer,
-        |known, walked| match comparison.compare(known, walked) {
+    beside(manifest, tree, observer, |known, walked| {
+        match comparison.compare(known, walked) {
             Some(difference) => each(difference),
             None => Ok(()),
-        },
-    )?;
+        }
+    })?;
     Ok(comparison.counts)
+}
+
+/// Lays a directory beside the entries of a manifest, and gives what both have at each
+/// place to `each`: a file with the hash that the manifest has of it, by the same
+/// algorithm, if that can tell something. What has no place in a manifest comes alone.
+///
+/// # Errors
+/// The first of `manifest` or `each`.
+pub fn beside<E: Send>(
+    manifest: impl Iterator<Item = Result<Entry, E>> + Send,
+    tree: &Tree,
+    observer: &dyn Observer,
+    each: impl FnMut(Option<Entry>, Option<Walked>) -> Result<(), E>,
+) -> Result<(), E> {
+    in_order(side_by_side(manifest, tree), observer, each)
+}
+
+/// The last place that could not be read: what lies beneath it is neither there nor
+/// missing.
+#[derive(Debug, Default)]
+pub struct Unread(Option<EntryPath>);
+
+impl Unread {
+    /// Remembers the place of what was left out, if it has one.
+    pub fn note(&mut self, left_out: &LeftOut) {
+        if left_out.place.is_some() {
+            self.0.clone_from(&left_out.place);
+        }
+    }
+
+    /// Whether a path lies beneath it.
+    pub fn covers(&self, path: &EntryPath) -> bool {
+        self.0.as_ref().is_some_and(|unread| {
+            let below = path.as_str().strip_prefix(unread.as_str());
+            unread.is_root() || below.is_some_and(|below| below.starts_with('/'))
+        })
+    }
 }
 
 impl Counts {
@@ -161,8 +199,7 @@ fn wanted(known: &Record, found: &Record) -> Option<Algorithm> {
 struct Comparison {
     aspects: Aspects,
     counts: Counts,
-    /// The last place that could not be read: what lies beneath it is not missing.
-    unread: Option<EntryPath>,
+    unread: Unread,
 }
 
 impl Comparison {
@@ -170,12 +207,11 @@ impl Comparison {
         match (known, walked) {
             (_, Some(Walked::LeftOut(left_out))) => {
                 self.counts.unread += 1;
-                if left_out.place.is_some() {
-                    self.unread.clone_from(&left_out.place);
-                }
+                self.unread.note(&left_out);
                 Some(Difference::Unread(left_out))
             }
             (Some(entry), Some(Walked::Entry(met))) => {
+                self.counts.unhashed += u64::from(is_unhashed(&entry.record, &met.record));
                 let aspects = differences(&entry.record, &met.record, self.aspects);
                 if aspects.is_empty() {
                     self.counts.same += 1;
@@ -185,7 +221,7 @@ impl Comparison {
                 let path = met.path;
                 Some(Difference::Changed { path, aspects })
             }
-            (Some(entry), None) if self.is_beneath_unread(&entry.path) => None,
+            (Some(entry), None) if self.unread.covers(&entry.path) => None,
             (Some(entry), None) => {
                 self.counts.missing += 1;
                 Some(Difference::Missing(entry.path))
@@ -199,11 +235,11 @@ impl Comparison {
             (None, None) => None,
         }
     }
+}
 
-    fn is_beneath_unread(&self, path: &EntryPath) -> bool {
-        self.unread.as_ref().is_some_and(|unread| {
-            let below = path.as_str().strip_prefix(unread.as_str());
-            unread.is_root() || below.is_some_and(|below| below.starts_with('/'))
-        })
-    }
+fn is_unhashed(known: &Record, found: &Record) -> bool {
+    matches!(
+        (&known.kind, &found.kind),
+        (RecordKind::File { hash: None, .. }, RecordKind::File { .. })
+    )
 }

@@ -5,10 +5,9 @@
 //! deeper ones are opened again from the top when the walk comes back to them, so that
 //! no depth uses up the files that a process may have open.
 
-use super::look::{Looked, Opened, look, look_at_directory};
+use super::look::{Files, Looked, Opened, look, look_at_directory};
 use super::{LeftOut, Met, Reason, Walked};
-use crate::folder::{CORNER, Directory};
-use crate::marker;
+use crate::folder::{CORNER, Directory, ObservedKind};
 use base::Name;
 use meta::manifest::EntryPath;
 use std::io;
@@ -19,15 +18,14 @@ use std::vec;
 #[derive(Debug)]
 pub struct Tree {
     root: Directory,
-    /// A folder that Atoll syncs keeps what it knows in its corner, which is no part of
-    /// it. A directory of that name anywhere else is like any other.
-    has_corner: bool,
+    leaves_out_corner: bool,
 }
 
 /// What stands in a directory, as it is met.
 #[derive(Debug)]
 pub struct Walk<'t> {
     tree: &'t Tree,
+    files: Files,
     begun: bool,
     levels: Vec<Level>,
 }
@@ -51,19 +49,43 @@ impl Tree {
     /// Opens the directory at `path`, to which a link may lead.
     ///
     /// # Errors
-    /// As the operating system says; `InvalidData` when the marker of a synced folder is
-    /// damaged.
+    /// As the operating system says.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             root: Directory::at(path)?,
-            has_corner: marker::read(path)?.is_some(),
+            leaves_out_corner: false,
         })
+    }
+
+    /// Without the corner of a folder that Atoll syncs: there it keeps what it knows, which
+    /// is no part of the folder. Only a directory at the top is one.
+    ///
+    /// Whether it is such a folder is for the caller to know, and not to be asked of what
+    /// stands there: whoever can write into a directory could hide something from a
+    /// comparison in a corner that he made.
+    #[must_use]
+    pub fn without_corner(self) -> Self {
+        let leaves_out_corner = true;
+        Self {
+            leaves_out_corner,
+            ..self
+        }
     }
 
     /// All that stands in it, itself first.
     pub const fn walk(&self) -> Walk<'_> {
+        self.walk_with(Files::Opened)
+    }
+
+    /// The same, for whoever wants no contents: files are not opened.
+    pub(super) const fn walk_closed(&self) -> Walk<'_> {
+        self.walk_with(Files::Closed)
+    }
+
+    const fn walk_with(&self, files: Files) -> Walk<'_> {
         Walk {
             tree: self,
+            files,
             begun: false,
             levels: Vec::new(),
         }
@@ -74,7 +96,7 @@ impl Tree {
 ///
 /// # Errors
 /// As the operating system says of the directory that it stands in; `NotFound`.
-pub fn one(path: &Path) -> io::Result<Walked> {
+pub fn one(path: &Path, contents: bool) -> io::Result<Walked> {
     let not_found = || io::Error::from(io::ErrorKind::NotFound);
     let name = path.file_name().ok_or_else(not_found)?;
     let parent = path
@@ -82,8 +104,13 @@ pub fn one(path: &Path) -> io::Result<Walked> {
         .filter(|parent| !parent.as_os_str().is_empty());
     let directory = Directory::at(parent.unwrap_or(Path::new(".")))?;
     let name = name.as_encoded_bytes();
-    let (walked, _) = walked(&directory, &EntryPath::root(), name).ok_or_else(not_found)?;
-    Ok(walked)
+    let files = if contents {
+        Files::Opened
+    } else {
+        Files::Closed
+    };
+    let found = walked(&directory, &EntryPath::root(), name, files);
+    Ok(found.ok_or_else(not_found)?.0)
 }
 
 impl Iterator for Walk<'_> {
@@ -95,16 +122,12 @@ impl Iterator for Walk<'_> {
             return Some(self.begin());
         }
         loop {
-            let is_top = self.levels.len() == 1;
             let level = self.levels.last_mut()?;
             let Some(name) = level.names.next() else {
                 self.levels.pop();
                 continue;
             };
-            if is_top && self.tree.has_corner && name == CORNER.as_bytes() {
-                continue;
-            }
-            match level.meet(self.tree, &name) {
+            match level.meet(self.tree, &name, self.files) {
                 Ok(Some((walked, entered))) => {
                     self.levels.extend(entered);
                     self.let_go();
@@ -148,13 +171,22 @@ impl Walk<'_> {
 
 impl Level {
     /// What stands at `name` in it.
-    fn meet(&mut self, tree: &Tree, name: &[u8]) -> Result<Option<Told>, Reason> {
+    fn meet(&mut self, tree: &Tree, name: &[u8], files: Files) -> Result<Option<Told>, Reason> {
         let directory = match &mut self.directory {
             Some(directory) => directory,
             none => none.insert(reopen(tree, &self.path, self.inode)?),
         };
-        Ok(walked(directory, &self.path, name))
+        let may_be_corner = tree.leaves_out_corner && self.path.is_root();
+        if may_be_corner && name == CORNER.as_bytes() && is_directory(directory, CORNER) {
+            return Ok(None);
+        }
+        Ok(walked(directory, &self.path, name, files))
     }
+}
+
+fn is_directory(directory: &Directory, name: &str) -> bool {
+    let seen = directory.observe(name).ok().flatten();
+    seen.is_some_and(|seen| seen.kind == ObservedKind::Directory)
 }
 
 /// Another directory that took the place of the one that was listed is not that one.
@@ -171,7 +203,7 @@ fn reopen(tree: &Tree, path: &EntryPath, inode: u64) -> Result<Directory, Reason
 type Told = (Walked, Option<Level>);
 
 /// What stands at `name`; `None` when it is gone.
-fn walked(directory: &Directory, parent: &EntryPath, name: &[u8]) -> Option<Told> {
+fn walked(directory: &Directory, parent: &EntryPath, name: &[u8], files: Files) -> Option<Told> {
     let unnamed = |reason| {
         let name = String::from_utf8_lossy(name);
         let path = if parent.is_root() {
@@ -189,16 +221,17 @@ fn walked(directory: &Directory, parent: &EntryPath, name: &[u8]) -> Option<Told
             None,
         ))
     };
-    let Some(name) = std::str::from_utf8(name)
-        .ok()
-        .and_then(|name| Name::new(name).ok())
-    else {
-        return unnamed(Reason::Name);
+    let Ok(text) = std::str::from_utf8(name) else {
+        return unnamed(Reason::NotUnicode);
+    };
+    let name = match Name::new(text) {
+        Ok(name) => name,
+        Err(error) => return unnamed(error.into()),
     };
     let Ok(path) = parent.join(&name) else {
         return unnamed(Reason::PathTooLong);
     };
-    let looked = look(directory, name.as_str()).transpose()?;
+    let looked = look(directory, name.as_str(), files).transpose()?;
     Some(told(path, looked))
 }
 
@@ -220,7 +253,7 @@ fn told(path: EntryPath, looked: Result<Looked, Reason>) -> Told {
 /// Lists a directory before it is told of: one that cannot be listed is left out whole.
 fn enter(path: &EntryPath, looked: Looked) -> Result<(Met, Option<Level>), Reason> {
     let (content, level) = match looked.opened {
-        Opened::Link => (None, None),
+        Opened::Nothing => (None, None),
         Opened::File(file) => (Some(file), None),
         Opened::Directory(directory) => {
             let mut names = directory.names()?;
@@ -241,4 +274,30 @@ fn enter(path: &EntryPath, looked: Looked) -> Result<(Met, Option<Level>), Reaso
         content,
     };
     Ok((met, level))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &[u8], expected: &str) {
+        let disk = tempfile::tempdir().unwrap();
+        let directory = Directory::at(disk.path()).unwrap();
+        let found = walked(&directory, &EntryPath::root(), name, Files::Opened);
+        let Some((Walked::LeftOut(left_out), None)) = found else {
+            panic!("{found:?}");
+        };
+        assert_eq!(left_out.reason.to_string(), expected);
+    }
+
+    /// Some file systems count characters.
+    #[test]
+    fn what_is_wrong_with_a_name_is_said() {
+        check(b"\xff", "its name is not UTF-8");
+        let long = [b'd'; 300];
+        let start = "d".repeat(40);
+        let expected = format!("its name `{start}…` has 300 bytes; the limit is 255");
+        check(&long, &expected);
+    }
 }

@@ -384,3 +384,37 @@ fn an_offer_is_nobodys_lost_answer_for_ever() {
     trees.settle_offers(2_001).unwrap();
     assert!(!trees.has_unheard());
 }
+
+#[test]
+fn reading_alone_writes_nothing() {
+    let disk = tempfile::tempdir().unwrap();
+    // Characters with a meaning in addresses.
+    let folder = disk.path().join("a %3f#?b");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("state.db");
+    let mut trees = Trees::open(&path).unwrap();
+    trees.agree(&row(7, 1, "a")).unwrap();
+    trees.commit().unwrap();
+    let names = || {
+        let names = std::fs::read_dir(&folder).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    };
+    let read = || {
+        let trees = Trees::open_to_read(&path).unwrap().unwrap();
+        let row = trees.synced_item(item(7)).unwrap();
+        let during = names();
+        (row.map(|row| row.synced.version.counter), during)
+    };
+    // What its client has not yet moved into the database is read too.
+    let beside = ["state.db", "state.db-shm", "state.db-wal"];
+    assert_eq!(read(), (Some(1), beside.map(Into::into).to_vec()));
+    trees.agree(&row(7, 2, "a")).unwrap();
+    trees.commit().unwrap();
+    assert_eq!(read().0, Some(2));
+    drop(trees);
+    assert_eq!(read(), (Some(2), vec!["state.db".into()]));
+    assert_eq!(names(), ["state.db"]);
+}

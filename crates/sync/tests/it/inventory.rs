@@ -180,14 +180,77 @@ fn a_directory_that_took_the_place_of_another_is_not_taken_for_it() {
 fn the_corner_of_a_synced_folder_alone_is_left_out() {
     let disk = tempfile::tempdir().unwrap();
     fs::create_dir_all(disk.path().join("inner/.atoll")).unwrap();
-    fs::create_dir(disk.path().join(".atoll")).unwrap();
+    let corner = disk.path().join(".atoll");
+    fs::create_dir(&corner).unwrap();
+    let marker = r#"{"site":"1","space":"1","slug":"s","server":"http://h:1"}"#;
+    fs::write(corner.join("marker.json"), marker).unwrap();
     let inner = ["directory inner", "directory inner/.atoll"];
     let whole = walk(disk.path());
-    assert_eq!(whole[..2], ["directory .", "directory .atoll"]);
-    assert_eq!(whole[2..], inner);
-    let marker = r#"{"site":"1","space":"1","slug":"s","server":"http://h:1"}"#;
-    fs::write(disk.path().join(".atoll/marker.json"), marker).unwrap();
-    assert_eq!(walk(disk.path())[1..], inner);
+    assert_eq!(whole[1..3], ["directory .atoll", "file .atoll/marker.json"]);
+    assert_eq!(whole[3..], inner);
+    let without = || Tree::open(disk.path()).unwrap().without_corner();
+    let rest = || without().walk().map(line).skip(1).collect::<Vec<_>>();
+    assert_eq!(rest(), inner);
+
+    // What is no directory is no corner.
+    fs::remove_dir_all(&corner).unwrap();
+    symlink("inner", &corner).unwrap();
+    assert_eq!(rest()[0], "symlink .atoll");
+    fs::remove_file(&corner).unwrap();
+    fs::write(&corner, "").unwrap();
+    assert_eq!(rest()[0], "file .atoll");
+}
+
+/// The kernel makes up such files as they are read, of no size.
+#[test]
+fn a_file_that_is_longer_than_it_says_is_not_told() {
+    let found = one(Path::new("/proc/version"), true, &Silent).unwrap();
+    let expected = "! version: its size does not tell how much there is to read";
+    assert_eq!(line(found), expected);
+    let found = one(Path::new("/proc/version"), false, &Silent).unwrap();
+    assert_eq!(line(found), "file version");
+}
+
+#[test]
+fn without_contents_no_file_is_opened() {
+    let disk = tempfile::tempdir_in(".").unwrap();
+    let path = disk.path().join("f");
+    fs::write(&path, "text").unwrap();
+    let file = File::open(&path).unwrap();
+    rustix::fs::fsetxattr(&file, c"user.colour", b"red", XattrFlags::empty()).unwrap();
+    drop(file);
+    let notices = rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::NONBLOCK).unwrap();
+    let open = rustix::fs::inotify::WatchFlags::OPEN;
+    rustix::fs::inotify::add_watch(&notices, &path, open).unwrap();
+    let opened = || {
+        let mut buffer = [0; 4096];
+        rustix::io::read(&notices, &mut buffer).is_ok()
+    };
+    let mut met = Vec::new();
+    let mut take_with = |contents: bool| {
+        let tree = Tree::open(disk.path()).unwrap();
+        take::<Infallible>(&tree, contents, &Silent, |walked| {
+            let Walked::Entry(entry) = walked else {
+                panic!("{walked:?}");
+            };
+            met.push(entry.record);
+            Ok(())
+        })
+        .unwrap();
+    };
+    take_with(false);
+    assert!(one(&path, false, &Silent).is_ok());
+    assert!(!opened());
+    take_with(true);
+    assert!(opened());
+    let [_, without, _, with] = &mut met[..] else {
+        panic!("{met:?}");
+    };
+    assert_eq!(without.attributes.iter().count(), 1);
+    if let RecordKind::File { hash, .. } = &mut with.kind {
+        *hash = None;
+    }
+    assert_eq!(without, with);
 }
 
 /// Everything that stands there, as a manifest has it.
@@ -404,6 +467,8 @@ fn a_manifest_may_know_little_and_by_another_hash() {
         let (lines, counts) = compared(entries.clone(), disk.path(), Aspects::ALL);
         assert_eq!(lines, told);
         assert_eq!(counts.same + counts.changed, 3);
+        // Equal as far as was looked, which is told.
+        assert_eq!(counts.unhashed, u64::from(known.is_none()));
     }
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context, Error, Result, bail};
 use meta::FileMetadata;
 use meta::binary::Step;
 use meta::form::{Described, read_manifest};
-use meta::manifest::{Entry, EntryPath};
+use meta::manifest::{Entry, EntryPath, Header};
 use meta::text::Source;
 use std::iter;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -21,14 +21,20 @@ use std::thread;
 /// Entries in the order of a manifest.
 pub type Entries = Box<dyn Iterator<Item = Result<Entry>> + Send>;
 
+/// What is said of a folder as a whole, and its entries.
+pub struct Listed {
+    pub header: Header,
+    pub entries: Entries,
+}
+
 /// Entries that wait to be taken: enough that neither thread waits for each single one.
 const AHEAD: usize = 1024;
 
 /// The entries of a manifest.
-pub fn of_manifest(input: Input) -> Result<Entries> {
+pub fn of_manifest(input: Input) -> Result<Listed> {
     let name = input.name.clone();
     match described(input)? {
-        Documents::Manifest(entries) => Ok(entries),
+        Documents::Manifest(listed) => Ok(listed),
         Documents::Files(_) => bail!(
             "{name} describes single files, and a manifest is expected: `atoll meta show DIR` \
              makes one"
@@ -37,18 +43,21 @@ pub fn of_manifest(input: Input) -> Result<Entries> {
 }
 
 /// The entries of a manifest, or of documents of single files, each at its name.
-pub fn of_any(input: Input) -> Result<Entries> {
+pub fn of_any(input: Input) -> Result<Listed> {
     let name = input.name.clone();
     match described(input)? {
-        Documents::Manifest(entries) => Ok(entries),
-        Documents::Files(files) => by_name(files, &name),
+        Documents::Manifest(listed) => Ok(listed),
+        Documents::Files(files) => Ok(Listed {
+            header: Header::default(),
+            entries: by_name(files, &name)?,
+        }),
     }
 }
 
 /// What `push` gives, on a thread of its own, pulled.
-pub fn pulled(
-    push: impl FnOnce(&SyncSender<Result<Entry>>) + Send + 'static,
-) -> Result<Receiver<Result<Entry>>> {
+pub fn pulled<T: Send + 'static>(
+    push: impl FnOnce(&SyncSender<Result<T>>) + Send + 'static,
+) -> Result<Receiver<Result<T>>> {
     let (sender, receiver) = sync_channel(AHEAD);
     thread::Builder::new()
         .name("entries".to_owned())
@@ -58,7 +67,7 @@ pub fn pulled(
 }
 
 enum Documents {
-    Manifest(Entries),
+    Manifest(Listed),
     Files(Vec<FileMetadata>),
 }
 
@@ -73,10 +82,13 @@ fn of_text(text: Vec<u8>, name: &str) -> Result<Documents> {
     let failed = |found: Found| found.into_error(name);
     let source = Source::new(&text).map_err(|problem| failed(problem.into()))?;
     if is_manifest(source) {
-        read_manifest(source, drop).map_err(|found| failed(found.into()))?;
+        let header = read_manifest(source, drop).map_err(|found| failed(found.into()))?;
         let name = name.to_owned();
         let entries = pulled(move |sender| push_text(&text, &name, sender))?;
-        return Ok(Documents::Manifest(Box::new(entries.into_iter())));
+        return Ok(Documents::Manifest(Listed {
+            header,
+            entries: Box::new(entries.into_iter()),
+        }));
     }
     let described = files_of(source).map_err(failed)?;
     let files = described.into_iter().map(|described| match described {
@@ -104,7 +116,12 @@ fn of_binary(mut binary: Binary) -> Result<Documents> {
     let mut files = Vec::new();
     loop {
         match binary.step()? {
-            Step::Header(_) => return Ok(Documents::Manifest(Box::new(rest(binary)))),
+            Step::Header(header) => {
+                return Ok(Documents::Manifest(Listed {
+                    header,
+                    entries: Box::new(rest(binary)),
+                }));
+            }
             Step::File(file) => files.push(*file),
             Step::Entry(_) | Step::NeedMore | Step::End => return Ok(Documents::Files(files)),
         }

