@@ -66,7 +66,7 @@ fn every_kind_of_file_is_met_in_order() {
 
 #[test]
 fn what_is_known_of_an_entry_is_told() {
-    let disk = tempfile::tempdir_in(".").unwrap();
+    let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = disk.path().join("f");
     fs::write(&path, "text").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o2640)).unwrap();
@@ -325,7 +325,7 @@ fn compared(entries: Vec<Entry>, path: &Path, aspects: Aspects) -> (Vec<String>,
 
 /// A directory with a file, a link and a directory, none of which changes by itself.
 fn sample() -> tempfile::TempDir {
-    let disk = tempfile::tempdir_in(".").unwrap();
+    let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     fs::create_dir(disk.path().join("d")).unwrap();
     fs::write(disk.path().join("d/f"), "content").unwrap();
     symlink("d", disk.path().join("link")).unwrap();
