@@ -392,7 +392,7 @@ fn reading_alone_writes_nothing() {
     let folder = disk.path().join("a %3f#?b");
     std::fs::create_dir(&folder).unwrap();
     let path = folder.join("state.db");
-    let mut trees = Trees::open(&path).unwrap();
+    let trees = Trees::open(&path).unwrap();
     trees.agree(&row(7, 1, "a")).unwrap();
     trees.commit().unwrap();
     let names = || {
