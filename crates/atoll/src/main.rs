@@ -92,9 +92,9 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if output::nobody_reads(&error) => ExitCode::SUCCESS,
+        Err(error) if output::nobody_reads(&error) => output::unread_code(&error),
         Err(error) => {
-            eprintln!("atoll: {}", output::told(&error));
+            output::complain(format_args!("atoll: {}", output::told(&error)));
             output::exit_code(&error)
         }
     }

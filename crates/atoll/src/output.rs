@@ -19,6 +19,18 @@ impl Display for WrongUsage {
 
 impl std::error::Error for WrongUsage {}
 
+/// What was found was being told when nobody read any more: there is something to find.
+#[derive(Debug)]
+pub struct FoundUnread;
+
+impl Display for FoundUnread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads what was found")
+    }
+}
+
+impl std::error::Error for FoundUnread {}
+
 /// What a wrong command line exits with.
 const WRONG_USAGE: u8 = 2;
 
@@ -29,6 +41,21 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// How a command ends whose reader has seen enough.
+pub fn unread_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<FoundUnread>() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Writes one line to the standard error output. Where that is gone, or its disk full,
+/// there is nobody left to tell.
+pub fn complain(text: Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Writes one line, with nothing in it that would steer a terminal.

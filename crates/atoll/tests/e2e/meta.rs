@@ -120,7 +120,7 @@ fn what_is_shown_is_checked_converted_and_verified() {
     assert_eq!(printed(&[&["meta", "check"], &files[..]].concat()), "");
     assert_eq!(printed(&["meta", "fmt", "--check", &manifest, &back]), "");
     for file in files {
-        let all = "7 the same, 0 changed, 0 missing, 0 extra, 0 unread";
+        let all = "8 the same, 0 changed, 0 missing, 0 extra, 0 unread";
         assert_eq!(
             scene.verify(file, &[]),
             (String::new(), Some(0), all.to_owned())
@@ -187,7 +187,7 @@ fn whatever_was_touched_is_told_on_one_line() {
     assert_eq!(code, Some(1));
     assert_eq!(
         last,
-        "atoll: 5 the same, 1 changed, 1 missing, 1 extra, 0 unread"
+        "atoll: 6 the same, 1 changed, 1 missing, 1 extra, 0 unread"
     );
 }
 
@@ -373,11 +373,24 @@ fn one_file_is_shown_by_itself() {
         text.as_bytes()
     );
     refused(&["meta", "show", &scene.text("absent")], 1, "cannot show");
-    refused(
-        &["meta", "verify", &one, &scene.text("tree")],
-        1,
-        "has no meaning here",
-    );
+    fs::write(scene.path("text"), text).unwrap();
+    let words = ["meta", "verify", &scene.text("text"), &scene.text("tree")];
+    refused(&words, 1, "describes single files");
+}
+
+/// A verdict does not depend on whether anybody can be told why.
+#[test]
+fn a_full_error_output_is_no_crash() {
+    let scene = Scene::new();
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = Command::new(binary());
+    command
+        .args(["meta", "check", &scene.text("absent")])
+        .stderr(full);
+    assert_eq!(command.status().unwrap().code(), Some(1));
 }
 
 #[test]
@@ -545,6 +558,7 @@ fn bytes_go_to_no_terminal_and_no_manifest_into_its_directory() {
     }
 }
 
+/// It ends a listing in peace; a verdict stays what it is.
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let scene = Scene::new();
@@ -565,9 +579,9 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     for number in 0..1000 {
         fs::write(tree.join(format!("{number:04}")), "another").unwrap();
     }
-    for words in [
-        &words[..],
-        &["meta", "verify", &scene.text("manifest"), words[2]],
+    for (words, code) in [
+        (&words[..], 0),
+        (&["meta", "verify", &scene.text("manifest"), words[2]], 1),
     ] {
         let mut command = Command::new(binary());
         command
@@ -578,10 +592,8 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         let mut begun = [0; 9];
         child.stdout.take().unwrap().read_exact(&mut begun).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert!(
-            output.status.success() && output.stderr.is_empty(),
-            "{output:?}"
-        );
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::input::{Content, Input, name};
 use super::problems::{Found, problems, problems_of};
-use crate::output::{line, told};
+use crate::output::{complain, line, told};
 use anyhow::{Error, Result, bail, ensure};
 use meta::binary::Step;
 use meta::schema::Schema;
@@ -92,6 +92,6 @@ fn tell(path: &Path, error: &Error, as_json: bool) -> Result<()> {
         let object = json!({ "file": name(path), "code": "unreadable", "message": message });
         return Ok(line(format_args!("{object}"))?);
     }
-    eprintln!("error: {message}\n");
+    complain(format_args!("error: {message}\n"));
     Ok(())
 }

@@ -4,7 +4,7 @@
 use super::input::{Content, Input, STANDARD, name};
 use super::problems::{Found, problems};
 use super::sink::Sink;
-use crate::output::{line, told};
+use crate::output::{complain, line, told};
 use anyhow::{Context, Result, bail, ensure};
 use meta::text::{Source, parse, print};
 use serde_json::json;
@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             Ok(false) => {}
             Err(error) if crate::output::nobody_reads(&error) => return Err(error),
             Err(error) => {
-                eprintln!("error: {}", told(&error));
+                complain(format_args!("error: {}", told(&error)));
                 failed += 1;
             }
         }

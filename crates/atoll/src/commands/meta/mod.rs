@@ -20,6 +20,7 @@ mod told;
 mod verify;
 mod writer;
 
+use crate::output::{FoundUnread, nobody_reads};
 use anyhow::Result;
 use clap::Subcommand;
 
@@ -59,11 +60,20 @@ enum Action {
 pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.action {
         Action::Show(arguments) => show::run(arguments),
-        Action::Check(arguments) => check::run(arguments),
+        Action::Check(arguments) => verdict(check::run(arguments)),
         Action::Fmt(arguments) => fmt::run(arguments),
         Action::Encode(arguments) => encode::run(arguments),
         Action::Decode(arguments) => decode::run(arguments),
-        Action::Diff(arguments) => diff::run(arguments),
-        Action::Verify(arguments) => verify::run(arguments),
+        Action::Diff(arguments) => verdict(diff::run(arguments)),
+        Action::Verify(arguments) => verdict(verify::run(arguments)),
     }
+}
+
+/// The end of a command that says whether something is wrong: a line that nobody reads is
+/// about something that is.
+fn verdict(done: Result<()>) -> Result<()> {
+    done.map_err(|error| match nobody_reads(&error) {
+        true => error.context(FoundUnread),
+        false => error,
+    })
 }

@@ -1,7 +1,7 @@
 //! What is wrong with a text, found and told.
 
 use super::input::name;
-use crate::output::line;
+use crate::output::{complain, line};
 use anyhow::{Error, Result, anyhow};
 use meta::form::{self, Described, described, read_manifest};
 use meta::schema::Schema;
@@ -103,12 +103,12 @@ impl Found {
     pub fn tell(&self, name: &str) {
         for problem in &self.problems {
             for line in problem.render(name).lines() {
-                eprintln!("{}", printable(line));
+                complain(format_args!("{}", printable(line)));
             }
-            eprintln!();
+            complain(format_args!(""));
         }
         if self.more > 0 {
-            eprintln!("{} more are not shown\n", self.more);
+            complain(format_args!("{} more are not shown\n", self.more));
         }
     }
 

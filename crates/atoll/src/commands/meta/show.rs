@@ -5,7 +5,7 @@ use super::sink::{Form, Sink, behind_links};
 use super::told::say_left_out;
 use super::verify::open_beside;
 use super::writer::{Style, Writer, write_file};
-use crate::output::WrongUsage;
+use crate::output::{WrongUsage, complain};
 use anyhow::{Context, Result, bail, ensure};
 use base::{Name, Slug};
 use meta::FileMetadata;
@@ -124,7 +124,7 @@ fn known_of(path: &Path) -> (Option<Slug>, Option<Standing>) {
 
 fn warn(error: &StandingError) {
     let text = format!("warning: nothing is told of versions and sync states: {error}");
-    eprintln!("{}", printable(&text));
+    complain(format_args!("{}", printable(&text)));
 }
 
 fn with_standing(mut met: Met, standing: Option<&mut Standing>) -> Result<Met> {

@@ -1,6 +1,6 @@
 //! How differences are told: a line for each path, or a JSON object.
 
-use crate::output::line;
+use crate::output::{complain, line};
 use anyhow::Result;
 use meta::manifest::{Aspect, EntryPath};
 use meta::{Record, SyncState};
@@ -144,5 +144,5 @@ impl Teller<'_> {
 /// Says on the standard error output what could not be read.
 pub fn say_left_out(progress: &Progress, left_out: &LeftOut) {
     let text = format!("left out {}: {}", left_out.path, left_out.reason);
-    progress.aside(|| eprintln!("{}", printable(&text)));
+    progress.aside(|| complain(format_args!("{}", printable(&text))));
 }

@@ -3,6 +3,7 @@
 use super::entries::of_manifest;
 use super::input::Input;
 use super::told::{Change, Teller};
+use crate::output::complain;
 use anyhow::{Context, Result, bail};
 use meta::manifest::{Aspects, Header};
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if !counts.is_same() {
         bail!("{words}");
     }
-    eprintln!("{words}");
+    complain(format_args!("{words}"));
     Ok(())
 }
 
