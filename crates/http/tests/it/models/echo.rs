@@ -129,10 +129,12 @@ fn datagrams_come_back_to_whoever_sent_them() {
             std::thread::spawn(move || udp::run(socket, stopped).unwrap())
         })
         .collect();
-    for bytes in [8, 1000, ping::MAX_DATAGRAM_BYTES] {
+    // Of the largest, a socket that is busy elsewhere holds two: more than one under way
+    // at a time could be dropped by the kernel, as datagrams may be.
+    for (bytes, connections) in [(8, 4), (1000, 4), (ping::MAX_DATAGRAM_BYTES, 1)] {
         let plan = Plan {
-            connections: 4,
-            count: Some(25),
+            connections,
+            count: Some(100 / connections as u64),
             bytes,
             timeout: PATIENCE,
             ..Plan::default()
