@@ -6,7 +6,7 @@
 
 use crate::form::{FILE_METADATA, MANIFEST, SCHEMA_VERSION, described};
 use crate::schema::{Schema, embedded};
-use crate::text::{Document, Entry, Fault, Problem, Problems, Source, parse};
+use crate::text::{Document, Entry, Fault, Problem, Problems, Source, parse, shown};
 
 /// The root key of schemas.
 const SCHEMA: &str = "schema";
@@ -33,7 +33,7 @@ fn check_document(document: &Document<'_>, own: Option<&Schema>, problems: &mut 
     let key = &*root.key.text;
     let own = own.filter(|schema| schema.name() == key);
     let Some(schema) = own.or_else(|| embedded(key)) else {
-        let unknown = Fault::UnknownKey(key.chars().take(KEY_SHOWN).collect());
+        let unknown = Fault::UnknownKey(shown(key));
         return problems.add(unknown, root.key.span);
     };
     let mut found = Problems::default();
@@ -49,9 +49,6 @@ fn check_document(document: &Document<'_>, own: Option<&Schema>, problems: &mut 
     }
     problems.append(found);
 }
-
-/// Characters of a key that a message repeats.
-const KEY_SHOWN: usize = 60;
 
 /// The entry that says what a document describes: the first that is not its version.
 fn root<'t, 'a>(document: &'t Document<'a>) -> Option<&'t Entry<'a>> {

@@ -2,7 +2,7 @@
 //! what is wrong with it.
 
 use crate::metadata::Timestamp;
-use crate::text::{Fault, List, Mapping, Node, Problems, Scalar, Shape, Span, Value};
+use crate::text::{Fault, List, Mapping, Node, Problems, Scalar, Shape, Span, Value, shown};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -42,8 +42,7 @@ impl<'p> Reader<'p> {
     }
 
     pub(super) fn unknown_key(&mut self, key: &str, span: Span) {
-        let shown = key.chars().take(KEY_SHOWN).collect();
-        self.fault(Fault::UnknownKey(shown), span);
+        self.fault(Fault::UnknownKey(shown(key)), span);
     }
 
     /// A value that must be there; `owner` is what lacks it.
@@ -136,6 +135,3 @@ impl<'p> Reader<'p> {
         None
     }
 }
-
-/// Characters of a key that a message repeats.
-const KEY_SHOWN: usize = 60;

@@ -76,6 +76,10 @@ fn rows() -> anyhow::Result<Vec<Row>> {
             "entries",
         )?,
         note(
+            "tree of a manifest, validated against its schema",
+            megabytes(rate("text", "validate")?),
+        ),
+        note(
             "text of a manifest, written from a tree",
             megabytes(rate("text", "print")?),
         ),

@@ -6,9 +6,8 @@ use super::sink::Sink;
 use anyhow::{Context, Result};
 use meta::FileMetadata;
 use meta::binary::{Compression, Encoder, encode_files};
-use meta::form::{begin_manifest, end_manifest, file_metadata_document, write_entry};
+use meta::form::{self, begin_manifest, end_manifest, file_metadata_document, write_entry};
 use meta::manifest::{Entry, Header};
-use meta::text::{Tree, print};
 use std::io::Write;
 use sync::printable::printable;
 
@@ -102,10 +101,7 @@ pub fn write_file(style: Style, file: &FileMetadata, mut sink: Sink) -> Result<(
 
 /// The canonical text of one file's document.
 pub fn text_of(file: &FileMetadata) -> String {
-    print(&Tree {
-        documents: vec![file_metadata_document(file)],
-        comments: Vec::new(),
-    })
+    form::text_of(file_metadata_document(file))
 }
 
 pub fn put(sink: &mut Sink, bytes: &[u8]) -> Result<()> {
