@@ -25,7 +25,7 @@ use api::Service;
 use config::Source;
 use folders::Folders;
 use httpd::limit::LimitError;
-use httpd::models::raise_descriptors;
+use httpd::models::{TooFewDescriptors, expect_descriptors, raise_descriptors};
 use httpd::tls::{Acceptor, Certificates, Identity, TlsError};
 use httpd::yaml::ReadError;
 use listen::{Bound, ListenError, Serving};
@@ -75,6 +75,9 @@ pub enum StartError {
     /// A limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// The process may not open enough files.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// Threads or signals.
     #[error("cannot start the server: {0}")]
     Io(#[from] io::Error),
@@ -100,11 +103,12 @@ impl Server {
     ) -> Result<Self, StartError> {
         // What is wrong with it is told before anything is made.
         let config = source.read()?;
+        let loops = std::thread::available_parallelism().map_or(1, usize::from);
+        expect_descriptors(loops, loops, listen::OWN_DESCRIPTORS)?;
         let descriptors = raise_descriptors(listen::DESCRIPTORS);
         // The lock comes before the port: a second `up` must find the node, not
         // its port.
         let node = Node::open(settings)?;
-        let loops = std::thread::available_parallelism().map_or(1, usize::from);
         let identity = security.identity(listen, node.data())?;
         let bound = Bound::new(listen, loops)?;
         let endpoint = Endpoint {

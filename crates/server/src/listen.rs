@@ -68,6 +68,10 @@ const CONNECTIONS: Bounds = Bounds {
 /// downloads and segments, twice.
 pub const DESCRIPTORS: u64 = 16_384;
 
+/// The open files that a node needs before any client comes: its log, its database and the
+/// readers of it, its segments, the scrub, and a folder of its own with its watcher.
+pub const OWN_DESCRIPTORS: usize = 128;
+
 /// Why the node cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {

@@ -2,6 +2,7 @@
 //! a name with an escape sequence in it must not steer who reads of it.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// `text` with every control character, and every character that hides or turns the
 /// direction of what is around it, as `\u001b`: also what JSON would make of it.
@@ -19,6 +20,19 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// A name that is not all text: bytes that are none stand as `\xff`.
+pub fn name(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        shown.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // To a string, it cannot fail.
+            let _ = write!(shown, "\\x{byte:02x}");
+        }
+    }
+    shown
 }
 
 fn steers(character: char) -> bool {
@@ -50,5 +64,17 @@ mod tests {
         let json = serde_json::to_string("a\x1b\u{9b}").unwrap();
         let read: String = serde_json::from_str(&printable(&json)).unwrap();
         assert_eq!(read, "a\x1b\u{9b}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown() {
+        for (bytes, shown) in [
+            (&b"caf\xe9.txt"[..], "caf\\xe9.txt"),
+            (b"\xff\xfe", "\\xff\\xfe"),
+            (b"\xe6\xbc", "\\xe6\\xbc"),
+            ("\u{6f22}".as_bytes(), "\u{6f22}"),
+        ] {
+            assert_eq!(name(bytes), shown);
+        }
     }
 }

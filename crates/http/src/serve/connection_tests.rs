@@ -37,13 +37,13 @@ impl Handler for Counted {
     }
 }
 
-/// Content that is always there; it counts what was asked for of it.
-struct Ready(Arc<AtomicU64>);
-
-const PIECE: &[u8] = &[b'x'; 4096];
-
-/// How much there is: far more than a turn, and than sockets hold.
-const CONTENT: u64 = 64 << 20;
+/// Content that is always there: so many pieces, which count themselves as they are asked
+/// for.
+struct Ready {
+    piece: &'static [u8],
+    pieces: u64,
+    given: Arc<AtomicU64>,
+}
 
 impl Handler for Ready {
     fn file(&self, _: &RequestHead<'_, '_>, _: Moment) -> Option<Answer> {
@@ -51,19 +51,19 @@ impl Handler for Ready {
     }
 
     fn call(&self, _: SocketAddr, _: Request<Incoming>) -> Answering {
-        let given = Arc::clone(&self.0);
-        let pieces = stream::iter(std::iter::from_fn(move || {
-            let before = given.fetch_add(PIECE.len() as u64, Ordering::Relaxed);
-            (before < CONTENT).then(|| Ok(Frame::data(Bytes::from_static(PIECE))))
+        let (piece, pieces, given) = (self.piece, self.pieces, Arc::clone(&self.given));
+        let content = stream::iter(std::iter::from_fn(move || {
+            let before = given.fetch_add(1, Ordering::Relaxed);
+            (before < pieces).then(|| Ok(Frame::data(Bytes::from_static(piece))))
         }));
-        let body = StreamBody::new(pieces).boxed_unsync();
+        let body = StreamBody::new(content).boxed_unsync();
         Box::pin(async { Response::new(body) })
     }
 }
 
-/// Its client takes it as fast as it comes, on a thread of its own.
-#[test]
-fn content_that_is_always_there_lets_others_have_their_turns() {
+/// Serves one client, who takes it as fast as it comes on a thread of its own: how many
+/// pieces were asked for in a row at most, and how many bytes came.
+fn longest_turn(piece: &'static [u8], pieces: u64) -> (u64, u64) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let client = std::thread::spawn(move || {
@@ -73,23 +73,46 @@ fn content_that_is_always_there_lets_others_have_their_turns() {
         std::io::copy(&mut client, &mut std::io::sink()).unwrap()
     });
     let given = Arc::new(AtomicU64::new(0));
+    let ready = Ready {
+        piece,
+        pieces,
+        given: Arc::clone(&given),
+    };
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().unwrap();
+    let mut longest = 0;
     LocalSet::new().block_on(&runtime, async {
         let (accepted, peer) = listener.accept().unwrap();
         accepted.set_nonblocking(true).unwrap();
-        let turn = Turn::new(Ready(Arc::clone(&given)), Settings::default());
+        let turn = Turn::new(ready, Settings::default());
         let serving = spawn_local(serve(turn, accepted, peer));
-        let mut longest = 0;
         while !serving.is_finished() {
             let before = given.load(Ordering::Relaxed);
             yield_now().await;
             longest = longest.max(given.load(Ordering::Relaxed) - before);
         }
-        assert!(longest <= 2 * TURN_BYTES, "{longest} in a row");
     });
-    let received = client.join().unwrap();
-    assert!(received > CONTENT, "{received} bytes came");
+    (longest, client.join().unwrap())
+}
+
+#[test]
+fn content_that_is_always_there_lets_others_have_their_turns() {
+    const PIECE: &[u8] = &[b'x'; 4096];
+    // Far more than a turn, and than sockets hold.
+    const PIECES: u64 = 16 << 10;
+    let (longest, received) = longest_turn(PIECE, PIECES);
+    let bytes = longest * PIECE.len() as u64;
+    assert!(bytes <= 2 * TURN_BYTES, "{bytes} in a row");
+    assert!(
+        received > PIECES * PIECE.len() as u64,
+        "{received} bytes came"
+    );
+}
+
+#[test]
+fn content_without_bytes_lets_others_have_their_turns() {
+    let (longest, _) = longest_turn(&[], 10_000);
+    assert!(longest <= 2, "{longest} in a row");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub use fault::Fault;
 pub(crate) use fault::shown;
 pub use lexer::Lexer;
 pub use parser::{DEPTH, ItemPlace, Parsed, parse, parse_items};
-pub use printer::{print, print_item};
+pub use printer::{print, print_item, quoted};
 pub use problem::{PROBLEMS, Problem, Problems};
 pub(crate) use shape::{Shape, Shapes};
 pub use token::{Quoting, SOURCE_BYTES, Source, Span, Token, TokenKind};

@@ -39,6 +39,13 @@ pub fn print_item(out: &mut String, item: &Item<'_>, level: usize) {
     *out = printer.out;
 }
 
+/// A text between quotes, as it stands behind a key: one line, whatever is in it.
+pub fn quoted(text: &str) -> String {
+    let mut printer = Printer::default();
+    printer.quoted(text);
+    printer.out
+}
+
 /// Whether a character shows what it is: no control characters, no marks that
 /// hide or reorder the text around them.
 pub(super) const fn is_shown(character: char) -> bool {

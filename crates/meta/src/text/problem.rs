@@ -12,6 +12,7 @@ use super::fault::Fault;
 use super::printer::is_shown;
 use super::token::{Source, Span};
 use serde_json::json;
+use unicode_width::UnicodeWidthChar;
 
 /// Most problems kept of one text; more are counted. Nobody reads further, and
 /// a hostile text could bring one with every byte.
@@ -20,6 +21,9 @@ pub const PROBLEMS: usize = 64;
 /// Characters of a line shown before a fault, and in all: a terminal's width.
 const EXCERPT_BEFORE: usize = 40;
 const EXCERPT: usize = 76;
+
+/// A tab in an excerpt, where one of many columns would move the marks below it.
+const TAB: char = '→';
 
 /// A fault at its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +37,7 @@ pub struct Problem {
     /// The character of its start in that line, counted from 1.
     pub column: usize,
     /// The line, or the part of it around the fault, without its line break;
-    /// characters that would not show, or mislead, stand as U+FFFD.
+    /// a tab stands as `→`, and characters that would not show, or mislead, as U+FFFD.
     pub excerpt: String,
     /// The characters of the excerpt that are wrong.
     pub marked: Range<usize>,
@@ -68,8 +72,7 @@ impl Problem {
     pub fn render(&self, name: &str) -> String {
         let Self { line, column, .. } = self;
         let margin = " ".repeat(line.to_string().len());
-        let before = " ".repeat(self.marked.start);
-        let marks = "^".repeat(self.marked.len().max(1));
+        let (before, marks) = self.underline();
         format!(
             "error: {fault}\n{margin}--> {name}:{line}:{column}\n{margin} |\n\
              {line} | {excerpt}\n{margin} | {before}{marks}\n{margin} = hint: {hint}",
@@ -77,6 +80,19 @@ impl Problem {
             excerpt = self.excerpt,
             hint = self.fault.hint(),
         )
+    }
+
+    /// What stands below the excerpt: blanks up to the fault, and a mark for each column
+    /// that it takes in a terminal.
+    fn underline(&self) -> (String, String) {
+        let Range { start, end } = self.marked;
+        let width = |characters: Range<usize>| -> usize {
+            let shown = self.excerpt.chars().skip(characters.start);
+            let shown = shown.take(characters.len());
+            shown.filter_map(UnicodeWidthChar::width).sum()
+        };
+        let marks = width(start..end).max(1);
+        (" ".repeat(width(0..start)), "^".repeat(marks))
     }
 
     /// An object with `code`, `message`, `hint`, `line`, `column`, `start` and
@@ -207,9 +223,9 @@ fn excerpt(before: &str, from: &str, length: usize) -> (String, Range<usize>) {
 }
 
 fn visible(character: char) -> char {
-    if is_shown(character) {
-        character
-    } else {
-        char::REPLACEMENT_CHARACTER
+    match character {
+        '\t' => TAB,
+        _ if is_shown(character) => character,
+        _ => char::REPLACEMENT_CHARACTER,
     }
 }

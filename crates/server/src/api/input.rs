@@ -9,6 +9,8 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 use std::error::Error as _;
+use std::fmt::Display;
+use std::str::FromStr;
 use sync::folder::CORNER;
 
 /// Longest JSON body, in bytes: a path and a few words. Some are read before
@@ -77,19 +79,40 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
             ));
         }
         let bytes = body::collect(request.into_body(), LIMIT).await?;
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|error| Problem::Malformed(format!("the JSON body is wrong: {error}")))
+        from_json(&bytes).map(Self)
     }
+}
+
+/// An object; nothing else, though `serde` would take an array for one, by the order in
+/// which our types happen to have their fields.
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let wrong =
+        |reason: &dyn Display| Problem::Malformed(format!("the JSON body is wrong: {reason}"));
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(wrong(&"expected an object, `{\"…\": …}`"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| wrong(&error))
 }
 
 /// The media type of a body without its parameters; empty when none is said.
 pub fn media_type(headers: &HeaderMap) -> &str {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.split(';').next())
-        .map_or("", str::trim)
+    content_type(headers).next().unwrap_or_default()
+}
+
+/// The `charset` of a body, if one is said.
+pub fn charset(headers: &HeaderMap) -> Option<&str> {
+    content_type(headers).skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let is_charset = name.eq_ignore_ascii_case("charset");
+        is_charset.then(|| value.trim_matches('"'))
+    })
+}
+
+/// The media type and each of its parameters.
+fn content_type(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let value = headers.get(header::CONTENT_TYPE);
+    let text = value.and_then(|value| value.to_str().ok());
+    text.unwrap_or_default().split(';').map(str::trim)
 }
 
 /// The names along a path inside a space; a leading `/` is tolerated, the root
@@ -149,10 +172,7 @@ pub fn check_not_reserved<'a>(names: impl IntoIterator<Item = &'a Name>) -> Resu
 ///
 /// # Errors
 /// [`Problem::Malformed`] with the type's own message.
-pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
-    what: &str,
-    text: &str,
-) -> Result<T, Problem> {
+pub fn parse<T: FromStr<Err: Display>>(what: &str, text: &str) -> Result<T, Problem> {
     text.parse()
         .map_err(|error| Problem::Malformed(format!("{what}: {error}")))
 }
@@ -190,6 +210,44 @@ mod tests {
         ] {
             assert_eq!(check_utf8(query).is_ok(), good, "{query}");
         }
+    }
+
+    #[test]
+    fn a_body_is_an_object() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Body {
+            one: u8,
+        }
+        for (text, expected) in [
+            ("{\"one\": 1}", Some(1)),
+            (" \r\n\t{\"one\": 1} ", Some(1)),
+            ("[1]", None),
+            ("1", None),
+            ("null", None),
+            ("", None),
+            ("{\"one\": 1", None),
+            ("{\"one\": 1} x", None),
+        ] {
+            let read = from_json::<Body>(text.as_bytes());
+            assert_eq!(read.ok(), expected.map(|one| Body { one }), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn content_types() {
+        for (text, media, charset_of) in [
+            ("text/x", "text/x", None),
+            ("text/x; charset=utf-8", "text/x", Some("utf-8")),
+            ("text/x ;a=b;Charset=\"UTF-8\"", "text/x", Some("UTF-8")),
+            ("text/x; charset", "text/x", None),
+            ("", "", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, text.parse().unwrap());
+            assert_eq!(media_type(&headers), media, "{text}");
+            assert_eq!(charset(&headers), charset_of, "{text}");
+        }
+        assert_eq!(media_type(&HeaderMap::new()), "");
     }
 
     #[test]

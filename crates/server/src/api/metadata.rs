@@ -51,6 +51,9 @@ const MEDIA_TYPES: [&str; 3] = [
     "application/vnd.atoll.metadata",
 ];
 
+/// What all texts are in.
+const CHARSET: &str = "utf-8";
+
 /// What stands at a path.
 struct Found {
     space: Space,
@@ -76,7 +79,7 @@ pub async fn show(
         }
         Form::Text => {
             let text = document::to_text(&found.document(&service)?);
-            let media_type = format!("{}; charset=utf-8", MEDIA_TYPES[place]);
+            let media_type = format!("{}; charset={CHARSET}", MEDIA_TYPES[place]);
             ([(header::CONTENT_TYPE, media_type)], text).into_response()
         }
         Form::Binary => {
@@ -101,7 +104,7 @@ pub async fn replace(
     let found = current(&service, caller, which, Role::Editor).await?;
     let (base, metadata) = match wish {
         Wish::Changes(wanted) => (
-            base_version(&headers, found.version.id)?,
+            base_version(&headers, &found.version, service.node.log_id())?,
             wanted.applied(found.metadata()?.clone())?,
         ),
         Wish::Document(file) => {
@@ -130,7 +133,7 @@ pub async fn remove(
     headers: HeaderMap,
 ) -> Result<axum::Json<Value>, Problem> {
     let found = current(&service, caller, which, Role::Editor).await?;
-    let base = base_version(&headers, found.version.id)?;
+    let base = base_version(&headers, &found.version, service.node.log_id())?;
     let change = Change::Delete { base };
     let id = tree_edit::commit_one(&service, caller, found.space.id, change).await?;
     Ok(axum::Json(json!({ "version": id.to_string() })))
@@ -155,6 +158,12 @@ impl Wish {
                 MEDIA_TYPES.join(", ")
             )));
         };
+        let charset = input::charset(request.headers()).unwrap_or(CHARSET);
+        if !charset.eq_ignore_ascii_case(CHARSET) {
+            return Err(Problem::MediaType(format!(
+                "`{charset}` is not read: send it as {CHARSET}"
+            )));
+        }
         let read = match FORMS[place] {
             Form::Json => {
                 let Json(wanted) = Json::<Wanted>::from_request(request, &()).await?;
@@ -229,8 +238,18 @@ async fn current(
 }
 
 /// The version a change is based on: what `If-Match` says, else the current one.
-fn base_version(headers: &HeaderMap, current: VersionId) -> Result<VersionId, Problem> {
-    Ok(if_match(headers)?.unwrap_or(current))
+fn base_version(headers: &HeaderMap, current: &Version, log: LogId) -> Result<VersionId, Problem> {
+    match if_match(headers)? {
+        // It was deleted, and another stands at its path.
+        Some(wanted) if wanted.item != current.id.item => Err(Problem::Conflict {
+            detail: format!(
+                "`If-Match` is of another item than what stands at this path, {}",
+                current.id
+            ),
+            current: entry::version(current, log),
+        }),
+        wanted => Ok(wanted.unwrap_or(current.id)),
+    }
 }
 
 /// The current version, which a document must be based on: its `version` says so, and
@@ -265,6 +284,9 @@ fn if_match(headers: &HeaderMap) -> Result<Option<VersionId>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else {
         return Ok(None);
     };
-    let text = value.to_str().unwrap_or_default();
-    parse("If-Match", text.trim().trim_matches('"')).map(Some)
+    match value.to_str().unwrap_or_default().trim() {
+        // Whichever is there (RFC 9110, section 13.1.1).
+        "*" => Ok(None),
+        text => parse("If-Match", text.trim_matches('"')).map(Some),
+    }
 }

@@ -14,6 +14,7 @@ use meta::{
 use serde_json::{Value, json};
 use state::{Base, Change, Parent};
 
+const JSON: &str = "application/json";
 const TEXT: &str = "text/vnd.atoll.metadata";
 const BINARY: &str = "application/vnd.atoll.metadata";
 
@@ -320,12 +321,46 @@ async fn a_document_is_based_on_the_current_version() {
     let elsewhere = format!("{}.1", ItemId::root_of(desk.space));
     let stale = desk.put_under("a", TEXT, &elsewhere, at(1)).await;
     assert_refused(&stale, 409, "conflict", "at version 1");
-    let unread = desk.put_under("a", TEXT, "*", at(1)).await;
+    let unread = desk.put_under("a", TEXT, "latest", at(1)).await;
     assert_refused(&unread, 400, "malformed", "If-Match");
+    let whichever = desk.put_under("a", TEXT, "*", at(2)).await;
+    assert_refused(&whichever, 409, "conflict", "at version 1");
     let quoted = format!("\"{first}\"");
     let answer = desk.put_under("a", TEXT, &quoted, at(1)).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     assert_eq!(desk.shown("a").await["mode"], "0600");
+}
+
+#[tokio::test]
+async fn a_change_of_an_item_that_was_replaced_is_a_conflict() {
+    let desk = Desk::new().await;
+    let gone = format!("{}.1", ItemId::root_of(desk.space));
+    let put = desk.put_under("a", JSON, &gone, "{}").await;
+    let address = "/api/metadata?space=s&path=a";
+    let delete = request(Method::DELETE, address, &desk.token).header("if-match", gone);
+    let delete = desk.site.send(delete.body(Body::empty()).unwrap()).await;
+    for answer in [put, delete] {
+        assert_refused(&answer, 409, "conflict", "another item");
+        assert_eq!(answer.json()["current"]["version"], desk.first.to_string());
+    }
+    assert_eq!(desk.shown("a").await["version"], desk.first.to_string());
+}
+
+#[tokio::test]
+async fn changes_are_an_object_and_documents_utf8() {
+    let desk = Desk::new().await;
+    for body in ["[\"0604\", null]", "\"0604\"", "null", ""] {
+        let answer = desk.put("a", JSON, body).await;
+        assert_refused(&answer, 400, "malformed", "expected an object");
+    }
+    let text = "file_metadata:\n  name: \"a\"\n  version: 1\n";
+    let latin = format!("{TEXT}; charset=latin1");
+    let answer = desk.put("a", &latin, text).await;
+    assert_refused(&answer, 415, "media-type", "`latin1` is not read");
+    let answer = desk
+        .put("a", &format!("{TEXT};charset=\"UTF-8\""), text)
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
 }
 
 #[tokio::test]

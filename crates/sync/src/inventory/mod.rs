@@ -65,7 +65,7 @@ pub struct Met {
 /// An entry that cannot be told of.
 #[derive(Debug)]
 pub struct LeftOut {
-    /// Where, for people: bytes that are no text are replaced in it.
+    /// Where, for people: a byte in it that is no text stands as `\xff`.
     pub path: String,
     /// Where, if a manifest can name it. Nothing beneath it was looked at.
     pub place: Option<EntryPath>,

@@ -115,7 +115,8 @@ impl Around {
         let state = self.folder.join(CORNER).join("state.db");
         let trees = Trees::open_to_read(&state)?;
         let trees = trees.ok_or_else(|| StandingError::NoState(self.folder.clone()))?;
-        let known = [self.marker.server.as_str(), self.marker.node.as_str()];
+        // As the node itself says it; a folder joined long ago may know its address alone.
+        let known = [self.marker.node.as_str(), self.marker.server.as_str()];
         Ok(Standing {
             top: descend(&trees, &self.inside)?,
             trees,

@@ -8,6 +8,7 @@
 use super::look::{Files, Looked, Opened, look, look_at_directory};
 use super::{LeftOut, Met, Reason, Walked};
 use crate::folder::{CORNER, Directory, ObservedKind};
+use crate::printable;
 use base::Name;
 use meta::manifest::EntryPath;
 use std::io;
@@ -205,9 +206,9 @@ type Told = (Walked, Option<Level>);
 /// What stands at `name`; `None` when it is gone.
 fn walked(directory: &Directory, parent: &EntryPath, name: &[u8], files: Files) -> Option<Told> {
     let unnamed = |reason| {
-        let name = String::from_utf8_lossy(name);
+        let name = printable::name(name);
         let path = if parent.is_root() {
-            name.into_owned()
+            name
         } else {
             format!("{parent}/{name}")
         };

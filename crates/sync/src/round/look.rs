@@ -6,6 +6,7 @@ use crate::error::EngineError;
 use crate::folder::{Observation, ObservedKind, RelativePath, is_link};
 use crate::intents::Intent;
 use crate::plan::{Remote, Sight, Step, decide};
+use crate::printable;
 use crate::surroundings::Foreign;
 use crate::trees::SyncedRow;
 use crate::watch;
@@ -524,7 +525,7 @@ impl Round<'_> {
             Err(reason) => {
                 self.report
                     .problems
-                    .push((directory.child(&String::from_utf8_lossy(name)), reason));
+                    .push((directory.child(&printable::name(name)), reason));
                 None
             }
         }

@@ -6,7 +6,7 @@ use crate::output::{complain, line, told};
 use anyhow::{Error, Result, bail, ensure};
 use meta::binary::Step;
 use meta::schema::Schema;
-use meta::text::{Source, parse};
+use meta::text::{Lexer, Problems, Source, TokenKind, parse};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -75,13 +75,35 @@ fn read_schema(path: &Path) -> Result<Schema> {
 /// them, is an error.
 fn check(path: &Path, schema: Option<&Schema>) -> Result<Found> {
     match Input::open(path)?.content {
-        Content::Text(bytes) => Ok(match Source::new(&bytes) {
-            Ok(source) => problems_of(source, schema),
-            Err(problem) => problem.into(),
-        }),
+        Content::Text(bytes) => {
+            let source = match Source::new(&bytes) {
+                Ok(source) => source,
+                Err(problem) => return Ok(problem.into()),
+            };
+            let found = problems_of(source, schema);
+            ensure!(found.count() > 0 || has_document(source), nothing(path));
+            Ok(found)
+        }
         Content::Binary(mut binary) => {
+            ensure!(binary.step()? != Step::End, nothing(path));
             while binary.step()? != Step::End {}
             Ok(Found::default())
+        }
+    }
+}
+
+/// Of a file that was cut off at its start, nothing is wrong but this.
+fn nothing(path: &Path) -> String {
+    format!("{} has no document in it", name(path))
+}
+
+fn has_document(source: Source<'_>) -> bool {
+    let (mut lexer, mut ignored) = (Lexer::new(source), Problems::default());
+    loop {
+        match lexer.next_token(&mut ignored).kind {
+            TokenKind::End => return false,
+            TokenKind::Key(_) => return true,
+            _ => {}
         }
     }
 }

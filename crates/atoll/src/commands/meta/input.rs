@@ -4,7 +4,7 @@
 //! A text is held whole, because its problems are told with their lines; the binary form
 //! is read as it is needed.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use meta::binary::{DecodeError, Decoder, MAGIC, Step};
 use meta::text::SOURCE_BYTES;
 use std::fs::File;
@@ -47,13 +47,16 @@ impl Input {
             Box::new(File::open(path).with_context(cannot)?)
         };
         let mut reader = BufReader::with_capacity(PIECE, source);
-        let first = reader.fill_buf().with_context(cannot)?.first().copied();
-        let content = if first == Some(MAGIC[0]) {
+        let begin = reader.fill_buf().with_context(cannot)?;
+        let content = if begin.first() == Some(&MAGIC[0]) {
             Content::Binary(Binary {
                 name: name.clone(),
                 reader: Box::new(reader),
                 decoder: Decoder::new(),
             })
+        } else if begin.contains(&0) {
+            // Neither an image nor what a device gives for ever is read to its end.
+            bail!("{name} is neither a text nor the binary form of a document")
         } else {
             // One byte more tells that there is too much.
             let mut bytes = Vec::new();

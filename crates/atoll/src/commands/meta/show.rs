@@ -28,7 +28,7 @@ pub struct Arguments {
     #[arg(long, group = "style")]
     binary: bool,
     /// Compress the binary form
-    #[arg(long, requires = "binary")]
+    #[arg(long, requires = "binary", conflicts_with = "json")]
     zstd: bool,
     /// Write one JSON object for each entry
     #[arg(long, group = "style")]

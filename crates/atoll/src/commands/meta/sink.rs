@@ -4,17 +4,19 @@
 use super::input::STANDARD;
 use crate::output::WrongUsage;
 use anyhow::{Context, Result, bail};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 /// A document that is being written. Unless it is finished, no file has changed.
 pub enum Sink {
     Standard(BufWriter<Stdout>),
     File {
-        writer: Box<BufWriter<NamedTempFile>>,
+        writer: BufWriter<File>,
+        /// What it is called until it is finished.
+        temporary: TempPath,
         target: PathBuf,
     },
 }
@@ -48,31 +50,35 @@ impl Sink {
         Self::Standard(BufWriter::new(io::stdout()))
     }
 
-    /// To a file, which keeps its mode if it is there. A link stays one: what it leads to
-    /// is replaced.
+    /// To a file, which keeps its mode and owner if it is there. A link stays one: what it
+    /// leads to is replaced. Other names of the file, hard links, keep what they have.
     pub fn file(path: &Path) -> Result<Self> {
         let cannot = || format!("cannot write {}", path.display());
         let target = behind_links(path).with_context(cannot)?;
-        let mode = match fs::metadata(&target) {
+        let replaced = match fs::metadata(&target) {
             Ok(metadata) if !metadata.is_file() => {
                 bail!("cannot write {}: it is no regular file", path.display())
             }
-            Ok(metadata) => Some(metadata.permissions()),
+            Ok(metadata) => Some(metadata),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(cannot),
         };
         let temporary = tempfile::Builder::new()
             .permissions(Permissions::from_mode(NEW_FILE))
             .tempfile_in(parent(&target))
+            .map_err(|error| without_path(&error))
             .with_context(cannot)?;
-        if let Some(mode) = mode {
-            temporary
-                .as_file()
-                .set_permissions(mode)
+        let (file, temporary) = temporary.into_parts();
+        if let Some(replaced) = replaced {
+            keep_owner(&file, &replaced)
+                .context("its owner cannot be kept")
                 .with_context(cannot)?;
+            let mode = replaced.permissions();
+            file.set_permissions(mode).with_context(cannot)?;
         }
         Ok(Self::File {
-            writer: Box::new(BufWriter::new(temporary)),
+            writer: BufWriter::new(file),
+            temporary,
             target,
         })
     }
@@ -83,12 +89,18 @@ impl Sink {
             Self::Standard(mut writer) => writer
                 .flush()
                 .context("cannot write to the standard output"),
-            Self::File { writer, target } => {
+            Self::File {
+                writer,
+                temporary,
+                target,
+            } => {
                 let cannot = || format!("cannot write {}", target.display());
-                let temporary = writer.into_inner().map_err(io::IntoInnerError::into_error);
-                let temporary = temporary.with_context(cannot)?;
-                temporary.as_file().sync_all().with_context(cannot)?;
-                temporary.persist(&target).with_context(cannot)?;
+                let file = writer.into_inner().map_err(io::IntoInnerError::into_error);
+                file.and_then(|file| file.sync_all()).with_context(cannot)?;
+                let persisted = temporary.persist(&target);
+                persisted
+                    .map_err(|error| error.error)
+                    .with_context(cannot)?;
                 // Its new name is on the disk when its directory is.
                 let directory = File::open(parent(&target)).with_context(cannot)?;
                 directory.sync_all().with_context(cannot)
@@ -106,6 +118,23 @@ pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
         Ok(found) if found.is_symlink() => path.canonicalize(),
         _ => Ok(path.to_owned()),
     }
+}
+
+/// The same without the name of the temporary file, which is nobody's concern.
+fn without_path(error: &io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(error.kind(), "its directory does not exist"),
+        kind => kind.into(),
+    }
+}
+
+/// Gives a new file to whoever has the one that it replaces.
+fn keep_owner(file: &File, replaced: &Metadata) -> io::Result<()> {
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) == (replaced.uid(), replaced.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::fchown(file, Some(replaced.uid()), Some(replaced.gid()))
 }
 
 fn parent(target: &Path) -> &Path {

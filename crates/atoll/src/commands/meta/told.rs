@@ -3,8 +3,10 @@
 use crate::output::{complain, line};
 use anyhow::Result;
 use meta::manifest::{Aspect, EntryPath};
+use meta::text::quoted;
 use meta::{Record, SyncState};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::fmt::Display;
 use sync::inventory::LeftOut;
 use sync::printable::printable;
@@ -66,8 +68,8 @@ pub fn standing(one: &Record, other: &Record) -> Vec<Change> {
     }
     if one.sync_state != other.sync_state {
         let (from, to) = (
-            shown(one.sync_state.as_ref()),
-            shown(other.sync_state.as_ref()),
+            in_words(one.sync_state.as_ref()),
+            in_words(other.sync_state.as_ref()),
         );
         changes.push(Change::new("sync_state", from, to));
     }
@@ -75,7 +77,7 @@ pub fn standing(one: &Record, other: &Record) -> Vec<Change> {
 }
 
 /// A sync state in some words: `synced (reef 3, shoal 2)`.
-fn shown(state: Option<&SyncState>) -> String {
+fn in_words(state: Option<&SyncState>) -> String {
     let Some(state) = state else {
         return "unknown".to_owned();
     };
@@ -91,17 +93,30 @@ fn shown(state: Option<&SyncState>) -> String {
     words.join(" ")
 }
 
+/// A path as people read it: in the quotes of a text where it could be taken for another,
+/// or for more than a path.
+fn shown(path: &EntryPath) -> Cow<'_, str> {
+    let path = path.as_str();
+    let in_quotes = quoted(path);
+    let has_escapes = in_quotes.len() > path.len() + 2;
+    if has_escapes || path.starts_with(' ') || path.ends_with(' ') || path.contains(": ") {
+        Cow::Owned(in_quotes)
+    } else {
+        Cow::Borrowed(path)
+    }
+}
+
 impl Teller<'_> {
     pub fn missing(&self, path: &EntryPath) -> Result<()> {
         self.tell(
-            format!("- {path}"),
+            format!("- {}", shown(path)),
             || json!({ "path": path.as_str(), "change": "missing" }),
         )
     }
 
     pub fn extra(&self, path: &EntryPath) -> Result<()> {
         self.tell(
-            format!("+ {path}"),
+            format!("+ {}", shown(path)),
             || json!({ "path": path.as_str(), "change": "extra" }),
         )
     }
@@ -112,7 +127,7 @@ impl Teller<'_> {
             let aspects: Vec<_> = changes.iter().map(|change| &change.object).collect();
             json!({ "path": path.as_str(), "change": "changed", "aspects": aspects })
         };
-        self.tell(format!("{path}: {}", texts.join(", ")), object)
+        self.tell(format!("{}: {}", shown(path), texts.join(", ")), object)
     }
 
     pub fn unread(&self, left_out: &LeftOut) -> Result<()> {
@@ -145,4 +160,26 @@ impl Teller<'_> {
 pub fn say_left_out(progress: &Progress, left_out: &LeftOut) {
     let text = format!("left out {}: {}", left_out.path, left_out.reason);
     progress.aside(|| complain(format_args!("{}", printable(&text))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_is_taken_for_another() {
+        for (path, expected) in [
+            ("a/b c", "a/b c"),
+            ("漢/ü.txt", "漢/ü.txt"),
+            ("a:b", "a:b"),
+            (" a", "\" a\""),
+            ("a ", "\"a \""),
+            ("a: size 1 -> 2", "\"a: size 1 -> 2\""),
+            ("a\nb", "\"a\\nb\""),
+            ("a\\nb", "\"a\\\\nb\""),
+            ("\"a\"", "\"\\\"a\\\"\""),
+        ] {
+            assert_eq!(shown(&EntryPath::new(path).unwrap()), expected);
+        }
+    }
 }

@@ -44,7 +44,9 @@ fn too_few_files_are_named() {
     let place = Place::new();
     let atoll = text(binary());
     let www = text(&place.at("www")).to_owned();
+    let data = text(&place.at("data")).to_owned();
     for words in [
+        format!("serve --data {data} --listen 127.0.0.1:0"),
         format!("web {www} --listen 127.0.0.1:0"),
         format!("web {www} --listen 127.0.0.1:0 --model processes"),
         "echo --listen 127.0.0.1:0".to_owned(),
