@@ -427,7 +427,7 @@ fn problems_are_told_at_their_place_and_nothing_is_done() {
         (b"# a comment\n---\n", "has no document in it"),
         (&[0; 4096], "neither a text nor the binary form"),
         (
-            b"\x89PNG\r\n\x1a\n\0\0",
+            b"\x7fELF\x02\x01\x01\0",
             "neither a text nor the binary form",
         ),
     ] {

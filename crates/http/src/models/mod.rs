@@ -16,6 +16,7 @@
 pub mod activation;
 mod admission;
 mod balance;
+mod deferred;
 mod descriptors;
 mod drain;
 mod event_loop;
@@ -35,6 +36,7 @@ pub mod threads;
 
 pub use admission::{Admission, Bounds, Slots};
 pub use balance::Strategy;
+pub use deferred::accept_with_data;
 pub use descriptors::{TooFewDescriptors, expect_descriptors, raise_descriptors};
 pub use drain::Drain;
 pub use inherit::listeners_for;

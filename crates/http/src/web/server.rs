@@ -12,8 +12,8 @@ use crate::log::{Format, Log, LogError, Target, Trouble};
 use crate::models::activation::{given_listeners, is_activated};
 use crate::models::processes::Scoreboard;
 use crate::models::{
-    Admission, Patience, Slots, TooFewDescriptors, events, listeners_for, raise_descriptors,
-    sequential, threads,
+    Admission, Patience, Slots, TooFewDescriptors, accept_with_data, events, listeners_for,
+    raise_descriptors, sequential, threads,
 };
 use crate::serve::{Settings, Turn};
 use crate::tls::{Fingerprint, TlsError};
@@ -348,8 +348,9 @@ fn serve(
     }
 }
 
-/// Listeners for `config`: those that a service manager gave, whatever it says; or
-/// those of the program before this one, `inherited`, and new ones.
+/// Listeners for `config`: those that a service manager gave, as it gave them, whatever
+/// the configuration says; or those of the program before this one, `inherited`, and new
+/// ones, which wait for a client's first bytes.
 pub(super) fn provide(
     config: &Config,
     inherited: Vec<TcpListener>,
@@ -362,8 +363,12 @@ pub(super) fn provide(
         return Ok(inherited);
     }
     let each = config.model.listeners(config.workers);
-    listeners_for(&config.listen, each, inherited)
-        .map_err(|(address, source)| unable_to_listen(address, source))
+    let listeners = listeners_for(&config.listen, each, inherited)
+        .map_err(|(address, source)| unable_to_listen(address, source))?;
+    for listener in &listeners {
+        accept_with_data(listener).map_err(WebError::Role)?;
+    }
+    Ok(listeners)
 }
 
 pub(super) fn fingerprint(loaded: &Loaded) -> Option<Fingerprint> {

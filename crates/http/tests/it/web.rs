@@ -142,7 +142,9 @@ fn who_finds_no_place_is_told_so() {
     config.connections.total = 1;
     config.monitoring.metrics = Some("/metrics".to_owned());
     let server = Server::start(config).unwrap();
-    let held = TcpStream::connect(server.addresses()[0]).unwrap();
+    let mut held = TcpStream::connect(server.addresses()[0]).unwrap();
+    // Who says nothing has no place yet.
+    held.write_all(b"GET").unwrap();
     let refused = get(&server, "a", "/a.txt");
     expect(&refused, "503", "Service Unavailable\n");
     assert!(refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
@@ -179,7 +181,11 @@ fn who_finds_no_place_over_tls_is_told_so_by_an_alert() {
     });
     config.connections.total = 1;
     let server = Server::start(config).unwrap();
-    let connect = || TcpStream::connect(server.addresses()[0]).unwrap();
+    let connect = || {
+        let mut stream = TcpStream::connect(server.addresses()[0]).unwrap();
+        stream.write_all(&[22]).unwrap();
+        stream
+    };
     let held = connect();
     let mut heard = Vec::new();
     connect().read_to_end(&mut heard).unwrap();

@@ -1,7 +1,7 @@
 //! Memory that the master and its workers share: rows of atomic integers in a file
 //! that exists only in memory.
 //!
-//! The only unsafe code of the crate, and nothing but that: a mapping and its end.
+//! Unsafe code, and nothing but that: a mapping and its end.
 //! What the integers mean is told in [`super::scoreboard`].
 
 #![allow(unsafe_code, reason = "the mapping of memory has no safe form")]
