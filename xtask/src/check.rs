@@ -12,7 +12,8 @@ use clap::Args;
 
 use crate::{fuzz, packages, shell};
 
-/// How long all fuzz targets run together, after they are built.
+/// How long all fuzz targets run, one after the other, after they are built; side by side they
+/// take less.
 const FUZZ_TIME: Duration = Duration::from_secs(300);
 
 /// What to leave out.

@@ -5,6 +5,8 @@
 //! workspace of their own, because every crate below them is built with these
 //! options. What a target checks is written in its file.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -18,8 +20,7 @@ const INSTRUMENTATION: &str = "--cfg fuzzing \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares \
-    -Ccodegen-units=1";
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
 
 /// Named so that build scripts and macros are built without instrumentation.
 const TRIPLE: &str = concat!("x86_64", "-unknown-linux-gnu");
@@ -50,7 +51,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
 }
 
-/// Builds all targets and runs each for an equal share of `time`.
+/// Builds all targets and runs each for an equal share of `time`, as many at once as
+/// there are cores.
 ///
 /// # Errors
 /// As [`run`], after all targets have had their turn.
@@ -58,14 +60,27 @@ pub fn run_all(time: Duration) -> anyhow::Result<()> {
     build()?;
     let targets = targets()?;
     let share = time / u32::try_from(targets.len().max(1))?;
-    let mut failed = Vec::new();
-    for target in &targets {
-        eprintln!("--- fuzz target {target}, {} s", share.as_secs());
-        if let Err(error) = run_target(target, share) {
-            eprintln!("{error:#}");
-            failed.push(target.as_str());
+    let next = AtomicUsize::new(0);
+    let lane = || {
+        let mut failed = Vec::new();
+        while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+            eprintln!("--- fuzz target {target}, {} s", share.as_secs());
+            if let Err(error) = run_target(target, share) {
+                eprintln!("{error:#}");
+                failed.push(target.as_str());
+            }
         }
-    }
+        failed
+    };
+    let lanes = thread::available_parallelism().map_or(1, usize::from);
+    let failed: Vec<_> = thread::scope(|scope| {
+        let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        let ended = lanes.into_iter().map(|lane| lane.join());
+        // A lane that panics has said so, and found nothing good.
+        ended
+            .flat_map(|failed| failed.unwrap_or(vec!["(a panic)"]))
+            .collect()
+    });
     if !failed.is_empty() {
         bail!("fuzz targets found something: {}", failed.join(", "));
     }

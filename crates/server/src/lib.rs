@@ -76,7 +76,10 @@ pub enum StartError {
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// The process may not open enough files.
-    #[error(transparent)]
+    #[error(
+        "no more than {} files may be open at once, and a node needs {} before any client \
+         comes: allow more (`ulimit -n`)", .0.there, .0.needed
+    )]
     Descriptors(#[from] TooFewDescriptors),
     /// Threads or signals.
     #[error("cannot start the server: {0}")]

@@ -160,7 +160,8 @@ impl Bound {
         stop: watch::Receiver<bool>,
         failed: impl FnOnce(&io::Error) + Send + 'static,
     ) -> io::Result<Serving> {
-        let slots = Slots::new(CONNECTIONS.within(descriptors));
+        let others = descriptors.saturating_sub(OWN_DESCRIPTORS as u64);
+        let slots = Slots::new(CONNECTIONS.within(others));
         let loops = self.listeners.len();
         let make = move |_| {
             let door = Door(Tower::new(router.clone()));

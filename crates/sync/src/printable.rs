@@ -22,11 +22,12 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A name that is not all text: bytes that are none stand as `\xff`.
+/// A name that is not all text: bytes that are none stand as `\xff`, and a backslash as
+/// two of them.
 pub fn name(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        shown.push_str(chunk.valid());
+        shown.push_str(&chunk.valid().replace('\\', r"\\"));
         for byte in chunk.invalid() {
             // To a string, it cannot fail.
             let _ = write!(shown, "\\x{byte:02x}");
@@ -71,6 +72,7 @@ mod tests {
         for (bytes, shown) in [
             (&b"caf\xe9.txt"[..], "caf\\xe9.txt"),
             (b"\xff\xfe", "\\xff\\xfe"),
+            (b"\\xff\xff", "\\\\xff\\xff"),
             (b"\xe6\xbc", "\\xe6\\xbc"),
             ("\u{6f22}".as_bytes(), "\u{6f22}"),
         ] {

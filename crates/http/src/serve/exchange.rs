@@ -334,14 +334,21 @@ impl<H: Handler> Exchange<'_, H> {
             match frame.into_data() {
                 // A service that has nothing to say, and says so for ever, leaves the
                 // loop to the others all the same.
-                Ok(content) if content.is_empty() => tokio::task::yield_now().await,
+                Ok(content) if content.is_empty() => {
+                    self.flush(&mut out).await?;
+                    tokio::task::yield_now().await;
+                }
                 Ok(content) => {
                     self.content_bytes += content.len() as u64;
                     if self.protocol.send_body(&mut out, &content).is_err() {
                         return self.flush(&mut out).await;
                     }
                 }
-                Err(frame) => trailers = frame.into_trailers().ok(),
+                // Nothing follows them.
+                Err(frame) => {
+                    trailers = frame.into_trailers().ok();
+                    break;
+                }
             }
             if out.len() >= FLUSH_BYTES {
                 self.flush(&mut out).await?;

@@ -366,7 +366,10 @@ pub(super) fn provide(
     let listeners = listeners_for(&config.listen, each, inherited)
         .map_err(|(address, source)| unable_to_listen(address, source))?;
     for listener in &listeners {
-        accept_with_data(listener).map_err(WebError::Role)?;
+        // It saves work, and nothing depends on it.
+        if let Err(error) = accept_with_data(listener) {
+            tracing::debug!("connections are accepted before their clients speak: {error}");
+        }
     }
     Ok(listeners)
 }

@@ -210,8 +210,15 @@ fn handler(folder: &Path, counted: mpsc::Sender<u64>) -> Layered<Router> {
         .route("/count", post(count))
         .route("/host", get(host))
         .route("/huge", get(move || async move { huge(counted.clone()) }))
+        .route("/nothing", get(nothing))
         .route("/socket", get(socket));
     Layered::new("/s/", files, router)
+}
+
+/// Content that is always there and never has a byte.
+async fn nothing() -> axum::body::Body {
+    let pieces = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::new()));
+    axum::body::Body::from_stream(pieces)
 }
 
 /// Far more than sockets and windows hold.
@@ -596,6 +603,20 @@ fn content_of_http_2_that_stops_is_not_waited_for() {
     let content = StreamBody::new(start.chain(stream::pending()));
     let answer = client.send(request(Method::POST, "/count", "").map(|_| content));
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+}
+
+#[test]
+fn a_service_that_says_nothing_for_ever_leaves_others_of_http_2_their_turns() {
+    let server = Server::start();
+    let client = Http2::connect(&server);
+    let mut sender = client.sender.clone();
+    let asked = sender.send_request(request(Method::GET, "/nothing", ""));
+    let nothing = client.runtime.block_on(asked).unwrap();
+    assert_eq!(nothing.status(), StatusCode::OK);
+    let other = Http2::connect(&server);
+    let answer = other.send(request(Method::GET, "/s/small.txt", ""));
+    assert_eq!(answer.body(), "small");
+    drop(nothing);
 }
 
 #[test]

@@ -83,8 +83,8 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
     }
 }
 
-/// An object; nothing else, though `serde` would take an array for one, by the order in
-/// which our types happen to have their fields.
+/// An object at the top; `serde` would take an array for one, by the order in which our
+/// types happen to have their fields.
 fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let wrong =
         |reason: &dyn Display| Problem::Malformed(format!("the JSON body is wrong: {reason}"));

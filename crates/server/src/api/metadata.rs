@@ -159,7 +159,10 @@ impl Wish {
             )));
         };
         let charset = input::charset(request.headers()).unwrap_or(CHARSET);
-        if !charset.eq_ignore_ascii_case(CHARSET) {
+        let is_read = [CHARSET, "utf8"]
+            .iter()
+            .any(|one| one.eq_ignore_ascii_case(charset));
+        if matches!(FORMS[place], Form::Text) && !is_read {
             return Err(Problem::MediaType(format!(
                 "`{charset}` is not read: send it as {CHARSET}"
             )));
@@ -240,7 +243,7 @@ async fn current(
 /// The version a change is based on: what `If-Match` says, else the current one.
 fn base_version(headers: &HeaderMap, current: &Version, log: LogId) -> Result<VersionId, Problem> {
     match if_match(headers)? {
-        // It was deleted, and another stands at its path.
+        // It stands there no more, and another does.
         Some(wanted) if wanted.item != current.id.item => Err(Problem::Conflict {
             detail: format!(
                 "`If-Match` is of another item than what stands at this path, {}",

@@ -224,7 +224,7 @@ http {{
   fastcgi_temp_path {folder}/nginx-fastcgi;
   uwsgi_temp_path {folder}/nginx-uwsgi;
   scgi_temp_path {folder}/nginx-scgi;
-  server {{ listen {address} backlog=4096; root {site}; }}
+  server {{ listen {address} backlog=4096 deferred; root {site}; }}
 }}
 "
     )

@@ -33,6 +33,9 @@ pub struct Binary {
     decoder: Decoder,
 }
 
+/// In so many bytes at its start a text has no NUL; git tells texts by the same.
+const LOOKED_AT: usize = 8000;
+
 /// Bytes read at once.
 const PIECE: usize = 128 << 10;
 
@@ -54,7 +57,7 @@ impl Input {
                 reader: Box::new(reader),
                 decoder: Decoder::new(),
             })
-        } else if begin.contains(&0) {
+        } else if begin[..begin.len().min(LOOKED_AT)].contains(&0) {
             // Neither an image nor what a device gives for ever is read to its end.
             bail!("{name} is neither a text nor the binary form of a document")
         } else {

@@ -6,7 +6,7 @@ use crate::output::WrongUsage;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
@@ -50,7 +50,7 @@ impl Sink {
         Self::Standard(BufWriter::new(io::stdout()))
     }
 
-    /// To a file, which keeps its mode and owner if it is there. A link stays one: what it
+    /// To a file, which keeps its mode, and its owner as far as that can be, if it is there. A link stays one: what it
     /// leads to is replaced. Other names of the file, hard links, keep what they have.
     pub fn file(path: &Path) -> Result<Self> {
         let cannot = || format!("cannot write {}", path.display());
@@ -70,9 +70,7 @@ impl Sink {
             .with_context(cannot)?;
         let (file, temporary) = temporary.into_parts();
         if let Some(replaced) = replaced {
-            keep_owner(&file, &replaced)
-                .context("its owner cannot be kept")
-                .with_context(cannot)?;
+            keep_owner(&file, &replaced);
             let mode = replaced.permissions();
             file.set_permissions(mode).with_context(cannot)?;
         }
@@ -122,19 +120,22 @@ pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
 
 /// The same without the name of the temporary file, which is nobody's concern.
 fn without_path(error: &io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::NotFound => io::Error::new(error.kind(), "its directory does not exist"),
-        kind => kind.into(),
-    }
+    let text = error.to_string();
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "its directory does not exist",
+        _ => text.split(" at path ").next().unwrap_or(&text),
+    };
+    io::Error::new(error.kind(), reason.to_owned())
 }
 
-/// Gives a new file to whoever has the one that it replaces.
-fn keep_owner(file: &File, replaced: &Metadata) -> io::Result<()> {
-    let new = file.metadata()?;
-    if (new.uid(), new.gid()) == (replaced.uid(), replaced.gid()) {
-        return Ok(());
+/// Gives a new file to whoever has the one that it replaces, as far as the user may: root
+/// all of it, others a group of theirs.
+fn keep_owner(file: &File, replaced: &Metadata) {
+    let (owner, group) = (Some(replaced.uid()), Some(replaced.gid()));
+    if fchown(file, owner, group).is_err() {
+        // It is as with any other program then that writes a file anew.
+        let _ = fchown(file, None, group);
     }
-    std::os::unix::fs::fchown(file, Some(replaced.uid()), Some(replaced.gid()))
 }
 
 fn parent(target: &Path) -> &Path {

@@ -99,7 +99,8 @@ fn shown(path: &EntryPath) -> Cow<'_, str> {
     let path = path.as_str();
     let in_quotes = quoted(path);
     let has_escapes = in_quotes.len() > path.len() + 2;
-    if has_escapes || path.starts_with(' ') || path.ends_with(' ') || path.contains(": ") {
+    let has_marks = path.starts_with("- ") || path.starts_with("+ ") || path.contains(": ");
+    if has_escapes || has_marks || path.trim() != path {
         Cow::Owned(in_quotes)
     } else {
         Cow::Borrowed(path)
@@ -172,6 +173,10 @@ mod tests {
             ("a/b c", "a/b c"),
             ("漢/ü.txt", "漢/ü.txt"),
             ("a:b", "a:b"),
+            ("+ a", "\"+ a\""),
+            ("- a", "\"- a\""),
+            ("-a", "-a"),
+            ("a\u{3000}", "\"a\u{3000}\""),
             (" a", "\" a\""),
             ("a ", "\"a \""),
             ("a: size 1 -> 2", "\"a: size 1 -> 2\""),

@@ -104,7 +104,16 @@ impl<H: Handler> Body for Content<H> {
         story.note_taken();
         let frame = match source {
             Source::Parts(parts) => next_piece(parts).map(|piece| Ok(Frame::data(piece?))),
-            Source::Service(body) => ready!(Pin::new(body).poll_frame(context)),
+            Source::Service(body) => {
+                let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+                if is_empty(frame.as_ref()) && !body.is_end_stream() {
+                    // hyper would ask again at once, for ever where that is all that
+                    // the service says, and nobody else had a turn.
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                frame
+            }
         };
         match &frame {
             Some(Ok(frame)) => story.give(frame.data_ref().map_or(0, Bytes::len)),
@@ -127,6 +136,12 @@ impl<H: Handler> Body for Content<H> {
             Source::Service(body) => body.size_hint(),
         }
     }
+}
+
+/// Whether there is content to come, and nothing of it in this frame.
+fn is_empty<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> bool {
+    let data = frame.and_then(|frame| frame.as_ref().ok()?.data_ref());
+    data.is_some_and(Bytes::is_empty)
 }
 
 fn next_piece(parts: &mut VecDeque<Part>) -> Option<io::Result<Bytes>> {
