@@ -236,7 +236,9 @@ pub struct Context {
 /// A fault and where it is, for the inside: lines are counted when it leaves.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Located {
-    pub(super) fault: Fault,
+    /// Boxed: a production that may fail at ten places has room for ten of these on the
+    /// stack.
+    pub(super) fault: Box<Fault>,
     pub(super) span: Span,
 }
 
@@ -248,7 +250,7 @@ impl ParseError {
         let begin = before.iter().rposition(|byte| *byte == b'\n');
         let column = start - begin.map_or(0, |newline| newline + 1) + 1;
         Self {
-            fault: located.fault,
+            fault: *located.fault,
             span: located.span,
             line: line as u32,
             column: column as u32,
@@ -277,8 +279,9 @@ impl ParseError {
 }
 
 impl Fault {
-    pub(super) const fn at(self, span: Span) -> Located {
-        Located { fault: self, span }
+    pub(super) fn at(self, span: Span) -> Located {
+        let fault = Box::new(self);
+        Located { fault, span }
     }
 }
 

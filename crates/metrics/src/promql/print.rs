@@ -204,7 +204,10 @@ impl Display for DurationExpr {
             DurationKind::Maximum(first, second) => write!(f, "max_of({first}, {second})"),
             DurationKind::Negated(inner) => {
                 f.write_str("-")?;
-                part(inner, Precedence::SIGN.of_right_operand(), f)
+                match inner.kind() {
+                    DurationKind::Negated(_) => inner.fmt(f),
+                    _ => part(inner, Precedence::SIGN.of_right_operand(), f),
+                }
             }
             DurationKind::Binary {
                 operator,

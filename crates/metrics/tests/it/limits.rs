@@ -32,8 +32,8 @@ const NESTS: [(&str, Nest); 9] = [
     ("durations", |levels| {
         format!(
             "a[{}1{}]",
-            "-(step()-".repeat(levels / 2),
-            ")".repeat(levels / 2)
+            "-(step()-".repeat(levels / 3),
+            ")".repeat(levels / 3)
         )
     }),
     ("chain of durations", |levels| {

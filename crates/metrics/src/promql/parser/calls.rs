@@ -28,7 +28,7 @@ impl Parser<'_> {
         let (parameter, expr) = operands(operator, arguments).map_err(|fault| fault.at(span))?;
         let aggregation = Aggregation {
             operator,
-            parameter: parameter,
+            parameter,
             expr,
             grouping,
         };

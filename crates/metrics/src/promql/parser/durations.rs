@@ -22,24 +22,23 @@ impl Parser<'_> {
         loosest: Precedence,
         place: Context,
     ) -> Result<DurationExpr, Located> {
-        self.nested(|parser| {
-            let mut left = parser.signed_duration(place)?;
-            while let Some(operator) = parser.duration_operator()
-                && operator.precedence() >= loosest
-            {
-                parser.advance()?;
-                let right = parser.duration(operator.precedence().of_right_operand(), place)?;
-                let span = left.span().to(right.span());
-                let (left_side, right) = (Box::new(left), Box::new(right));
-                let kind = DurationKind::Binary {
-                    operator,
-                    left: left_side,
-                    right,
-                };
-                left = low_enough(DurationExpr::new(kind, span))?;
-            }
-            Ok(left)
-        })
+        self.descend()?;
+        let mut left = self.signed_duration(place)?;
+        while let Some(operator) = self.duration_operator()
+            && operator.precedence() >= loosest
+        {
+            self.advance()?;
+            let right = self.duration(operator.precedence().of_right_operand(), place)?;
+            let span = left.span().to(right.span());
+            let kind = DurationKind::Binary {
+                operator,
+                left: Box::new(left),
+                right: Box::new(right),
+            };
+            left = low_enough(DurationExpr::new(kind, span))?;
+        }
+        self.depth -= 1;
+        Ok(left)
     }
 
     /// The duration behind `offset`. An operator behind it joins expressions, as in

@@ -144,15 +144,15 @@ impl Parser<'_> {
 
     /// Operands joined by operators that bind at least as tightly as `loosest`.
     fn binary(&mut self, loosest: Precedence) -> Result<Expr, Located> {
-        self.nested(|parser| {
-            let mut left = parser.signed()?;
-            while let Some(operator) = parser.binary_operator()
-                && operator.precedence() >= loosest
-            {
-                left = parser.right_of(left, operator)?;
-            }
-            Ok(left)
-        })
+        self.descend()?;
+        let mut left = self.signed()?;
+        while let Some(operator) = self.binary_operator()
+            && operator.precedence() >= loosest
+        {
+            left = self.right_of(left, operator)?;
+        }
+        self.depth -= 1;
+        Ok(left)
     }
 
     /// An operator and what follows it.
@@ -372,18 +372,14 @@ impl<'a> Parser<'a> {
         Fault::Unexpected { found, context }.at(self.token.span)
     }
 
-    /// Runs a production that may contain itself.
-    fn nested<T>(
-        &mut self,
-        production: impl FnOnce(&mut Self) -> Result<T, Located>,
-    ) -> Result<T, Located> {
+    /// Begins a production that may contain itself; its end is one less deep. After a
+    /// fault nothing is read, so that nobody asks how deep that was.
+    fn descend(&mut self) -> Result<(), Located> {
         if self.depth == DEPTH {
             return Err(Fault::TooDeep.at(self.token.span));
         }
         self.depth += 1;
-        let result = production(self);
-        self.depth -= 1;
-        result
+        Ok(())
     }
 
     /// A node, if the tree below it is not too high: chains of operators and of

@@ -13,9 +13,10 @@ use super::super::operator::{Precedence, UnaryOperator};
 use super::Parser;
 use super::durations::DURATION;
 
-/// The latest time behind `@`, and before 1970 the earliest: as far as seconds written
-/// with three decimals say each millisecond, which is for 285,000 years.
-pub const TIMESTAMP_MS: i64 = 1 << 53;
+/// The latest time behind `@`, and before 1970 the earliest, some 71,000 years away: so
+/// far a float tells the milliseconds of its seconds apart, so that a time that is
+/// printed is read as the same one.
+pub const TIMESTAMP_MS: i64 = 1 << 51;
 
 const LABEL_MATCHING: &str = "label matching";
 const AT: Context = Context::new("@", "timestamp");
