@@ -9,19 +9,19 @@ use super::ast::{
     Unary, ValueType, VectorSelector,
 };
 use super::duration_expr::{DurationExpr, QueryTimes};
-use super::error::{Fault, Located};
+use super::error::{Fault, Located, shown};
 use super::functions::Function;
 use super::matcher::LabelMatcher;
 
-/// The function whose second argument says which labels to bring over, and so may name
-/// no series at all.
-const INFO: &str = "info";
-
 /// Checks a tree that was read from a query, the leaves first.
 pub(super) fn check(expr: &Expr, query: &str) -> Result<(), Located> {
-    match expr.kind() {
-        ExprKind::Call(call) if call.function.name() == INFO => check_below_info(call, query)?,
-        _ => expr.children().try_for_each(|child| check(child, query))?,
+    for (index, child) in expr.children().enumerate() {
+        match expr.kind() {
+            ExprKind::Call(call) if call.function.takes_labels(index) => {
+                check_labels(child, query)?;
+            }
+            _ => check(child, query)?,
+        }
     }
     let span = expr.span();
     match expr.kind() {
@@ -80,7 +80,7 @@ fn check_binary(binary: &Binary, span: Span, query: &str) -> Result<(), Located>
         return Err(Fault::ScalarComparison.at(operator));
     }
     if let Some(label) = matched_and_included(binary) {
-        return Err(Fault::LabelInOnAndGroup(label.to_owned()).at(operator));
+        return Err(Fault::LabelInOnAndGroup(shown(label)).at(operator));
     }
     for operand in [&binary.left, &binary.right] {
         match operand.value_type() {
@@ -180,26 +180,19 @@ fn miscounted(function: &Function, found: usize) -> Option<String> {
     }
 }
 
-/// The second argument of `info` is no vector but the matchers of labels, in a
-/// selector's braces.
-fn check_below_info(call: &Call, query: &str) -> Result<(), Located> {
-    for (index, argument) in call.arguments.iter().enumerate() {
-        match argument.kind() {
-            ExprKind::Vector(vector) if index == 1 => check_time(&vector.time)?,
-            _ => check(argument, query)?,
+/// An argument that stands for its labels: braces without a name before them, which may
+/// match anything.
+fn check_labels(expr: &Expr, query: &str) -> Result<(), Located> {
+    let span = expr.span();
+    match expr.kind() {
+        ExprKind::Vector(vector) if query[span.start as usize..].starts_with('{') => {
+            check_time(&vector.time)
         }
+        ExprKind::Vector(_) => Err(Fault::NameBeforeLabels.at(span)),
+        _ if expr.value_type() == ValueType::InstantVector => Err(Fault::NotLabels.at(span)),
+        // Its type will be told.
+        _ => check(expr, query),
     }
-    match call.arguments.get(1) {
-        Some(labels) if is_computed_vector(labels) => {
-            Err(Fault::NotLabelSelector.at(labels.span()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_computed_vector(expr: &Expr) -> bool {
-    let is_selector = matches!(expr.kind(), ExprKind::Vector(_));
-    !is_selector && expr.value_type() == ValueType::InstantVector
 }
 
 fn check_type(

@@ -8,6 +8,9 @@ use super::duration_expr::DurationFault;
 use super::operator::BinaryOperator;
 use super::parser::{DEPTH, QUERY_BYTES};
 
+/// Characters of a query that a message repeats.
+const SHOWN: usize = 60;
+
 /// Why a query is refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: parse error: {fault}")]
@@ -188,7 +191,7 @@ pub enum Fault {
     },
     /// A sign before something without a number in it.
     #[error(
-        "unary expression only allowed on expressions of type scalar or instant vector, got {0}"
+        "unary expression only allowed on expressions of type scalar or instant vector, got \"{0}\""
     )]
     SignOfOther(ValueType),
     /// An operator beside something without one value for a time.
@@ -223,7 +226,10 @@ pub enum Fault {
     LabelInOnAndGroup(String),
     /// A second argument of `info` that is more than `{…}`.
     #[error("expected label selectors only")]
-    NotLabelSelector,
+    NotLabels,
+    /// A second argument of `info` with a name before its braces.
+    #[error("expected label selectors only, got vector selector instead")]
+    NameBeforeLabels,
 }
 
 /// Where something unexpected stands, and what could stand there.
@@ -240,6 +246,14 @@ pub(super) struct Located {
     /// stack.
     pub(super) fault: Box<Fault>,
     pub(super) span: Span,
+}
+
+/// What a message repeats of a query, so that it stays one line.
+pub(super) fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 impl ParseError {

@@ -152,6 +152,12 @@ impl Function {
         argument.copied().filter(|_| is_one)
     }
 
+    /// Whether an argument is a selector in braces that stands for its labels: `info`
+    /// brings those over that its second argument matches.
+    pub fn takes_labels(&self, index: usize) -> bool {
+        self.name == "info" && index == 1
+    }
+
     /// The fewest arguments that it takes.
     pub const fn fewest(&self) -> usize {
         self.fewest

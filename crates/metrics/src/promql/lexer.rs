@@ -8,7 +8,7 @@
 use super::ast::Span;
 use super::duration::{self, NotADuration};
 use super::duration_expr::DurationFault;
-use super::error::{Fault, Located};
+use super::error::{Fault, Located, shown};
 use super::keyword::Keyword;
 use super::matcher::MatchOperator;
 use super::number::{self, NotANumber, Number};
@@ -83,7 +83,7 @@ impl<'a> Lexer<'a> {
 
     /// How a message names a token, as Prometheus' do.
     pub(super) fn described(&self, token: Token) -> String {
-        let text = self.at(token.span);
+        let text = &shown(self.at(token.span));
         match token.kind {
             TokenKind::End => "end of input".to_owned(),
             TokenKind::Number(_) => format!("number {text:?}"),
@@ -252,14 +252,14 @@ impl<'a> Lexer<'a> {
         let text = &self.text[start..self.position];
         let fault = match number::parse(text) {
             Ok(value) => return Ok(TokenKind::Number(Number::new(value))),
-            Err(NotANumber::Range) => Fault::NumberRange(text.to_owned()),
+            Err(NotANumber::Range) => Fault::NumberRange(shown(text)),
             Err(NotANumber::Syntax) => match duration::parse(text) {
                 Ok(milliseconds) => {
                     let number = Number::duration(milliseconds as i64);
                     return Ok(TokenKind::Number(number));
                 }
-                Err(NotADuration::Syntax) => Fault::BadNumber(text.to_owned()),
-                Err(NotADuration::Order) => Fault::BadDuration(text.to_owned()),
+                Err(NotADuration::Syntax) => Fault::BadNumber(shown(text)),
+                Err(NotADuration::Order) => Fault::BadDuration(shown(text)),
                 Err(NotADuration::Range) => DurationFault::OutOfRange.into(),
             },
         };
@@ -391,6 +391,11 @@ mod tests {
         check("5m1h", "not a valid duration string: \"5m1h\"");
         check("300y", "duration out of range");
         check("1e999", "error parsing number: \"1e999\" is out of range");
+        let (long, shown) = ("1x".repeat(1000), "1x".repeat(30));
+        check(
+            &long,
+            &format!("bad number or duration syntax: \"{shown}…\""),
+        );
         check("{", "unexpected end of input inside braces");
         check("{a:b}", "unexpected character inside braces: ':'");
         check("{a!b}", "unexpected character after '!': 'b'");

@@ -189,7 +189,16 @@ impl Display for Grouping {
 impl Display for Call {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         write!(f, "{}(", self.function.name())?;
-        list(&self.arguments, f, |argument, f| argument.fmt(f))?;
+        let arguments: Vec<_> = self.arguments.iter().enumerate().collect();
+        list(&arguments, f, |(index, argument), f| {
+            match argument.kind() {
+                ExprKind::Vector(vector) if self.function.takes_labels(*index) => {
+                    braces(vector, f)?;
+                    modifiers(vector, f)
+                }
+                _ => argument.fmt(f),
+            }
+        })?;
         f.write_str(")")
     }
 }
@@ -291,25 +300,31 @@ fn offset(duration: &DurationExpr, f: &mut Formatter<'_>) -> Result {
     }
 }
 
-/// The metric's name, if there is just one, and the other matchers in braces.
+/// The metric's name, if there is just one and it needs no quotes, and the other matchers
+/// in braces.
 fn series(vector: &VectorSelector, f: &mut Formatter<'_>) -> Result {
-    let name = vector.metric_name();
-    let others = &vector.matchers()[usize::from(name.is_some())..];
-    let bare = name.filter(|name| is_bare_metric(name));
-    if let Some(name) = bare {
-        f.write_str(name)?;
-        if others.is_empty() {
-            return Ok(());
+    match vector.metric_name().filter(|name| is_bare_metric(name)) {
+        Some(name) if vector.matchers().len() == 1 => f.write_str(name),
+        Some(name) => {
+            write!(f, "{name}{{")?;
+            list(&vector.matchers()[1..], f, LabelMatcher::fmt)?;
+            f.write_str("}")
         }
+        None => braces(vector, f),
     }
+}
+
+/// All matchers in braces; the metric's name, if there is just one, as a text alone.
+fn braces(vector: &VectorSelector, f: &mut Formatter<'_>) -> Result {
+    let is_named = vector.metric_name().is_some();
     f.write_str("{")?;
-    if let Some(name) = name.filter(|_| bare.is_none()) {
-        f.write_str(&quote(name.as_bytes()))?;
-        if !others.is_empty() {
-            f.write_str(", ")?;
+    list(vector.matchers(), f, |matcher, f| {
+        if is_named && matcher.is_about_name() {
+            f.write_str(&quote(matcher.value.as_bytes()))
+        } else {
+            matcher.fmt(f)
         }
-    }
-    list(others, f, |matcher, f| matcher.fmt(f))?;
+    })?;
     f.write_str("}")
 }
 

@@ -208,11 +208,11 @@ fn durations() {
 fn types() {
     check(
         "-\"string\"",
-        "1:1 unary expression only allowed on expressions of type scalar or instant vector, got string",
+        "1:1 unary expression only allowed on expressions of type scalar or instant vector, got \"string\"",
     );
     check(
         "-test[5m]",
-        "1:1 unary expression only allowed on expressions of type scalar or instant vector, got range vector",
+        "1:1 unary expression only allowed on expressions of type scalar or instant vector, got \"range vector\"",
     );
     check(
         "a + b[5m]",
@@ -368,6 +368,11 @@ fn calls() {
     check("Rate(a[5m])", "1:1 unknown function with name \"Rate\"");
     check("START()", "1:1 unknown function with name \"START\"");
     check("info(a, b + c)", "1:9 expected label selectors only");
+    check("info(a, ({b=\"c\"}))", "1:9 expected label selectors only");
+    check(
+        "info(a, b{c=\"d\"})",
+        "1:9 expected label selectors only, got vector selector instead",
+    );
     check(
         "info(a, 1)",
         "1:9 expected type instant vector in call to function \"info\", got scalar",

@@ -38,6 +38,11 @@ fn one_text_for_each_meaning() {
     check("a+fill_left(1)fill_right(1)b", "a + fill (1) b");
     check("'\\x00é'", "\"\\x00é\"");
     check("-1^+2", "-1 ^ 2");
+    check("info(a,{})", "info(a, {})");
+    check(
+        "info(a,{b='c',__name__='d'}@5)",
+        "info(a, {\"d\", b=\"c\"} @ 5.000)",
+    );
 }
 
 #[test]

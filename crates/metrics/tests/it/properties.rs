@@ -382,7 +382,7 @@ fn aggregated(inner: BoxedStrategy<Expr>) -> impl Strategy<Value = Expr> {
         };
         at_nowhere(ExprKind::Aggregation(Aggregation {
             operator,
-            parameter: parameter,
+            parameter,
             expr,
             grouping,
         }))
@@ -498,7 +498,7 @@ fn what_is_printed_is_read_as_it_was() {
         let read = parse(&text, Features::ALL);
         let read = read.map_err(|error| TestCaseError::fail(format!("{text}\n{error}")))?;
         prop_assert_eq!(bare(&read), bare(&tree), "{}", &text);
-        prop_assert_eq!(read.to_string(), text.clone());
+        prop_assert_eq!(&read.to_string(), &text);
         prop_assert_eq!(read.value_type(), tree.value_type());
         prop_assert_eq!(parse(&read.to_string(), Features::ALL).unwrap(), read);
         Ok(())

@@ -2,7 +2,7 @@
 //! is said by `check`, but for aggregations, whose nodes have a place for each.
 
 use super::super::ast::{Aggregation, Call, Expr, ExprKind, Grouping};
-use super::super::error::{Context, Fault, Located};
+use super::super::error::{Context, Fault, Located, shown};
 use super::super::functions::Function;
 use super::super::keyword::Keyword;
 use super::super::lexer::TokenKind;
@@ -40,7 +40,7 @@ impl Parser<'_> {
         let name = self.word();
         let start = self.advance()?.span;
         let function = Function::named(name);
-        let function = function.ok_or_else(|| Fault::UnknownFunction(name.to_owned()).at(start))?;
+        let function = function.ok_or_else(|| Fault::UnknownFunction(shown(name)).at(start))?;
         if function.is_experimental() && !self.features.experimental_functions {
             return Err(Fault::FunctionNotEnabled(function.name()).at(start));
         }

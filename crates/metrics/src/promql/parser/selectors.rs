@@ -4,7 +4,7 @@ use super::super::ast::{
     At, Boundary, Expr, ExprKind, MatrixSelector, Subquery, TimeModifiers, VectorSelector,
 };
 use super::super::duration_expr::DurationExpr;
-use super::super::error::{Context, Fault, Located};
+use super::super::error::{Context, Fault, Located, shown};
 use super::super::keyword::Keyword;
 use super::super::lexer::TokenKind;
 use super::super::matcher::{LabelMatcher, MatchOperator, anchored};
@@ -39,7 +39,7 @@ impl Parser<'_> {
         if named > 0
             && let Some(second) = others.find(|matcher| matcher.is_about_name())
         {
-            let (first, second) = (matchers[0].value.clone(), second.value.clone());
+            let (first, second) = (shown(&matchers[0].value), shown(&second.value));
             return Err(Fault::NameTwice(first, second).at(span));
         }
         self.node(ExprKind::Vector(VectorSelector::new(matchers)), span)
@@ -241,7 +241,7 @@ fn check_pattern(operator: MatchOperator, value: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let faulty = |error: regex_lite::Error| Fault::BadPattern {
-        pattern: value.to_owned(),
+        pattern: shown(value),
         reason: error.to_string(),
     };
     anchored(value).map(drop).map_err(faulty)
