@@ -11,7 +11,6 @@ use super::ast::{
 use super::duration_expr::{DurationExpr, QueryTimes};
 use super::error::{Fault, Located, shown};
 use super::functions::Function;
-use super::matcher::LabelMatcher;
 
 /// Checks a tree that was read from a query, the leaves first.
 pub(super) fn check(expr: &Expr, query: &str) -> Result<(), Located> {
@@ -45,8 +44,9 @@ pub(super) fn check(expr: &Expr, query: &str) -> Result<(), Located> {
 
 /// Refuses a selector that may choose every series there is, which is mostly a slip.
 pub(super) fn selects_something(vector: &VectorSelector, span: Span) -> Result<(), Located> {
+    // A label that a series lacks is a label with an empty value.
     let mut matchers = vector.matchers().iter();
-    if matchers.all(LabelMatcher::matches_empty) {
+    if matchers.all(|matcher| matcher.matches("")) {
         return Err(Fault::NoMatcher.at(span));
     }
     Ok(())

@@ -6,7 +6,7 @@
 use super::ast::{Span, ValueType};
 use super::duration_expr::DurationFault;
 use super::operator::BinaryOperator;
-use super::parser::{DEPTH, QUERY_BYTES};
+use super::parser::{DEPTH, PATTERNS, QUERY_BYTES};
 
 /// Characters of a query that a message repeats.
 const SHOWN: usize = 60;
@@ -30,6 +30,9 @@ pub enum Fault {
     /// More nesting than [`DEPTH`].
     #[error("the query nests deeper than {DEPTH} levels; split it, or group its operands")]
     TooDeep,
+    /// More regular expressions than [`PATTERNS`].
+    #[error("the query has more than {PATTERNS} regular expressions; join some with |")]
+    TooManyPatterns,
     /// Nothing but blanks and comments.
     #[error("no expression found in input")]
     NoExpression,

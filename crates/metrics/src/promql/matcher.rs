@@ -10,15 +10,14 @@ use std::fmt;
 /// The label that holds a series' name.
 pub const METRIC_NAME: &str = "__name__";
 
-/// What the value of a label must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the value of a label must be. Two are equal if they are written alike.
+#[derive(Debug, Clone)]
 pub struct LabelMatcher {
-    /// The label. A series without it has it with an empty value.
-    pub name: String,
-    /// How the value is compared.
-    pub operator: MatchOperator,
-    /// What it is compared with; a regular expression where the operator says so.
-    pub value: String,
+    name: String,
+    operator: MatchOperator,
+    value: String,
+    /// The value, where it is a regular expression.
+    pattern: Option<Regex>,
 }
 
 /// How a label's value is compared.
@@ -46,40 +45,73 @@ pub fn anchored(pattern: &str) -> Result<Regex, regex_lite::Error> {
 }
 
 impl LabelMatcher {
+    /// A matcher for the values of a label.
+    ///
+    /// # Errors
+    /// A value that is no regular expression where it must be one.
+    pub fn new(
+        name: impl Into<String>,
+        operator: MatchOperator,
+        value: impl Into<String>,
+    ) -> Result<Self, regex_lite::Error> {
+        let value = value.into();
+        let pattern = operator.is_pattern().then(|| anchored(&value));
+        Ok(Self {
+            name: name.into(),
+            operator,
+            pattern: pattern.transpose()?,
+            value,
+        })
+    }
+
     /// A matcher for a series' name.
     pub fn of_name(name: impl Into<String>) -> Self {
         Self {
             name: METRIC_NAME.to_owned(),
             operator: MatchOperator::Equal,
             value: name.into(),
+            pattern: None,
         }
     }
 
-    /// Whether a series without the label matches, or one with an empty value, which is
-    /// the same. No regular expression that cannot be read matches.
-    pub fn matches_empty(&self) -> bool {
-        let pattern_does = || anchored(&self.value).is_ok_and(|regex| regex.is_match(""));
-        match self.operator {
-            MatchOperator::Equal => self.value.is_empty(),
-            MatchOperator::NotEqual => !self.value.is_empty(),
-            MatchOperator::Matches => pattern_does(),
-            MatchOperator::NotMatches => !pattern_does(),
-        }
+    /// The label. A series without it has it with an empty value.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How the value is compared.
+    pub const fn operator(&self) -> MatchOperator {
+        self.operator
+    }
+
+    /// What it is compared with; a regular expression where the operator says so.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether a label may have this value.
+    pub fn matches(&self, value: &str) -> bool {
+        let is_equal = match &self.pattern {
+            Some(pattern) => pattern.is_match(value),
+            None => self.value == value,
+        };
+        is_equal != self.operator.is_negative()
     }
 
     /// Whether it is about the series' name.
-    pub(super) fn is_about_name(&self) -> bool {
+    pub fn is_about_name(&self) -> bool {
         self.name == METRIC_NAME
-    }
-
-    fn sort_key(&self) -> (bool, &str, MatchOperator, &str) {
-        let is_other = !self.is_about_name();
-        (is_other, &self.name, self.operator, &self.value)
     }
 
     /// The value that it asks for, if it asks for just one.
     pub(super) fn equal_value(&self) -> Option<&str> {
         (self.operator == MatchOperator::Equal).then_some(&self.value)
+    }
+
+    /// The name first, then by label.
+    fn sort_key(&self) -> (bool, &str, MatchOperator, &str) {
+        let is_other = !self.is_about_name();
+        (is_other, &self.name, self.operator, &self.value)
     }
 }
 
@@ -88,9 +120,21 @@ impl MatchOperator {
     pub const fn is_pattern(self) -> bool {
         matches!(self, Self::Matches | Self::NotMatches)
     }
+
+    /// Whether it selects what the value does not match.
+    pub const fn is_negative(self) -> bool {
+        matches!(self, Self::NotEqual | Self::NotMatches)
+    }
 }
 
-/// The name first, then by label.
+impl PartialEq for LabelMatcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.sort_key() == other.sort_key()
+    }
+}
+
+impl Eq for LabelMatcher {}
+
 impl Ord for LabelMatcher {
     fn cmp(&self, other: &Self) -> Ordering {
         self.sort_key().cmp(&other.sort_key())
@@ -119,37 +163,36 @@ mod tests {
     use super::{LabelMatcher, MatchOperator, anchored};
 
     #[test]
-    fn the_empty_value() {
-        let check = |operator, value: &str, expected| {
-            let matcher = LabelMatcher {
-                name: "a".to_owned(),
-                operator,
-                value: value.to_owned(),
-            };
-            assert_eq!(matcher.matches_empty(), expected, "{operator}{value:?}");
+    fn what_matches() {
+        let check = |operator, pattern: &str, value: &str, expected| {
+            let matcher = LabelMatcher::new("a", operator, pattern).unwrap();
+            let found = matcher.matches(value);
+            assert_eq!(found, expected, "{value:?} {operator} {pattern:?}");
         };
-        check(MatchOperator::Equal, "", true);
-        check(MatchOperator::Equal, "x", false);
-        check(MatchOperator::NotEqual, "", false);
-        check(MatchOperator::NotEqual, "x", true);
-        check(MatchOperator::Matches, ".*", true);
-        check(MatchOperator::Matches, ".+", false);
-        check(MatchOperator::Matches, "x|", true);
-        check(MatchOperator::NotMatches, ".*", false);
-        check(MatchOperator::NotMatches, ".+", true);
+        check(MatchOperator::Equal, "", "", true);
+        check(MatchOperator::Equal, "x", "", false);
+        check(MatchOperator::Equal, "x", "x", true);
+        check(MatchOperator::NotEqual, "", "", false);
+        check(MatchOperator::NotEqual, "x", "", true);
+        check(MatchOperator::Matches, ".*", "", true);
+        check(MatchOperator::Matches, ".+", "", false);
+        check(MatchOperator::Matches, "x|", "", true);
+        check(MatchOperator::Matches, "a|b", "a", true);
+        check(MatchOperator::Matches, "a|b", "ab", false);
+        check(MatchOperator::Matches, "a.c", "a\nc", true);
+        check(MatchOperator::Matches, "a", "a\n", false);
+        check(MatchOperator::NotMatches, ".*", "", false);
+        check(MatchOperator::NotMatches, ".+", "", true);
+        check(MatchOperator::NotMatches, "a", "b", true);
     }
 
     #[test]
-    fn patterns_match_all_of_a_text() {
-        let check = |pattern: &str, text: &str, expected| {
-            let regex = anchored(pattern).unwrap();
-            assert_eq!(regex.is_match(text), expected, "{pattern} {text:?}");
-        };
-        check("a|b", "a", true);
-        check("a|b", "ab", false);
-        check("a.c", "a\nc", true);
-        check("a", "a\n", false);
-        assert!(anchored("a)(b").is_err());
-        assert!(anchored("(").is_err());
+    fn what_is_no_pattern() {
+        for pattern in ["(", "a)(b", "*", "(a{1000}){1000}"] {
+            assert!(anchored(pattern).is_err(), "{pattern}");
+            assert!(LabelMatcher::new("a", MatchOperator::NotMatches, pattern).is_err());
+        }
+        let names: Vec<_> = (0..5000).map(|number| format!("host-{number}")).collect();
+        assert!(anchored(&names.join("|")).is_ok(), "a list of a long query");
     }
 }

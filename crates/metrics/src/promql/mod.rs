@@ -50,5 +50,5 @@ pub use functions::{FUNCTIONS, Function};
 pub use matcher::{LabelMatcher, METRIC_NAME, MatchOperator, anchored};
 pub use number::Number;
 pub use operator::{AggregateOperator, BinaryOperator, UnaryOperator};
-pub use parser::{DEPTH, Features, QUERY_BYTES, TIMESTAMP_MS, parse, parse_selector};
+pub use parser::{DEPTH, Features, PATTERNS, QUERY_BYTES, TIMESTAMP_MS, parse, parse_selector};
 pub use string::StringLiteral;

@@ -87,9 +87,9 @@ impl Display for At {
 
 impl Display for LabelMatcher {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        label(&self.name, is_bare_label, f)?;
-        let value = quote(self.value.as_bytes());
-        write!(f, "{}{value}", self.operator)
+        label(self.name(), is_bare_label, f)?;
+        let value = quote(self.value().as_bytes());
+        write!(f, "{}{value}", self.operator())
     }
 }
 
@@ -320,7 +320,7 @@ fn braces(vector: &VectorSelector, f: &mut Formatter<'_>) -> Result {
     f.write_str("{")?;
     list(vector.matchers(), f, |matcher, f| {
         if is_named && matcher.is_about_name() {
-            f.write_str(&quote(matcher.value.as_bytes()))
+            f.write_str(&quote(matcher.value().as_bytes()))
         } else {
             matcher.fmt(f)
         }

@@ -1,7 +1,7 @@
 //! Nothing is too much: what nests too deep or is too long is refused, and what nests as
 //! deep as it may is read, printed, compared and dropped on a small stack.
 
-use metrics::promql::{DEPTH, Features, QUERY_BYTES, parse};
+use metrics::promql::{DEPTH, Features, PATTERNS, QUERY_BYTES, parse};
 use std::thread;
 
 /// Half of what threads have.
@@ -78,4 +78,16 @@ fn what_is_too_long_is_refused() {
     let error = parse(&padded(QUERY_BYTES + 1), Features::ALL).unwrap_err();
     let expected = "1:1: parse error: the query has 65537 bytes, and 65536 are read";
     assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn what_has_too_many_patterns_is_refused() {
+    let with = |patterns: usize| format!("a{{{}}}", "b=~\"c\",".repeat(patterns));
+    assert!(parse(&with(PATTERNS), Features::ALL).is_ok());
+    let error = parse(&with(PATTERNS + 1), Features::ALL).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("more than 256 regular expressions")
+    );
 }

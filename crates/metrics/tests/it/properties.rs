@@ -233,15 +233,10 @@ fn matcher() -> impl Strategy<Value = LabelMatcher> {
         };
         (operator, value)
     });
-    let readable = |(operator, value): &(MatchOperator, String)| {
-        !operator.is_pattern() || metrics::promql::anchored(value).is_ok()
-    };
-    let value = prop_oneof![equal, pattern].prop_filter("a pattern", readable);
+    let value = prop_oneof![equal, pattern];
     let label = prop_oneof![4 => name(), 1 => Just("__name__".to_owned())];
-    (label, value).prop_map(|(name, (operator, value))| LabelMatcher {
-        name,
-        operator,
-        value,
+    (label, value).prop_filter_map("a pattern", |(name, (operator, value))| {
+        LabelMatcher::new(name, operator, value).ok()
     })
 }
 

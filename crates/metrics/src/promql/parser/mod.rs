@@ -29,6 +29,10 @@ pub const DEPTH: usize = 128;
 /// Bytes of a query. Generated ones have some thousands, and a URL is mostly shorter.
 pub const QUERY_BYTES: usize = 64 * 1024;
 
+/// Regular expressions of a query: the largest take some milliseconds each to be read.
+/// Dashboards have up to some dozens.
+pub const PATTERNS: usize = 256;
+
 /// What Prometheus has behind feature flags, each named after its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Features {
@@ -83,6 +87,8 @@ struct Parser<'a> {
     open: usize,
     /// Productions that have begun inside one another.
     depth: usize,
+    /// Regular expressions so far.
+    patterns: usize,
 }
 
 impl Features {
@@ -305,6 +311,7 @@ impl<'a> Parser<'a> {
             last: start,
             open: 0,
             depth: 0,
+            patterns: 0,
         };
         parser.advance()?;
         Ok(parser)

@@ -7,11 +7,11 @@ use super::super::duration_expr::DurationExpr;
 use super::super::error::{Context, Fault, Located, shown};
 use super::super::keyword::Keyword;
 use super::super::lexer::TokenKind;
-use super::super::matcher::{LabelMatcher, MatchOperator, anchored};
+use super::super::matcher::LabelMatcher;
 use super::super::number::Number;
 use super::super::operator::{Precedence, UnaryOperator};
-use super::Parser;
 use super::durations::DURATION;
+use super::{PATTERNS, Parser};
 
 /// The latest time behind `@`, and before 1970 the earliest, some 71,000 years away: so
 /// far a float tells the milliseconds of its seconds apart, so that a time that is
@@ -39,7 +39,7 @@ impl Parser<'_> {
         if named > 0
             && let Some(second) = others.find(|matcher| matcher.is_about_name())
         {
-            let (first, second) = (shown(&matchers[0].value), shown(&second.value));
+            let (first, second) = (shown(matchers[0].value()), shown(second.value()));
             return Err(Fault::NameTwice(first, second).at(span));
         }
         self.node(ExprKind::Vector(VectorSelector::new(matchers)), span)
@@ -157,11 +157,16 @@ impl Parser<'_> {
             return Err(self.unexpected(Context::new(LABEL_MATCHING, "string")));
         }
         let value = self.label_text()?;
-        check_pattern(operator, &value).map_err(|fault| fault.at(start.to(self.last)))?;
-        Ok(LabelMatcher {
-            name,
-            operator,
-            value,
+        let span = start.to(self.last);
+        if operator.is_pattern() {
+            self.patterns += 1;
+        }
+        if self.patterns > PATTERNS {
+            return Err(Fault::TooManyPatterns.at(span));
+        }
+        LabelMatcher::new(name, operator, value.as_str()).map_err(|error| {
+            let (pattern, reason) = (shown(&value), error.to_string());
+            Fault::BadPattern { pattern, reason }.at(span)
         })
     }
 
@@ -234,15 +239,4 @@ fn milliseconds(seconds: Number) -> Option<i64> {
     let milliseconds = (seconds.value() * 1000.0).round();
     let is_in_range = milliseconds.abs() <= TIMESTAMP_MS as f64;
     is_in_range.then_some(milliseconds as i64)
-}
-
-fn check_pattern(operator: MatchOperator, value: &str) -> Result<(), Fault> {
-    if !operator.is_pattern() {
-        return Ok(());
-    }
-    let faulty = |error: regex_lite::Error| Fault::BadPattern {
-        pattern: shown(value),
-        reason: error.to_string(),
-    };
-    anchored(value).map(drop).map_err(faulty)
 }
