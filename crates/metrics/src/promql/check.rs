@@ -215,14 +215,11 @@ fn check_type(
 /// A range or a step: what can be known of it before the query's times are.
 fn check_positive(duration: &DurationExpr) -> Result<(), Located> {
     check_duration(duration)?;
-    if !duration.is_constant() {
-        return Ok(());
-    }
     let positive = duration.positive_milliseconds(QueryTimes::default());
-    positive.map_or_else(
-        |fault| Err(Fault::Duration(fault).at(duration.span())),
-        |_| Ok(()),
-    )
+    match positive {
+        Err(fault) if duration.is_constant() => Err(Fault::Duration(fault).at(duration.span())),
+        _ => Ok(()),
+    }
 }
 
 fn check_time(time: &TimeModifiers) -> Result<(), Located> {

@@ -120,6 +120,12 @@ impl DurationExpr {
         }
     }
 
+    /// The same at a wider place, with its parentheses or its sign.
+    #[must_use]
+    pub(super) fn spanning(self, span: Span) -> Self {
+        Self { span, ..self }
+    }
+
     /// What it is.
     pub const fn kind(&self) -> &DurationKind {
         &self.kind

@@ -36,6 +36,9 @@ pub enum MatchOperator {
 /// A regular expression that must match all of a text, as PromQL's always must: a dot
 /// stands for a line break too.
 ///
+/// As in Go, whose expressions PromQL has, `\d`, `\w`, `\s` and `\b` know ASCII alone.
+/// Classes of Unicode such as `\pL`, and `\Q…\E`, are not read.
+///
 /// # Errors
 /// What is no regular expression, or too large a one.
 pub fn anchored(pattern: &str) -> Result<Regex, regex_lite::Error> {

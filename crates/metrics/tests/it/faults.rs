@@ -197,7 +197,7 @@ fn durations() {
     check("foo[2 ^ 10000]", "1:5 duration is NaN or infinite");
     check("foo[step()/0d]", "1:5 division by zero");
     check("foo[step() + 5s%0d]", "1:5 modulo by zero");
-    check("foo offset (4d/0)", "1:13 division by zero");
+    check("foo offset (4d/0)", "1:12 division by zero");
     check(
         "foo[5s s 5s]",
         "1:8 unexpected identifier \"s\" in subquery or range, expected \":\" or \"]\"",

@@ -52,7 +52,9 @@ impl Parser<'_> {
                 _ => self.primary_duration(OFFSET),
             };
         };
-        if let (Some(TokenKind::Operator(_)), _) = self.ahead() {
+        let (following, _) = self.ahead();
+        if matches!(following, Some(TokenKind::Operator(_))) {
+            // A second sign: Prometheus' grammar goes on here too.
             return self.duration(Precedence::LOWEST, OFFSET);
         }
         let sign = self.advance()?;
@@ -86,10 +88,10 @@ impl Parser<'_> {
     }
 
     fn duration_in_parentheses(&mut self, place: Context) -> Result<DurationExpr, Located> {
-        self.advance()?;
+        let start = self.advance()?.span;
         let duration = self.duration(Precedence::LOWEST, place)?;
         self.expect(TokenKind::RightParenthesis, place)?;
-        Ok(duration)
+        Ok(duration.spanning(start.to(self.last)))
     }
 
     /// `step()` or `range()`
@@ -133,12 +135,10 @@ fn signed(
     sign: Span,
     duration: DurationExpr,
 ) -> Result<DurationExpr, Located> {
+    let span = sign.to(duration.span());
     match operator {
-        UnaryOperator::Plus => Ok(duration),
-        UnaryOperator::Minus => {
-            let span = sign.to(duration.span());
-            low_enough(duration.negated(span))
-        }
+        UnaryOperator::Plus => Ok(duration.spanning(span)),
+        UnaryOperator::Minus => low_enough(duration.negated(span)),
     }
 }
 

@@ -119,19 +119,14 @@ impl Parser<'_> {
     }
 
     fn only_selector(mut self) -> Result<VectorSelector, Located> {
-        let selector = match self.token.kind {
-            TokenKind::Word | TokenKind::LeftBrace => self.selector()?,
+        match self.token.kind {
+            TokenKind::Word | TokenKind::LeftBrace => {}
             _ => return Err(self.unexpected(Context::EXPRESSION)),
-        };
-        self.end()?;
-        let span = selector.span();
-        match selector.into_kind() {
-            ExprKind::Vector(vector) => {
-                check::selects_something(&vector, span)?;
-                Ok(vector)
-            }
-            _ => Err(Fault::NoMatcher.at(span)),
         }
+        let (vector, span) = self.vector()?;
+        self.end()?;
+        check::selects_something(&vector, span)?;
+        Ok(vector)
     }
 
     fn end(&self) -> Result<(), Located> {

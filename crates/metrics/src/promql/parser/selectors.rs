@@ -1,7 +1,7 @@
 //! What chooses series, and what chooses their times: `x{a="b"}[5m] @ end() offset 1h`.
 
 use super::super::ast::{
-    At, Boundary, Expr, ExprKind, MatrixSelector, Subquery, TimeModifiers, VectorSelector,
+    At, Boundary, Expr, ExprKind, MatrixSelector, Span, Subquery, TimeModifiers, VectorSelector,
 };
 use super::super::duration_expr::DurationExpr;
 use super::super::error::{Context, Fault, Located, shown};
@@ -22,8 +22,13 @@ const LABEL_MATCHING: &str = "label matching";
 const AT: Context = Context::new("@", "timestamp");
 
 impl Parser<'_> {
-    /// `x`, `x{a="b"}` or `{a="b"}`
     pub(super) fn selector(&mut self) -> Result<Expr, Located> {
+        let (vector, span) = self.vector()?;
+        self.node(ExprKind::Vector(vector), span)
+    }
+
+    /// `x`, `x{a="b"}` or `{a="b"}`, and where it stands.
+    pub(super) fn vector(&mut self) -> Result<(VectorSelector, Span), Located> {
         let start = self.token.span;
         let mut matchers = Vec::new();
         if self.token.kind == TokenKind::Word {
@@ -42,7 +47,7 @@ impl Parser<'_> {
             let (first, second) = (shown(matchers[0].value()), shown(second.value()));
             return Err(Fault::NameTwice(first, second).at(span));
         }
-        self.node(ExprKind::Vector(VectorSelector::new(matchers)), span)
+        Ok((VectorSelector::new(matchers), span))
     }
 
     /// `[5m]` or `[5m:1m]` behind an expression.
