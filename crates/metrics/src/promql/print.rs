@@ -1,8 +1,9 @@
 //! The canonical text of a tree: one line, one blank where there may be any, names in
 //! quotes only where they must be.
 //!
-//! What is printed is read as the same tree. A tree that was not read but built, and
-//! that no text has, is printed with the parentheses that keep its meaning.
+//! What is printed is read as the same tree, if its blanks do not make it too long. A
+//! tree that was not read but built, and that no text has, is printed with the
+//! parentheses that keep its meaning.
 
 use super::ast::{
     Aggregation, At, Binary, Call, Expr, ExprKind, Fill, Group, Grouping, Matching, MatchingLabels,

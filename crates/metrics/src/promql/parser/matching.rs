@@ -6,7 +6,6 @@ use super::super::error::{Context, Fault, Located};
 use super::super::keyword::Keyword;
 use super::super::lexer::TokenKind;
 use super::super::number::Number;
-use super::super::operator::UnaryOperator;
 use super::Parser;
 
 const GROUPING: &str = "grouping opts";
@@ -109,17 +108,9 @@ impl Parser<'_> {
         }
         self.advance()?;
         self.advance()?;
-        let sign = self.unary_operator();
-        if sign.is_some() {
-            self.advance()?;
-        }
-        let number = self.take_number()?;
-        let number = number.ok_or_else(|| self.unexpected(FILL_VALUE))?;
+        let number = self.signed_number(FILL_VALUE)?;
         self.expect(TokenKind::RightParenthesis, FILL_VALUE)?;
-        Ok(Some(match sign {
-            Some(UnaryOperator::Minus) => number.negated(),
-            Some(UnaryOperator::Plus) | None => number,
-        }))
+        Ok(Some(number))
     }
 
     fn check_fill(&self, fill: Fill, start: Span) -> Result<Fill, Located> {

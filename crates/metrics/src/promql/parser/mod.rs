@@ -263,6 +263,19 @@ impl Parser<'_> {
         }
     }
 
+    /// A number with or without a sign, where no expression could stand.
+    fn signed_number(&mut self, place: Context) -> Result<Number, Located> {
+        let sign = self.unary_operator();
+        if sign.is_some() {
+            self.advance()?;
+        }
+        let number = self.take_number()?.ok_or_else(|| self.unexpected(place))?;
+        Ok(match sign {
+            Some(UnaryOperator::Minus) => number.negated(),
+            Some(UnaryOperator::Plus) | None => number,
+        })
+    }
+
     /// Passes a number, or a word for one.
     fn take_number(&mut self) -> Result<Option<Number>, Located> {
         let number = match (self.token.kind, self.keyword) {

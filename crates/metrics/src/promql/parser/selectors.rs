@@ -9,7 +9,7 @@ use super::super::keyword::Keyword;
 use super::super::lexer::TokenKind;
 use super::super::matcher::LabelMatcher;
 use super::super::number::Number;
-use super::super::operator::{Precedence, UnaryOperator};
+use super::super::operator::Precedence;
 use super::durations::DURATION;
 use super::{PATTERNS, Parser};
 
@@ -202,15 +202,7 @@ impl Parser<'_> {
 
     fn timestamp(&mut self) -> Result<i64, Located> {
         let start = self.token.span;
-        let sign = self.unary_operator();
-        if sign.is_some() {
-            self.advance()?;
-        }
-        let number = self.take_number()?.ok_or_else(|| self.unexpected(AT))?;
-        let number = match sign {
-            Some(UnaryOperator::Minus) => number.negated(),
-            Some(UnaryOperator::Plus) | None => number,
-        };
+        let number = self.signed_number(AT)?;
         let span = start.to(self.last);
         milliseconds(number).ok_or_else(|| Fault::TimestampRange(number.to_string()).at(span))
     }
