@@ -1,0 +1,201 @@
+//! Label matchers: what a label's value must be for a series to be selected, and the
+//! regular expressions that say so.
+//!
+//! How they are written is known to `parser` and `print`.
+
+use regex_lite::Regex;
+use std::cmp::Ordering;
+use std::fmt;
+
+/// The label that holds a series' name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// What the value of a label must be. Two are equal if they are written alike.
+#[derive(Debug, Clone)]
+pub struct LabelMatcher {
+    name: String,
+    operator: MatchOperator,
+    value: String,
+    /// The value, where it is a regular expression.
+    pattern: Option<Regex>,
+}
+
+/// How a label's value is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MatchOperator {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`
+    Matches,
+    /// `!~`
+    NotMatches,
+}
+
+/// A regular expression that must match all of a text, as PromQL's always must: a dot
+/// stands for a line break too.
+///
+/// As in Go, whose expressions PromQL has, `\d`, `\w`, `\s` and `\b` know ASCII alone.
+/// Classes of Unicode such as `\pL`, and `\Q…\E`, are not read.
+///
+/// # Errors
+/// What is no regular expression, or too large a one.
+pub fn anchored(pattern: &str) -> Result<Regex, regex_lite::Error> {
+    // Alone first, so that no pattern closes the group that is put around it.
+    Regex::new(pattern)?;
+    Regex::new(&format!("^(?s:{pattern})$"))
+}
+
+impl LabelMatcher {
+    /// A matcher for the values of a label.
+    ///
+    /// # Errors
+    /// A value that is no regular expression where it must be one.
+    pub fn new(
+        name: impl Into<String>,
+        operator: MatchOperator,
+        value: impl Into<String>,
+    ) -> Result<Self, regex_lite::Error> {
+        let value = value.into();
+        let pattern = operator.is_pattern().then(|| anchored(&value));
+        Ok(Self {
+            name: name.into(),
+            operator,
+            pattern: pattern.transpose()?,
+            value,
+        })
+    }
+
+    /// A matcher for a series' name.
+    pub fn of_name(name: impl Into<String>) -> Self {
+        Self {
+            name: METRIC_NAME.to_owned(),
+            operator: MatchOperator::Equal,
+            value: name.into(),
+            pattern: None,
+        }
+    }
+
+    /// The label. A series without it has it with an empty value.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How the value is compared.
+    pub const fn operator(&self) -> MatchOperator {
+        self.operator
+    }
+
+    /// What it is compared with; a regular expression where the operator says so.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether a label may have this value.
+    pub fn matches(&self, value: &str) -> bool {
+        let is_equal = match &self.pattern {
+            Some(pattern) => pattern.is_match(value),
+            None => self.value == value,
+        };
+        is_equal != self.operator.is_negative()
+    }
+
+    /// Whether it is about the series' name.
+    pub fn is_about_name(&self) -> bool {
+        self.name == METRIC_NAME
+    }
+
+    /// The value that it asks for, if it asks for just one.
+    pub(super) fn equal_value(&self) -> Option<&str> {
+        (self.operator == MatchOperator::Equal).then_some(&self.value)
+    }
+
+    /// The name first, then by label.
+    fn sort_key(&self) -> (bool, &str, MatchOperator, &str) {
+        let is_other = !self.is_about_name();
+        (is_other, &self.name, self.operator, &self.value)
+    }
+}
+
+impl MatchOperator {
+    /// Whether the value is a regular expression.
+    pub const fn is_pattern(self) -> bool {
+        matches!(self, Self::Matches | Self::NotMatches)
+    }
+
+    /// Whether it selects what the value does not match.
+    pub const fn is_negative(self) -> bool {
+        matches!(self, Self::NotEqual | Self::NotMatches)
+    }
+}
+
+impl PartialEq for LabelMatcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.sort_key() == other.sort_key()
+    }
+}
+
+impl Eq for LabelMatcher {}
+
+impl Ord for LabelMatcher {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.sort_key().cmp(&other.sort_key())
+    }
+}
+
+impl PartialOrd for LabelMatcher {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for MatchOperator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Matches => "=~",
+            Self::NotMatches => "!~",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LabelMatcher, MatchOperator, anchored};
+
+    #[test]
+    fn what_matches() {
+        let check = |operator, pattern: &str, value: &str, expected| {
+            let matcher = LabelMatcher::new("a", operator, pattern).unwrap();
+            let found = matcher.matches(value);
+            assert_eq!(found, expected, "{value:?} {operator} {pattern:?}");
+        };
+        check(MatchOperator::Equal, "", "", true);
+        check(MatchOperator::Equal, "x", "", false);
+        check(MatchOperator::Equal, "x", "x", true);
+        check(MatchOperator::NotEqual, "", "", false);
+        check(MatchOperator::NotEqual, "x", "", true);
+        check(MatchOperator::Matches, ".*", "", true);
+        check(MatchOperator::Matches, ".+", "", false);
+        check(MatchOperator::Matches, "x|", "", true);
+        check(MatchOperator::Matches, "a|b", "a", true);
+        check(MatchOperator::Matches, "a|b", "ab", false);
+        check(MatchOperator::Matches, "a.c", "a\nc", true);
+        check(MatchOperator::Matches, "a", "a\n", false);
+        check(MatchOperator::NotMatches, ".*", "", false);
+        check(MatchOperator::NotMatches, ".+", "", true);
+        check(MatchOperator::NotMatches, "a", "b", true);
+    }
+
+    #[test]
+    fn what_is_no_pattern() {
+        for pattern in ["(", "a)(b", "*", "(a{1000}){1000}"] {
+            assert!(anchored(pattern).is_err(), "{pattern}");
+            assert!(LabelMatcher::new("a", MatchOperator::NotMatches, pattern).is_err());
+        }
+        let names: Vec<_> = (0..5000).map(|number| format!("host-{number}")).collect();
+        assert!(anchored(&names.join("|")).is_ok(), "a list of a long query");
+    }
+}
