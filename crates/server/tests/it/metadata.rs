@@ -320,7 +320,7 @@ async fn a_document_is_based_on_the_current_version() {
     assert_refused(&other, 400, "malformed", "If-Match");
     let elsewhere = format!("{}.1", ItemId::root_of(desk.space));
     let stale = desk.put_under("a", TEXT, &elsewhere, at(1)).await;
-    assert_refused(&stale, 409, "conflict", "at version 1");
+    assert_refused(&stale, 409, "conflict", "another item");
     let unread = desk.put_under("a", TEXT, "latest", at(1)).await;
     assert_refused(&unread, 400, "malformed", "If-Match");
     let whichever = desk.put_under("a", TEXT, "*", at(2)).await;
