@@ -386,6 +386,17 @@ async fn changes_are_an_object_and_documents_utf8() {
     let latin = format!("{TEXT}; charset=latin1");
     let answer = desk.put("a", &latin, text).await;
     assert_refused(&answer, 415, "media-type", "`latin1` is not read");
+    let packed = request(Method::PUT, "/api/metadata?space=s&path=a", &desk.token);
+    let packed = packed
+        .header("content-encoding", "gzip")
+        .body(Body::from(text));
+    let answer = desk.site.send(packed.unwrap()).await;
+    assert_refused(
+        &answer,
+        415,
+        "media-type",
+        "`Content-Encoding: gzip` is not read",
+    );
     let answer = desk
         .put("a", &format!("{TEXT};charset=\"UTF-8\""), text)
         .await;
