@@ -5,6 +5,7 @@
 
 use super::json::ItemFault;
 use super::labels::{LabelFault, Labels};
+use super::remote_write::TimeSeriesFault;
 use super::{Key, Series, SeriesRefusal, TimeFault};
 use crate::chunk::Sample;
 
@@ -72,6 +73,9 @@ pub enum Refusal {
     /// An item of JSON is not what it should be.
     #[error(transparent)]
     Item(#[from] ItemFault),
+    /// A series of remote write has what is not kept.
+    #[error(transparent)]
+    TimeSeries(#[from] TimeSeriesFault),
 }
 
 impl<Id> Default for Batch<Id> {
@@ -118,6 +122,17 @@ impl<Id> Batch<Id> {
         series: &mut S,
     ) -> Result<Id, Refusal> {
         self.labels.settle()?;
+        Ok(series.admit(key, &self.labels)?)
+    }
+
+    /// Asks for the series of the labels that were put together as they were given, where
+    /// the format says how.
+    pub(super) fn admit_given<S: Series<Id = Id>>(
+        &mut self,
+        key: Option<Key<'_>>,
+        series: &mut S,
+    ) -> Result<Id, Refusal> {
+        self.labels.check_given()?;
         Ok(series.admit(key, &self.labels)?)
     }
 

@@ -154,6 +154,25 @@ impl Labels {
         Ok(())
     }
 
+    /// Holds what a format must bring in order, and without empty values, to that and to
+    /// the rules.
+    pub(super) fn check_given(&self) -> Result<(), LabelFault> {
+        if self.len() > LABELS {
+            return Err(LabelFault::TooMany);
+        }
+        let mut before = "";
+        for (name, value) in self.iter() {
+            if name < before {
+                return Err(LabelFault::Unordered(shortened(name)));
+            }
+            if value.is_empty() {
+                return Err(LabelFault::NoValue(shortened(name)));
+            }
+            before = name;
+        }
+        self.check()
+    }
+
     /// Holds what is in order to the rules of names and values.
     fn check(&self) -> Result<(), LabelFault> {
         let mut before = None;

@@ -26,6 +26,7 @@ pub mod json;
 mod labels;
 mod number;
 mod plain;
+pub mod remote_write;
 mod time;
 
 pub use batch::{Batch, Kind, LISTED_REFUSALS, Point, Refusal, Refused};
