@@ -5,6 +5,7 @@
 
 use super::json::ItemFault;
 use super::labels::{LabelFault, Labels};
+use super::line_protocol::LineFault;
 use super::remote_write::TimeSeriesFault;
 use super::{Key, Series, SeriesRefusal, TimeFault};
 use crate::chunk::Sample;
@@ -73,6 +74,9 @@ pub enum Refusal {
     /// An item of JSON is not what it should be.
     #[error(transparent)]
     Item(#[from] ItemFault),
+    /// A line of line protocol is not what it should be.
+    #[error(transparent)]
+    Line(#[from] LineFault),
     /// A series of remote write has what is not kept.
     #[error(transparent)]
     TimeSeries(#[from] TimeSeriesFault),

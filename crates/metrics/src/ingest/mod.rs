@@ -24,6 +24,7 @@
 mod batch;
 pub mod json;
 mod labels;
+pub mod line_protocol;
 mod number;
 mod plain;
 pub mod remote_write;

@@ -99,6 +99,13 @@ impl<'a> Decimal<'a> {
         i64::try_from(if self.negative { -mantissa } else { mantissa }).ok()
     }
 
+    /// The number as a whole one without a sign, in the same way.
+    pub(super) fn unsigned(&self) -> Option<u64> {
+        let is_whole = !self.has_point_or_exponent;
+        let text = std::str::from_utf8(self.text).ok().filter(|_| is_whole)?;
+        text.parse().ok()
+    }
+
     fn exact(&self) -> Option<f64> {
         let mantissa = self.mantissa.filter(|m| *m <= EXACT_MANTISSA)? as f64;
         let exponent = self.exponent?;
