@@ -4,6 +4,7 @@
 //! request.
 
 use super::json::ItemFault;
+use super::jsonl::ImportFault;
 use super::labels::{LabelFault, Labels};
 use super::line_protocol::LineFault;
 use super::remote_write::TimeSeriesFault;
@@ -74,6 +75,9 @@ pub enum Refusal {
     /// An item of JSON is not what it should be.
     #[error(transparent)]
     Item(#[from] ItemFault),
+    /// A line of an import is not what it should be.
+    #[error(transparent)]
+    Import(#[from] ImportFault),
     /// A line of line protocol is not what it should be.
     #[error(transparent)]
     Line(#[from] LineFault),

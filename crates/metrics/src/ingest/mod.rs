@@ -23,6 +23,7 @@
 
 mod batch;
 pub mod json;
+pub mod jsonl;
 mod labels;
 pub mod line_protocol;
 mod number;

@@ -19,7 +19,7 @@ mod item;
 pub use cursor::{Malformed, Problem, SKIPPED_DEPTH};
 pub use item::{Field, ItemFault};
 
-use cursor::Cursor;
+pub(super) use cursor::Cursor;
 
 use super::{Batch, Series};
 
