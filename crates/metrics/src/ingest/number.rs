@@ -41,6 +41,7 @@ const MANTISSA_DIGITS: u32 = 19;
 
 impl<'a> Decimal<'a> {
     /// Reads the longest number that `text` begins with; `None` if it begins with none.
+    #[inline]
     pub(super) fn read(text: &'a [u8], grammar: Grammar) -> Option<Self> {
         let mut scan = Scan::new(text);
         let negative = scan.sign(grammar == Grammar::Line);
@@ -83,6 +84,7 @@ impl<'a> Decimal<'a> {
     }
 
     /// The nearest float; infinite if it is beyond all of them.
+    #[inline]
     pub(super) fn value(&self) -> f64 {
         self.exact().unwrap_or_else(|| {
             let text = std::str::from_utf8(self.text).unwrap_or_default();
@@ -91,6 +93,7 @@ impl<'a> Decimal<'a> {
     }
 
     /// The number as a whole one, if it is written as one and 64 bits hold it.
+    #[inline]
     pub(super) fn whole(&self) -> Option<i64> {
         if self.has_point_or_exponent {
             return None;
@@ -106,6 +109,7 @@ impl<'a> Decimal<'a> {
         text.parse().ok()
     }
 
+    #[inline]
     fn exact(&self) -> Option<f64> {
         let mantissa = self.mantissa.filter(|m| *m <= EXACT_MANTISSA)? as f64;
         let exponent = self.exponent?;
@@ -139,6 +143,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Passes a sign; whether it was a minus.
+    #[inline]
     fn sign(&mut self, plus_allowed: bool) -> bool {
         match self.text.get(self.at) {
             Some(b'-') => self.at += 1,
@@ -149,6 +154,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Passes digits of the mantissa; how many.
+    #[inline]
     fn digits(&mut self) -> usize {
         let start = self.at;
         while let Some(byte @ b'0'..=b'9') = self.text.get(self.at) {

@@ -95,6 +95,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The byte that the next token begins with; passes what stands between tokens.
+    #[inline]
     pub(in crate::ingest) fn peek(&mut self) -> Option<u8> {
         loop {
             match self.byte() {
@@ -105,6 +106,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes a sign of one byte.
+    #[inline]
     pub(in crate::ingest) fn expect(
         &mut self,
         sign: u8,
@@ -127,6 +129,7 @@ impl<'a> Cursor<'a> {
 
     /// The key of the next member, its colon passed; `None` at the end of the object. The
     /// bracket that opens it was passed, and is `first` until a member was read.
+    #[inline]
     pub(in crate::ingest) fn next_key(
         &mut self,
         first: &mut bool,
@@ -142,13 +145,36 @@ impl<'a> Cursor<'a> {
         Ok(Some(key))
     }
 
+    /// Passes a key and its colon if they stand here as most writers put them, which
+    /// `find` tells with how many bytes they take; nothing is passed otherwise, and
+    /// [`Cursor::next_key`] is to be asked.
+    #[inline]
+    pub(in crate::ingest) fn plain_key<T>(
+        &mut self,
+        first: &mut bool,
+        find: impl Fn(&[u8]) -> Option<(T, usize)>,
+    ) -> Option<T> {
+        let bytes = &self.text.as_bytes()[self.at..];
+        let at_key = if *first {
+            bytes
+        } else {
+            bytes.strip_prefix(b",")?
+        };
+        let (key, length) = find(at_key)?;
+        self.at += bytes.len() - at_key.len() + length;
+        *first = false;
+        Some(key)
+    }
+
     /// Whether another element follows; passes the bracket if none does. The opening one
     /// was passed, and is `first` until an element was read.
+    #[inline]
     pub(in crate::ingest) fn next_element(&mut self, first: &mut bool) -> Result<bool, Malformed> {
         self.next_in(b']', "`,` or `]`", first)
     }
 
     /// The string that begins here.
+    #[inline]
     pub(in crate::ingest) fn string(&mut self) -> Result<Raw, Malformed> {
         let start = self.at + 1;
         self.at = start;
@@ -171,6 +197,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// What a string says; `buffer` holds it where it has escapes.
+    #[inline]
     pub(in crate::ingest) fn unescape<'b>(&self, raw: &Raw, buffer: &'b mut String) -> &'b str
     where
         'a: 'b,
@@ -194,6 +221,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The number that begins here, if one does.
+    #[inline]
     pub(in crate::ingest) fn number(&mut self) -> Option<Decimal<'a>> {
         let number = Decimal::read(&self.text.as_bytes()[self.at..], Grammar::Json)?;
         self.at += number.len();
@@ -201,6 +229,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes `word` if it stands here.
+    #[inline]
     pub(in crate::ingest) fn word(&mut self, word: &str) -> bool {
         let found = self.text.as_bytes()[self.at..].starts_with(word.as_bytes());
         if found {
@@ -217,6 +246,7 @@ impl<'a> Cursor<'a> {
     /// Passes an object that has no others in it, and looks at nothing but quotes: the
     /// end is right if the object is valid. `false` where it cannot be, and nothing is
     /// passed.
+    #[inline]
     pub(in crate::ingest) fn pass_flat_object(&mut self) -> bool {
         let end = flat_object_end(self.text.as_bytes(), self.at);
         if let Some(end) = end {
@@ -232,10 +262,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     fn next_in(
         &mut self,
         close: u8,
@@ -348,6 +380,7 @@ const ONES: u64 = u64::from_le_bytes([1; 8]);
 
 /// How many bytes stand before the first that means something in a string: a quote, a
 /// backslash or a control character.
+#[inline]
 fn plain_length(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
@@ -367,6 +400,13 @@ const fn equal_to(word: u64, wanted: u8) -> u64 {
     below(word ^ (ONES * wanted as u64), 1)
 }
 
+/// The high bit of each byte that is `wanted`, and no others.
+const fn each_equal_to(word: u64, wanted: u8) -> u64 {
+    let low = ONES * 0x7f;
+    let different = word ^ (ONES * wanted as u64);
+    !(((different & low) + low) | different | low)
+}
+
 /// The high bit of each byte that is less than `limit`, which is at most 128; bits above
 /// the lowest may be wrong.
 const fn below(word: u64, limit: u8) -> u64 {
@@ -376,6 +416,37 @@ const fn below(word: u64, limit: u8) -> u64 {
 /// The offset behind the object that begins at `start`, if it has no other brackets
 /// outside strings.
 fn flat_object_end(bytes: &[u8], start: usize) -> Option<usize> {
+    plain_object_end(bytes, start).or_else(|| any_object_end(bytes, start))
+}
+
+/// The same where there are no backslashes and brackets in strings either, by words of
+/// eight bytes: the object ends at the first `}` with an even number of quotes before it.
+fn plain_object_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let inner = bytes.get(start + 1..)?;
+    // Bits whose number is even if that of the quotes is.
+    let mut quotes_before = 0;
+    for (index, word) in inner.as_chunks::<8>().0.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // `[` is `{` but for the bit of small letters.
+        let opened = equal_to(word | (ONES * 0x20), b'{');
+        if opened | equal_to(word, b'\\') != 0 {
+            return None;
+        }
+        let quotes = each_equal_to(word, b'"');
+        let closed = each_equal_to(word, b'}');
+        if closed != 0 {
+            let before = quotes & (closed & closed.wrapping_neg()).wrapping_sub(1);
+            let is_outside = (quotes_before ^ before).count_ones().is_multiple_of(2);
+            let offset = index * 8 + closed.trailing_zeros() as usize / 8;
+            return is_outside.then_some(start + 1 + offset + 1);
+        }
+        quotes_before ^= quotes;
+    }
+    None
+}
+
+/// The same string by string.
+fn any_object_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
         match bytes.get(at)? {
@@ -490,6 +561,29 @@ mod tests {
                     let expected = if is_special { place } else { 20 };
                     assert_eq!(plain_length(&bytes), expected, "{byte} at {place}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_end_of_an_object_is_found_by_words_as_by_bytes() {
+        let around = "{\"key\" : \"value\", \"b\":\"\"} ,}\"";
+        // Where there is none, as with control characters, what is found is no matter: it
+        // is held to the grammar.
+        let check = |bytes: &[u8]| {
+            if let Some(end) = any_object_end(bytes, 0) {
+                assert_eq!(flat_object_end(bytes, 0), Some(end), "{bytes:?}");
+            }
+        };
+        for place in 1..around.len() {
+            for byte in 0..=u8::MAX {
+                let mut bytes = around.as_bytes().to_vec();
+                bytes[place] = byte;
+                check(&bytes);
+                bytes.insert(place, byte);
+                check(&bytes);
+                bytes.truncate(place);
+                check(&bytes);
             }
         }
     }

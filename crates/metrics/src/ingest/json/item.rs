@@ -71,6 +71,22 @@ impl Field {
         }
     }
 
+    /// The field whose key and colon a text begins with, without escapes and spaces, and
+    /// how many bytes they are.
+    #[inline]
+    fn plain(text: &[u8]) -> Option<(Self, usize)> {
+        // One by one, so that each is compared as a number or two.
+        let is = |key: &[u8]| text.starts_with(key);
+        match text.get(1)? {
+            b'n' if is(b"\"name\":") => Some((Self::Name, 7)),
+            b'v' if is(b"\"value\":") => Some((Self::Value, 8)),
+            b't' if is(b"\"tags\":") => Some((Self::Tags, 7)),
+            b't' if is(b"\"type\":") => Some((Self::Type, 7)),
+            b't' if is(b"\"timestamp\":") => Some((Self::Timestamp, 12)),
+            _ => None,
+        }
+    }
+
     const fn key(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -154,17 +170,18 @@ impl Item {
         }
         cursor.expect(b'{', "`{`")?;
         let mut item = Self::default();
-        let mut fate = Ok(());
+        let mut refusal = None;
         let mut first = true;
-        while let Some(key) = cursor.next_key(&mut first)? {
-            let Some(field) = field_named(cursor, &key) else {
+        while let Some(key) = next_key(cursor, &mut first)? {
+            let Some(field) = key else {
                 cursor.skip_value()?;
                 continue;
             };
-            let read = item.read_field(cursor, field)?;
-            fate = fate.and(read);
+            if let Err(wrong) = item.read_field(cursor, field)? {
+                refusal.get_or_insert(wrong);
+            }
         }
-        let fate = fate.and_then(|()| item.complete());
+        let fate = refusal.map_or_else(|| item.complete(), Err);
         if let Err(refusal) = fate {
             item.hold_tags_to_grammar(cursor)?;
             return Ok(Err(refusal));
@@ -203,7 +220,9 @@ impl Item {
         if let Some(number) = cursor.number() {
             self.value = Some(number.value());
             let is_finite = number.value().is_finite();
-            return Ok(is_finite.then_some(()).ok_or(ItemFault::NotFinite.into()));
+            return Ok(is_finite
+                .then_some(())
+                .ok_or_else(|| ItemFault::NotFinite.into()));
         }
         if NOT_FINITE.iter().any(|word| cursor.word(word)) {
             return Ok(Err(ItemFault::NotFinite.into()));
@@ -327,10 +346,16 @@ impl Item {
     }
 }
 
-/// The field of a key: most often as it is written, else with its escapes undone.
-fn field_named(cursor: &Cursor<'_>, key: &Raw) -> Option<Field> {
+/// The field of the next key, or that it is none that we know; `None` at the end.
+fn next_key(cursor: &mut Cursor<'_>, first: &mut bool) -> Result<Option<Option<Field>>, Malformed> {
+    if let Some(field) = cursor.plain_key(first, Field::plain) {
+        return Ok(Some(Some(field)));
+    }
+    let Some(key) = cursor.next_key(first)? else {
+        return Ok(None);
+    };
     let mut buffer = String::new();
-    Field::named(cursor.unescape(key, &mut buffer))
+    Ok(Some(Field::named(cursor.unescape(&key, &mut buffer))))
 }
 
 /// Adds the tags of the object that begins here, up to the first that is refused.

@@ -75,6 +75,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field; `None` at the end.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, Malformed> {
         if self.at == self.end {
             return Ok(None);
@@ -110,6 +111,7 @@ impl<'a> Fields<'a> {
             .map_err(|error| malformed(self.at + error.valid_up_to(), Problem::NotUtf8))
     }
 
+    #[inline]
     fn inner(&mut self) -> Result<Self, Malformed> {
         let start = self.at;
         let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
@@ -125,6 +127,7 @@ impl<'a> Fields<'a> {
         Ok(inner)
     }
 
+    #[inline]
     fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let bytes = self.message[self.at..self.end].first_chunk();
         let bytes = bytes.ok_or(malformed(self.at, Problem::Truncated))?;
@@ -132,7 +135,19 @@ impl<'a> Fields<'a> {
         Ok(*bytes)
     }
 
+    /// Most numbers are less than 128 and one byte.
+    #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
+        match self.message[self.at..self.end].first() {
+            Some(byte @ 0..0x80) => {
+                self.at += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let start = self.at;
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
