@@ -110,9 +110,13 @@ impl Labels {
         self.spans.is_empty()
     }
 
+    /// Empties it and keeps as much memory as a valid series needs.
     pub(super) fn clear(&mut self) {
         self.text.clear();
+        self.text
+            .shrink_to(LABELS * (LABEL_NAME_BYTES + LABEL_VALUE_BYTES));
         self.spans.clear();
+        self.spans.shrink_to(LABELS);
     }
 
     /// Adds a label as it is.

@@ -30,6 +30,8 @@ mod number;
 mod plain;
 pub mod remote_write;
 mod time;
+#[cfg(test)]
+mod told;
 
 pub use batch::{Batch, Kind, LISTED_REFUSALS, Point, Refusal, Refused};
 pub use labels::{

@@ -156,6 +156,7 @@ const fn days_in(year: i64, month: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base::calendar::civil_from_days;
 
     #[test]
     fn dates_are_those_of_rfc_3339() {
@@ -196,6 +197,15 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(rfc3339(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_date_is_its_day() {
+        for days in (-719_528..=2_932_896).step_by(97) {
+            let (year, month, day) = civil_from_days(days);
+            let text = format!("{year:04}-{month:02}-{day:02}T12:34:56.789Z");
+            assert_eq!(rfc3339(&text), Ok(days * MS_PER_DAY + 45_296_789), "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Documents, item by item: what is taken, what is refused and why.
 
 use super::{DocumentError, ITEMS, parse};
+use crate::ingest::told::told;
 use crate::ingest::{Batch, Kind, Plain};
 
 const NOW: i64 = 1_000;
@@ -9,7 +10,7 @@ const NOW: i64 = 1_000;
 fn outcome(text: &str, series: &mut Plain) -> Result<Vec<String>, DocumentError> {
     let mut batch = Batch::default();
     parse(text.as_bytes(), NOW, series, &mut batch)?;
-    let points = batch.points.iter().map(|point| {
+    Ok(told(&batch, series, |labels, point| {
         let kind = match point.kind {
             Some(Kind::Gauge) => "gauge",
             Some(Kind::Counter) => "counter",
@@ -17,21 +18,9 @@ fn outcome(text: &str, series: &mut Plain) -> Result<Vec<String>, DocumentError>
             Some(Kind::Summary) => "summary",
             None => "none",
         };
-        let labels = series.labels(point.series).iter();
-        let labels: Vec<_> = labels
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
         let sample = point.sample;
-        format!(
-            "{} {kind} {:?}@{}",
-            labels.join(","),
-            sample.value,
-            sample.time
-        )
-    });
-    let refused = batch.listed().iter();
-    let refused = refused.map(|refused| format!("{}: {}", refused.place, refused.reason));
-    Ok(points.chain(refused).collect())
+        format!("{labels} {kind} {:?}@{}", sample.value, sample.time)
+    }))
 }
 
 fn check(items: &str, expected: &[&str]) {
@@ -73,6 +62,10 @@ fn items_become_points() {
         (
             r#"{"x":{"a":[1,{"b":null}]},"name":"up","y":"}","value":1,"":0}"#,
             "__name__=up gauge 1.0@1000",
+        ),
+        (
+            r#"{"name": "up", "value": 1, "tags": {"a": "1", "b": "2"}, "timestamp": 5}"#,
+            "__name__=up,a=1,b=2 gauge 1.0@5",
         ),
         (
             r#"{"n\u0061me":"u\u0070\"","value":1,"t\u0061gs":{"\u00e9":"}{\\\"","z":""},"type":"g\u0061uge"}"#,

@@ -2,6 +2,7 @@
 
 use super::{ORDINARY_NAN, parse, write};
 use crate::chunk::Sample;
+use crate::ingest::told::told;
 use crate::ingest::{Batch, Plain};
 
 const STALE: u64 = 0x7ff0_0000_0000_0002;
@@ -10,17 +11,10 @@ const STALE: u64 = 0x7ff0_0000_0000_0002;
 fn outcome(body: &str, series: &mut Plain) -> Vec<String> {
     let mut batch = Batch::default();
     parse(body.as_bytes(), series, &mut batch);
-    let points = batch.points.iter().map(|point| {
-        let labels = series.labels(point.series).iter();
-        let labels: Vec<_> = labels
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let bits = point.sample.value.to_bits();
-        format!("{} {bits:x}@{}", labels.join(","), point.sample.time)
-    });
-    let refused = batch.listed().iter();
-    let refused = refused.map(|refused| format!("{}: {}", refused.place, refused.reason));
-    points.chain(refused).collect()
+    told(&batch, series, |labels, point| {
+        let sample = point.sample;
+        format!("{labels} {:x}@{}", sample.value.to_bits(), sample.time)
+    })
 }
 
 fn check(body: &str, expected: &[&str]) {

@@ -1,6 +1,7 @@
 //! Lines: what they mean, what is refused and why.
 
 use super::parse;
+use crate::ingest::told::told;
 use crate::ingest::{Batch, Plain, Precision};
 
 const NOW: i64 = 1_000;
@@ -9,19 +10,12 @@ const NOW: i64 = 1_000;
 fn outcome(body: &[u8], series: &mut Plain) -> Vec<String> {
     let mut batch = Batch::default();
     let skipped = parse(body, Precision::Nanoseconds, NOW, series, &mut batch);
-    let points = batch.points.iter().map(|point| {
-        let labels = series.labels(point.series).iter();
-        let labels: Vec<_> = labels
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let labels = labels.join(",");
+    let mut lines = told(&batch, series, |labels, point| {
         let labels = labels.trim_start_matches("__name__=");
         format!("{labels} {:?}@{}", point.sample.value, point.sample.time)
     });
-    let refused = batch.listed().iter();
-    let refused = refused.map(|refused| format!("{}: {}", refused.place, refused.reason));
-    let skipped = (skipped > 0).then(|| format!("{skipped} skipped"));
-    points.chain(refused).chain(skipped).collect()
+    lines.extend((skipped > 0).then(|| format!("{skipped} skipped")));
+    lines
 }
 
 fn check(body: impl AsRef<[u8]>, expected: &[&str]) {

@@ -91,7 +91,8 @@ pub fn decompress<'b>(body: &[u8], buffer: &'b mut Vec<u8>) -> Result<&'b [u8], 
 ///
 /// # Errors
 ///
-/// Where it is no protobuf to its end; the batch is then empty.
+/// Where it is no protobuf to its end; the batch is then empty. The samples of a series
+/// that is refused are not looked at.
 pub fn parse<S: Series>(
     message: &[u8],
     series: &mut S,

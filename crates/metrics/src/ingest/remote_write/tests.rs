@@ -1,6 +1,7 @@
 //! Messages made byte by byte, as senders make them and as they should not.
 
 use super::{MESSAGE_BYTES, RequestError, decompress, parse};
+use crate::ingest::told::told;
 use crate::ingest::{Batch, Plain};
 
 /// Prometheus' `value.StaleNaN`.
@@ -58,22 +59,10 @@ fn outcome(message: &[u8], series: &mut Plain) -> Result<Vec<String>, RequestErr
         assert!(batch.points.is_empty() && batch.refused() == 0);
     }
     parsed?;
-    let points = batch.points.iter().map(|point| {
-        let labels = series.labels(point.series).iter();
-        let labels: Vec<_> = labels
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+    Ok(told(&batch, series, |labels, point| {
         let sample = point.sample;
-        format!(
-            "{} {:x}@{}",
-            labels.join(","),
-            sample.value.to_bits(),
-            sample.time
-        )
-    });
-    let refused = batch.listed().iter();
-    let refused = refused.map(|refused| format!("{}: {}", refused.place, refused.reason));
-    Ok(points.chain(refused).collect())
+        format!("{labels} {:x}@{}", sample.value.to_bits(), sample.time)
+    }))
 }
 
 fn check(message: &[u8], expected: &[&str]) {

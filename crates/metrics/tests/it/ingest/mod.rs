@@ -9,7 +9,10 @@ mod naive;
 use crate::seed;
 use documents::{Damage, damage, document};
 use metrics::chunk::Sample;
-use metrics::ingest::{Batch, Plain, Precision, json, jsonl, line_protocol, remote_write};
+use metrics::ingest::{
+    Batch, Key, Labels, Plain, Precision, Series, SeriesRefusal, json, jsonl, line_protocol,
+    remote_write,
+};
 use naive::{Accepted, Verdict, judge};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -25,7 +28,8 @@ const CASES: u32 = 4_000;
 /// A name of a series or a label that is valid, but not plain.
 const NAME: &str = "[a-z,= {}\"\\\\é]{0,11}[a-z]";
 
-type Labels = BTreeMap<String, String>;
+/// Labels as they are drawn.
+type Drawn = BTreeMap<String, String>;
 
 /// What we make of a document.
 fn ours(body: &[u8], series: &mut Plain) -> Verdict {
@@ -92,6 +96,68 @@ fn damaged_json_is_read_as_the_naive_parser_reads_it() {
         }
         Ok(())
     });
+}
+
+/// Series that may only be known.
+struct Known(Plain);
+
+impl Series for Known {
+    type Id = usize;
+
+    fn known(&mut self, key: Key<'_>) -> Option<usize> {
+        self.0.known(key)
+    }
+
+    fn admit(&mut self, key: Option<Key<'_>>, _: &Labels) -> Result<usize, SeriesRefusal> {
+        panic!("{key:?} should be known");
+    }
+}
+
+/// The shortcut is taken: whoever sent a series once is not asked for its labels again.
+#[test]
+fn known_series_are_not_admitted_again() {
+    let labels = [
+        ("__name__".to_owned(), "m".to_owned()),
+        ("a".to_owned(), "b".to_owned()),
+    ];
+    let sample = Sample {
+        time: 1,
+        value: 2.0,
+    };
+    let message = encode(&[(labels.into(), vec![sample])]);
+    let document =
+        br#"{"metrics":[{"name":"m\u0061","value":1,"tags":{"a":"\"}"}},{"value":2,"name":"m"}]}"#;
+    let lines = br#"m\ ,a=b c=1,value=2"#;
+    let export = br#"{"metric":{"__name__":"m"},"values":[1],"timestamps":[1]}"#;
+
+    let (mut series, mut batch) = (Plain::default(), Batch::default());
+    read_each(document, lines, export, &message, &mut series, &mut batch);
+    let first = batch.points.clone();
+    batch.clear();
+    read_each(
+        document,
+        lines,
+        export,
+        &message,
+        &mut Known(series),
+        &mut batch,
+    );
+    assert_eq!((batch.points.len(), batch.refused()), (6, 0));
+    assert_eq!(batch.points, first);
+}
+
+fn read_each<S: Series<Id = usize>>(
+    document: &[u8],
+    lines: &[u8],
+    export: &[u8],
+    message: &[u8],
+    series: &mut S,
+    batch: &mut Batch<usize>,
+) {
+    json::parse(document, NOW, series, batch).unwrap();
+    line_protocol::parse(lines, Precision::Seconds, NOW, series, batch);
+    jsonl::parse(export, series, batch);
+    remote_write::parse(message, series, batch).unwrap();
 }
 
 #[test]
@@ -174,7 +240,7 @@ fn read_all(bytes: &[u8], series: &mut Plain) -> Vec<(usize, usize)> {
     counts
 }
 
-fn labels() -> impl Strategy<Value = Labels> {
+fn labels() -> impl Strategy<Value = Drawn> {
     let tags = btree_map(NAME, NAME, 0..5);
     (tags, NAME).prop_map(|(mut labels, name)| {
         labels.insert("__name__".to_owned(), name);
@@ -200,7 +266,7 @@ fn samples() -> impl Strategy<Value = Vec<Sample>> {
     )
 }
 
-fn pairs(labels: &Labels) -> Vec<(&str, &str)> {
+fn pairs(labels: &Drawn) -> Vec<(&str, &str)> {
     labels
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -208,10 +274,10 @@ fn pairs(labels: &Labels) -> Vec<(&str, &str)> {
 }
 
 /// The labels and samples of a batch, by runs of the same series.
-fn given(batch: &Batch<usize>, series: &Plain) -> Vec<(Labels, Vec<Sample>)> {
-    let mut all: Vec<(Labels, Vec<Sample>)> = Vec::new();
+fn given(batch: &Batch<usize>, series: &Plain) -> Vec<(Drawn, Vec<Sample>)> {
+    let mut all: Vec<(Drawn, Vec<Sample>)> = Vec::new();
     for point in &batch.points {
-        let labels: Labels = series.labels(point.series).iter().cloned().collect();
+        let labels: Drawn = series.labels(point.series).iter().cloned().collect();
         match all.last_mut() {
             Some((last, samples)) if *last == labels => samples.push(point.sample),
             _ => all.push((labels, vec![point.sample])),
@@ -246,7 +312,7 @@ fn remote_write_comes_back_bit_by_bit_and_damage_ends() {
         let (mut series, mut batch) = (Plain::default(), Batch::default());
         remote_write::parse(message, &mut series, &mut batch).unwrap();
         prop_assert_eq!(batch.listed(), &[]);
-        let mut expected: Vec<(Labels, Vec<Sample>)> = Vec::new();
+        let mut expected: Vec<(Drawn, Vec<Sample>)> = Vec::new();
         for (labels, samples) in request {
             match expected.last_mut() {
                 Some((last, all)) if *last == labels => all.extend(samples),
@@ -264,7 +330,7 @@ fn remote_write_comes_back_bit_by_bit_and_damage_ends() {
 }
 
 /// A `WriteRequest`, by the wire format.
-fn encode(request: &[(Labels, Vec<Sample>)]) -> Vec<u8> {
+fn encode(request: &[(Drawn, Vec<Sample>)]) -> Vec<u8> {
     let mut message = Vec::new();
     for (labels, samples) in request {
         let mut series = Vec::new();
