@@ -205,7 +205,10 @@ impl Item {
             }
             (Field::Value, _) => return self.read_value(cursor),
             (Field::Type, Some(b'"')) => self.read_type(cursor)?,
-            (Field::Tags, Some(b'{')) => self.pass_tags(cursor)?,
+            (Field::Tags, Some(b'{')) => {
+                self.pass_tags(cursor)?;
+                Ok(())
+            }
             (Field::Timestamp, Some(b'"')) => self.read_date(cursor)?,
             (Field::Timestamp, Some(b'-' | b'0'..=b'9')) => self.read_milliseconds(cursor)?,
             _ => {
@@ -218,11 +221,12 @@ impl Item {
 
     fn read_value(&mut self, cursor: &mut Cursor<'_>) -> Judged<()> {
         if let Some(number) = cursor.number() {
-            self.value = Some(number.value());
-            let is_finite = number.value().is_finite();
-            return Ok(is_finite
-                .then_some(())
-                .ok_or_else(|| ItemFault::NotFinite.into()));
+            let value = number.value();
+            if !value.is_finite() {
+                return Ok(Err(ItemFault::NotFinite.into()));
+            }
+            self.value = Some(value);
+            return Ok(Ok(()));
         }
         if NOT_FINITE.iter().any(|word| cursor.word(word)) {
             return Ok(Err(ItemFault::NotFinite.into()));
@@ -266,13 +270,13 @@ impl Item {
         Ok(())
     }
 
-    fn pass_tags(&mut self, cursor: &mut Cursor<'_>) -> Judged<()> {
+    fn pass_tags(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
         let start = cursor.offset();
         if !cursor.pass_flat_object() {
             cursor.skip_value()?;
         }
         self.tags = Some(start..cursor.offset());
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn complete(&self) -> Result<(), Refusal> {
