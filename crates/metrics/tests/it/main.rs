@@ -5,6 +5,7 @@
 
 mod cases;
 mod faults;
+mod ingest;
 mod limits;
 mod printing;
 mod properties;
