@@ -1,7 +1,8 @@
 //! Metrics: what agents push, kept as series and answered to those who ask.
 //!
-//! So far this is the language of the questions, [`promql`], and how the last samples of
-//! a series are held, [`chunk`]. Both are pure: no I/O, no clock, no threads.
+//! So far these are its pure parts: reading what is pushed ([`ingest`]), how the last
+//! samples of a series are held ([`chunk`]), and the language of the questions
+//! ([`promql`]). No I/O, no clock, no threads.
 
 pub mod chunk;
 pub mod ingest;

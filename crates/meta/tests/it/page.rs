@@ -6,9 +6,12 @@ use meta::text::{Fault, Problems, Source, parse, print};
 
 const PAGE: &str = include_str!("../../../../docs/metadata.md");
 
-/// What stands on the page between fences.
+/// What stands on the page between fences, whatever a fence says of it.
 fn blocks() -> Vec<&'static str> {
-    PAGE.split("```\n").skip(1).step_by(2).collect()
+    let blocks = PAGE.split("```").skip(1).step_by(2);
+    blocks
+        .filter_map(|block| Some(block.split_once('\n')?.1))
+        .collect()
 }
 
 fn words(text: &str) -> Vec<&str> {
