@@ -4,4 +4,5 @@
 //! a series are held, [`chunk`]. Both are pure: no I/O, no clock, no threads.
 
 pub mod chunk;
+pub mod eval;
 pub mod promql;

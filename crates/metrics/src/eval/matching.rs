@@ -1,0 +1,255 @@
+//! Operators between two vectors: which series belong together, and what their result is
+//! called. See
+//! <https://prometheus.io/docs/prometheus/latest/querying/operators/#vector-matching>.
+//!
+//! 1. Each series of both sides is put into a group, by the labels that are compared.
+//! 2. In a group, at each step, the side that must have one series has one.
+//! 3. Each series of the other side is computed with it. The result's labels are found
+//!    once for each pair of series, not at each step.
+
+use super::binary::Operation;
+use super::error::EvalError;
+use super::evaluator::Evaluator;
+use super::labels::Labels;
+use super::steps::Steps;
+use super::vector::{ABSENT, Column, is_present};
+use crate::promql::{Binary, Fill, METRIC_NAME, MatchingLabels, Side};
+use std::collections::HashMap;
+
+/// Numbers for the groups of series that belong together.
+pub(super) struct Groups {
+    is_on: bool,
+    names: Vec<String>,
+    numbers: HashMap<Labels, usize>,
+}
+
+/// Two vectors while they are matched; `many` may have several series to one of `one`.
+struct Match<'a> {
+    binary: &'a Binary,
+    operation: Operation,
+    many: &'a [Column],
+    one: &'a [Column],
+    /// Which of `one` are in each group.
+    ones: Vec<Vec<usize>>,
+    steps: usize,
+    results: Results,
+}
+
+/// Results by their group and their labels.
+#[derive(Default)]
+struct Results {
+    places: HashMap<(usize, Labels), usize>,
+    columns: Vec<Column>,
+    /// At which steps something was matched already, for what must not be matched twice:
+    /// a group, or in many-to-one matching also the result's labels.
+    matched: HashMap<(usize, Option<Labels>), Vec<bool>>,
+}
+
+impl Evaluator<'_> {
+    /// Computes an operator that is none of sets.
+    pub(super) fn matched(
+        &mut self,
+        binary: &Binary,
+        left: &[Column],
+        right: &[Column],
+        steps: &Steps,
+    ) -> Result<Vec<Column>, EvalError> {
+        if binary.matching.fill != Fill::default() {
+            return Err(EvalError::NotSupported("fill is".to_owned()));
+        }
+        let (many, one) = match is_swapped(binary) {
+            true => (right, left),
+            false => (left, right),
+        };
+        let mut groups = Groups::new(&binary.matching.labels);
+        let many_groups = groups.of(many);
+        let one_groups = groups.of(one);
+        let mut ones = vec![Vec::new(); groups.count()];
+        for (index, group) in one_groups.iter().enumerate() {
+            ones[*group].push(index);
+        }
+        let mut matching = Match {
+            binary,
+            operation: Operation::of(binary),
+            many,
+            one,
+            ones,
+            steps: steps.count(),
+            results: Results::default(),
+        };
+        matching.check_ones(&groups)?;
+        for (column, group) in many.iter().zip(many_groups) {
+            self.budget.go_on()?;
+            self.budget
+                .hold(matching.pair(column, group)? * steps.count())?;
+        }
+        Ok(matching.results.columns)
+    }
+}
+
+impl Groups {
+    pub(super) fn new(labels: &MatchingLabels) -> Self {
+        let (is_on, mut names) = match labels {
+            MatchingLabels::On(names) => (true, names.clone()),
+            MatchingLabels::Ignoring(names) => (false, names.clone()),
+        };
+        if !is_on {
+            names.push(METRIC_NAME.to_owned());
+        }
+        Self {
+            is_on,
+            names,
+            numbers: HashMap::new(),
+        }
+    }
+
+    /// The group of each column; new ones get the next numbers.
+    pub(super) fn of(&mut self, columns: &[Column]) -> Vec<usize> {
+        let group = |column: &Column| {
+            let next = self.numbers.len();
+            let compared = match self.is_on {
+                true => column.labels.only(&self.names),
+                false => column.labels.without(&self.names),
+            };
+            *self.numbers.entry(compared).or_insert(next)
+        };
+        columns.iter().map(group).collect()
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.numbers.len()
+    }
+
+    fn labels(&self, group: usize) -> String {
+        let mut groups = self.numbers.iter();
+        let found = groups.find(|(_, number)| **number == group);
+        found.map_or_else(String::new, |(labels, _)| labels.to_string())
+    }
+}
+
+impl Match<'_> {
+    /// Refuses several series at the same step on the side that must have one.
+    fn check_ones(&self, groups: &Groups) -> Result<(), EvalError> {
+        for (group, ones) in self.ones.iter().enumerate() {
+            let mut first: Vec<Option<usize>> = match ones.len() {
+                0 | 1 => continue,
+                _ => vec![None; self.steps],
+            };
+            for index in ones {
+                let present = present_steps(&self.one[*index]);
+                for step in present {
+                    match first[step].replace(*index) {
+                        // Nothing is matched where the other side has nothing at all.
+                        Some(before) if self.has_many(step) => {
+                            return Err(self.many_to_many(groups.labels(group), before, *index));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn has_many(&self, step: usize) -> bool {
+        let mut many = self.many.iter();
+        many.any(|column| is_present(column.values[step]))
+    }
+
+    fn many_to_many(&self, group: String, one: usize, other: usize) -> EvalError {
+        let name = |index: usize| self.one[index].labels.to_string();
+        let (one, other) = (name(one), name(other));
+        // In the order of the texts, so that the message is the same each time.
+        let (first, second) = if one < other {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        EvalError::ManyToMany {
+            group,
+            side: if is_swapped(self.binary) {
+                "left"
+            } else {
+                "right"
+            },
+            first,
+            second,
+        }
+    }
+
+    /// Computes a column of the many with all that it is matched with. Tells how many
+    /// columns came of it.
+    fn pair(&mut self, many: &Column, group: usize) -> Result<usize, EvalError> {
+        let before = self.results.columns.len();
+        let is_grouped = self.binary.matching.group.is_some();
+        for index in &self.ones[group] {
+            let one = &self.one[*index];
+            let labels = self.result_labels(&many.labels, &one.labels);
+            let mark = (group, is_grouped.then(|| labels.clone()));
+            let place = self.results.place(group, labels, self.steps);
+            let matched = self.results.matched.entry(mark);
+            let matched = matched.or_insert_with(|| vec![false; self.steps]);
+            let values = &mut self.results.columns[place].values;
+            let pairs = many.values.iter().zip(&one.values).enumerate();
+            let pairs = pairs.filter(|(_, (many, one))| is_present(**many) && is_present(**one));
+            for (step, (many, one)) in pairs {
+                if std::mem::replace(&mut matched[step], true) {
+                    return Err(match is_grouped {
+                        true => EvalError::NotUnique,
+                        false => EvalError::ManyToOne,
+                    });
+                }
+                let (left, right) = match is_swapped(self.binary) {
+                    true => (*one, *many),
+                    false => (*many, *one),
+                };
+                let value = self.operation.apply(left, right, left);
+                if is_present(value) {
+                    values[step] = value;
+                }
+            }
+        }
+        Ok(self.results.columns.len() - before)
+    }
+
+    fn result_labels(&self, many: &Labels, one: &Labels) -> Labels {
+        let matching = &self.binary.matching;
+        let labels = match self.operation.drops_name() {
+            true => many.without_name(),
+            false => many.clone(),
+        };
+        match (&matching.group, &matching.labels) {
+            (None, MatchingLabels::On(names)) => labels.only(names),
+            (None, MatchingLabels::Ignoring(names)) => labels.without(names),
+            (Some(group), _) => {
+                let include = group.include.iter();
+                include.fold(labels, |labels, name| labels.with(name, one.get(name)))
+            }
+        }
+    }
+}
+
+impl Results {
+    /// Where the column of these labels is, which is made where there is none.
+    fn place(&mut self, group: usize, labels: Labels, steps: usize) -> usize {
+        let next = self.columns.len();
+        let place = *self.places.entry((group, labels.clone())).or_insert(next);
+        if place == next {
+            let values = vec![ABSENT; steps];
+            self.columns.push(Column { labels, values });
+        }
+        place
+    }
+}
+
+fn present_steps(column: &Column) -> impl Iterator<Item = usize> {
+    let values = column.values.iter().enumerate();
+    values.filter_map(|(step, value)| is_present(*value).then_some(step))
+}
+
+/// Whether the right side is that of the many.
+fn is_swapped(binary: &Binary) -> bool {
+    let group = binary.matching.group.as_ref();
+    group.is_some_and(|group| group.many == Side::Right)
+}

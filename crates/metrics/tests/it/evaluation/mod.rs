@@ -1,0 +1,7 @@
+//! The evaluator from outside: Prometheus' own cases, what it costs and refuses, and what
+//! holds for every query.
+
+mod memory;
+mod notation;
+mod prometheus;
+mod script;
