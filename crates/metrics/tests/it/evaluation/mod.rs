@@ -1,7 +1,10 @@
 //! The evaluator from outside: Prometheus' own cases, what it costs and refuses, and what
 //! holds for every query.
 
+mod limits;
 mod memory;
 mod notation;
 mod prometheus;
+mod refusals;
 mod script;
+mod steps;
