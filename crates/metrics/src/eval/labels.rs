@@ -13,6 +13,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+/// Labels that are of the measured itself, and no longer true of what is computed of it.
+const NAMING: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
+
 /// Behind each name and each value.
 const END: u8 = 0xff;
 
@@ -60,13 +63,11 @@ impl Labels {
         self.pairs().map(|(name, value)| (text(name), text(value)))
     }
 
-    /// The same without the series' name.
+    /// The same without what says what was measured: the series' name, and its type and
+    /// unit where labels tell those.
     #[must_use]
     pub fn without_name(&self) -> Self {
-        match self.get(METRIC_NAME) {
-            "" => self.clone(),
-            _ => self.filtered(|name| name != METRIC_NAME.as_bytes()),
-        }
+        self.filtered(|name| !NAMING.iter().any(|other| other.as_bytes() == name))
     }
 
     /// Only these.
@@ -233,6 +234,8 @@ mod tests {
         assert_eq!(all.only(&names), labels("job=node"));
         assert_eq!(all.without(&names), labels("__name__=up instance=1"));
         assert_eq!(all.without_name(), labels("job=node instance=1"));
+        let typed = labels("__name__=up __type__=gauge __unit__=s job=node");
+        assert_eq!(typed.without_name(), labels("job=node"));
         assert_eq!(all.with("job", ""), labels("__name__=up instance=1"));
         assert_eq!(all.with("a", "b").get("a"), "b");
         assert_ne!(all.fingerprint(), all.without_name().fingerprint());

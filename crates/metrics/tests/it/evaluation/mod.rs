@@ -4,6 +4,7 @@
 mod limits;
 mod memory;
 mod notation;
+mod pinned;
 mod prometheus;
 mod refusals;
 mod script;

@@ -2,15 +2,16 @@
 //! histograms. The cases are read where they lie; see the README there.
 //!
 //! As in Prometheus' runner, an instant query is also asked as the middle of a range
-//! query.
+//! query, and at other times with its own time behind `@`.
 
 use super::memory::Memory;
 use super::notation::{Item, is_almost};
+use super::pinned::pinned;
 use super::script::{Case, Command, Expected, Message, Times, commands};
 use crate::cases::{CASES, test_files};
 use metrics::chunk::Sample;
 use metrics::eval::{Answer, Element, Engine, EvalError, Labels, QueryValue, ValueSeries};
-use metrics::promql::{Features, parse};
+use metrics::promql::{Expr, Features, parse};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -111,21 +112,58 @@ fn outcome(memory: &Memory, case: &Case) -> Outcome {
         Err(error) => return failure_outcome(&case.expected, &error.to_string()),
     };
     let result = check(case, &answer).and_then(|()| match case.times {
-        Times::Instant(time) if is_same_in_range(case) => {
-            let range = engine.range(&query, time - 60_000, time + 60_000, 60_000);
-            match range {
-                Ok(range) => check_values(case, &middle(range, &answer, time)),
-                // It reaches further, where native histograms may lie.
-                Err(EvalError::Source(_)) => Ok(()),
-                Err(error) => Err(error.to_string()),
-            }
-            .map_err(|reason| format!("as a range: {reason}"))
-        }
-        _ => Ok(()),
+        Times::Instant(time) => check_elsewhere(&engine, &query, case, time),
+        Times::Range { .. } => Ok(()),
     });
     match result {
         Ok(()) => Outcome::Passed,
         Err(reason) => Outcome::Failed(format!("{}: {reason}", case.query)),
+    }
+}
+
+/// Asks the same as a range query, and fixed to its time at other times.
+fn check_elsewhere(
+    engine: &Engine<'_>,
+    query: &Expr,
+    case: &Case,
+    time: i64,
+) -> Result<(), String> {
+    if is_same_in_range(case) {
+        check_in_range(engine, query, case, time)?;
+    }
+    let Some(pinned) = pinned(query, time) else {
+        return Ok(());
+    };
+    for asked in [-10 * time - 1_000, 0, time / 5, time, 10 * time + 1_000] {
+        let reason = |reason| format!("{pinned} at {asked}: {reason}");
+        let answer = engine.instant(&pinned, asked);
+        let answer = answer.map_err(|error| reason(error.to_string()))?;
+        check_values(case, &at_time(answer.value, time)).map_err(reason)?;
+    }
+    Ok(())
+}
+
+fn check_in_range(engine: &Engine<'_>, query: &Expr, case: &Case, time: i64) -> Result<(), String> {
+    match engine.range(query, time - 60_000, time + 60_000, 60_000) {
+        Ok(range) => check_values(case, &middle(range, case, time)),
+        // It reaches further, where native histograms may lie.
+        Err(EvalError::Source(_)) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+    .map_err(|reason| format!("as a range: {reason}"))
+}
+
+/// An answer as if it had been asked for at another time.
+fn at_time(value: QueryValue, time: i64) -> QueryValue {
+    match value {
+        QueryValue::Scalar(sample) => QueryValue::Scalar(Sample { time, ..sample }),
+        QueryValue::Vector(mut elements) => {
+            for element in &mut elements {
+                element.sample.time = time;
+            }
+            QueryValue::Vector(elements)
+        }
+        other => other,
     }
 }
 
@@ -243,7 +281,7 @@ fn is_same_in_range(case: &Case) -> bool {
 }
 
 /// What a range query says of a time, as the answer of an instant query.
-fn middle(range: Answer, instant: &Answer, time: i64) -> QueryValue {
+fn middle(range: Answer, case: &Case, time: i64) -> QueryValue {
     let QueryValue::Matrix(series) = range.value else {
         panic!("a range query has a matrix");
     };
@@ -254,8 +292,8 @@ fn middle(range: Answer, instant: &Answer, time: i64) -> QueryValue {
         Some(Element { labels, sample })
     };
     let mut elements = series.into_iter().filter_map(element);
-    match instant.value {
-        QueryValue::Scalar(_) => QueryValue::Scalar(elements.next().unwrap().sample),
-        _ => QueryValue::Vector(elements.collect()),
+    match case.expected.scalar {
+        Some(_) => QueryValue::Scalar(elements.next().unwrap().sample),
+        None => QueryValue::Vector(elements.collect()),
     }
 }
