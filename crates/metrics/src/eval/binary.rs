@@ -81,7 +81,7 @@ impl Evaluator<'_> {
             (Value::Vector(left), Value::Vector(right)) => {
                 let columns = match binary.operator.is_set() {
                     true => self.set_operation(binary, left, right, steps)?,
-                    false => self.matched(binary, &left, &right, steps)?,
+                    false => self.matched(binary, left, right, steps)?,
                 };
                 merged(columns).map(Value::Vector)
             }

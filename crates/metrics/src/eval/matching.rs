@@ -10,27 +10,20 @@
 use super::binary::Operation;
 use super::error::EvalError;
 use super::evaluator::Evaluator;
+use super::groups::{Grouped, Groups};
 use super::labels::Labels;
 use super::steps::Steps;
 use super::vector::{ABSENT, Column, is_present};
-use crate::promql::{Binary, Fill, METRIC_NAME, MatchingLabels, Side};
+use crate::promql::{Binary, Fill, MatchingLabels, Side};
 use std::collections::HashMap;
 
-/// Numbers for the groups of series that belong together.
-pub(super) struct Groups {
-    is_on: bool,
-    names: Vec<String>,
-    numbers: HashMap<Labels, usize>,
-}
-
-/// Two vectors while they are matched; `many` may have several series to one of `one`.
+/// Two vectors while they are matched: `many` may have several series in a group.
 struct Match<'a> {
     binary: &'a Binary,
     operation: Operation,
-    many: &'a [Column],
-    one: &'a [Column],
-    /// Which of `one` are in each group.
-    ones: Vec<Vec<usize>>,
+    many: &'a Grouped,
+    /// Of the other side, the series of each group.
+    ones: Vec<Vec<&'a Column>>,
     steps: usize,
     results: Results,
 }
@@ -50,35 +43,42 @@ impl Evaluator<'_> {
     pub(super) fn matched(
         &mut self,
         binary: &Binary,
-        left: &[Column],
-        right: &[Column],
+        left: Vec<Column>,
+        right: Vec<Column>,
         steps: &Steps,
     ) -> Result<Vec<Column>, EvalError> {
-        if binary.matching.fill != Fill::default() {
-            return Err(EvalError::NotSupported("fill is".to_owned()));
-        }
+        let mut groups = Groups::new(&binary.matching.labels);
         let (many, one) = match is_swapped(binary) {
             true => (right, left),
             false => (left, right),
         };
-        let mut groups = Groups::new(&binary.matching.labels);
-        let many_groups = groups.of(many);
-        let one_groups = groups.of(one);
+        let mut many = groups.group(many);
+        let mut one = groups.group(one);
+        // The left value is that of the many, whichever side those are, as in Prometheus.
+        let Fill { left, right } = binary.matching.fill;
+        let most = groups.count() * steps.count();
+        if let Some(value) = right {
+            self.budget.hold(most)?;
+            one.fill(&many, value.value(), &groups, steps.count());
+        }
+        if let Some(value) = left {
+            self.budget.hold(most)?;
+            many.fill(&one, value.value(), &groups, steps.count());
+        }
         let mut ones = vec![Vec::new(); groups.count()];
-        for (index, group) in one_groups.iter().enumerate() {
-            ones[*group].push(index);
+        for (column, group) in one.iter() {
+            ones[group].push(column);
         }
         let mut matching = Match {
             binary,
             operation: Operation::of(binary),
-            many,
-            one,
+            many: &many,
             ones,
             steps: steps.count(),
             results: Results::default(),
         };
         matching.check_ones(&groups)?;
-        for (column, group) in many.iter().zip(many_groups) {
+        for (column, group) in many.iter() {
             self.budget.go_on()?;
             self.budget
                 .hold(matching.pair(column, group)? * steps.count())?;
@@ -87,62 +87,21 @@ impl Evaluator<'_> {
     }
 }
 
-impl Groups {
-    pub(super) fn new(labels: &MatchingLabels) -> Self {
-        let (is_on, mut names) = match labels {
-            MatchingLabels::On(names) => (true, names.clone()),
-            MatchingLabels::Ignoring(names) => (false, names.clone()),
-        };
-        if !is_on {
-            names.push(METRIC_NAME.to_owned());
-        }
-        Self {
-            is_on,
-            names,
-            numbers: HashMap::new(),
-        }
-    }
-
-    /// The group of each column; new ones get the next numbers.
-    pub(super) fn of(&mut self, columns: &[Column]) -> Vec<usize> {
-        let group = |column: &Column| {
-            let next = self.numbers.len();
-            let compared = match self.is_on {
-                true => column.labels.only(&self.names),
-                false => column.labels.without(&self.names),
-            };
-            *self.numbers.entry(compared).or_insert(next)
-        };
-        columns.iter().map(group).collect()
-    }
-
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.numbers.len()
-    }
-
-    fn labels(&self, group: usize) -> String {
-        let mut groups = self.numbers.iter();
-        let found = groups.find(|(_, number)| **number == group);
-        found.map_or_else(String::new, |(labels, _)| labels.to_string())
-    }
-}
-
 impl Match<'_> {
     /// Refuses several series at the same step on the side that must have one.
     fn check_ones(&self, groups: &Groups) -> Result<(), EvalError> {
         for (group, ones) in self.ones.iter().enumerate() {
-            let mut first: Vec<Option<usize>> = match ones.len() {
+            let mut first: Vec<Option<&Column>> = match ones.len() {
                 0 | 1 => continue,
                 _ => vec![None; self.steps],
             };
-            for index in ones {
-                let present = present_steps(&self.one[*index]);
-                for step in present {
-                    match first[step].replace(*index) {
+            for column in ones {
+                for step in present_steps(column) {
+                    match first[step].replace(column) {
                         // Nothing is matched where the other side has nothing at all.
                         Some(before) if self.has_many(step) => {
-                            return Err(self.many_to_many(groups.labels(group), before, *index));
+                            let group = groups.labels(group).to_string();
+                            return Err(self.many_to_many(group, before, column));
                         }
                         _ => {}
                     }
@@ -153,13 +112,12 @@ impl Match<'_> {
     }
 
     fn has_many(&self, step: usize) -> bool {
-        let mut many = self.many.iter();
+        let mut many = self.many.columns.iter();
         many.any(|column| is_present(column.values[step]))
     }
 
-    fn many_to_many(&self, group: String, one: usize, other: usize) -> EvalError {
-        let name = |index: usize| self.one[index].labels.to_string();
-        let (one, other) = (name(one), name(other));
+    fn many_to_many(&self, group: String, one: &Column, other: &Column) -> EvalError {
+        let (one, other) = (one.labels.to_string(), other.labels.to_string());
         // In the order of the texts, so that the message is the same each time.
         let (first, second) = if one < other {
             (one, other)
@@ -183,8 +141,7 @@ impl Match<'_> {
     fn pair(&mut self, many: &Column, group: usize) -> Result<usize, EvalError> {
         let before = self.results.columns.len();
         let is_grouped = self.binary.matching.group.is_some();
-        for index in &self.ones[group] {
-            let one = &self.one[*index];
+        for one in &self.ones[group] {
             let labels = self.result_labels(&many.labels, &one.labels);
             let mark = (group, is_grouped.then(|| labels.clone()));
             let place = self.results.place(group, labels, self.steps);

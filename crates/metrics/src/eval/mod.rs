@@ -56,6 +56,7 @@ mod engine;
 mod error;
 mod evaluator;
 mod functions;
+mod groups;
 mod labels;
 mod limits;
 mod matching;

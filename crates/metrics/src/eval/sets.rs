@@ -4,9 +4,9 @@
 
 use super::error::EvalError;
 use super::evaluator::Evaluator;
-use super::matching::Groups;
+use super::groups::{Grouped, Groups, Presence};
 use super::steps::Steps;
-use super::vector::{ABSENT, Column, is_present};
+use super::vector::{ABSENT, Column};
 use crate::promql::{Binary, BinaryOperator};
 
 impl Evaluator<'_> {
@@ -14,66 +14,32 @@ impl Evaluator<'_> {
     pub(super) fn set_operation(
         &mut self,
         binary: &Binary,
-        mut left: Vec<Column>,
-        mut right: Vec<Column>,
+        left: Vec<Column>,
+        right: Vec<Column>,
         steps: &Steps,
     ) -> Result<Vec<Column>, EvalError> {
         let mut groups = Groups::new(&binary.matching.labels);
-        let left_groups = groups.of(&left);
-        let right_groups = groups.of(&right);
+        let mut left = groups.group(left);
+        let mut right = groups.group(right);
         self.budget.go_on()?;
         self.budget.hold(groups.count() * steps.count())?;
-        let presence = |columns: &[Column], places: &[usize]| {
-            let mut presence = Presence::new(groups.count(), steps.count());
-            for (column, group) in columns.iter().zip(places) {
-                presence.add(*group, &column.values);
-            }
-            presence
-        };
-        match binary.operator {
-            BinaryOperator::Or => {
-                presence(&left, &left_groups).mask(&mut right, &right_groups, false);
-                left.append(&mut right);
-            }
-            operator => {
-                let is_kept = operator == BinaryOperator::And;
-                presence(&right, &right_groups).mask(&mut left, &left_groups, is_kept);
-            }
+        if binary.operator == BinaryOperator::Or {
+            keep_where(&mut right, &left.presence(&groups, steps.count()), false);
+            left.columns.append(&mut right.columns);
+        } else {
+            let is_kept = binary.operator == BinaryOperator::And;
+            keep_where(&mut left, &right.presence(&groups, steps.count()), is_kept);
         }
-        Ok(left)
+        Ok(left.columns)
     }
 }
 
-/// Which groups have any series at which steps.
-struct Presence {
-    steps: usize,
-    is_present: Vec<bool>,
-}
-
-impl Presence {
-    fn new(groups: usize, steps: usize) -> Self {
-        Self {
-            steps,
-            is_present: vec![false; groups * steps],
-        }
-    }
-
-    fn add(&mut self, group: usize, values: &[f64]) {
-        let flags = &mut self.is_present[group * self.steps..][..self.steps];
-        for (flag, value) in flags.iter_mut().zip(values) {
-            *flag |= is_present(*value);
-        }
-    }
-
-    /// Keeps of the columns what lies at steps at which their group is present, or is
-    /// not.
-    fn mask(&self, columns: &mut [Column], groups: &[usize], kept: bool) {
-        for (column, group) in columns.iter_mut().zip(groups) {
-            let flags = &self.is_present[group * self.steps..][..self.steps];
-            for (flag, value) in flags.iter().zip(&mut column.values) {
-                if *flag != kept {
-                    *value = ABSENT;
-                }
+/// Keeps what lies at steps at which its group is present, or is not.
+fn keep_where(vector: &mut Grouped, presence: &Presence, kept: bool) {
+    for (column, group) in vector.columns.iter_mut().zip(&vector.groups) {
+        for (flag, value) in presence.of(*group).iter().zip(&mut column.values) {
+            if *flag != kept {
+                *value = ABSENT;
             }
         }
     }

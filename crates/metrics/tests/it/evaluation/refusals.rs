@@ -110,7 +110,6 @@ fn what_is_not_supported() {
     let check = |query: &str, expected: &str| assert_eq!(said(query), expected, "{query}");
     check("rate(one[5m] anchored)", "anchored is not supported");
     check("one smoothed", "smoothed is not supported");
-    check("one + on (job) fill (0) many", "fill is not supported");
     check("info(one)", "info() is not supported");
     check(
         "native",

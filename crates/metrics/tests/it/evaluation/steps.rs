@@ -91,6 +91,10 @@ const OPERATORS: &[&str] = &[
     "or on (b)",
     "unless ignoring (a)",
     "atan2",
+    "+ on (a) fill (1)",
+    "< fill_left (2)",
+    "- on (a) group_right (b) fill_right (3)",
+    "+ on (b) group_left (a)",
 ];
 
 #[test]
