@@ -33,9 +33,10 @@ impl Evaluator<'_> {
         self.budget.hold(columns.len() * steps.count())?;
         let mut kept: Vec<Vec<f64>> = vec![vec![ABSENT; steps.count()]; columns.len()];
         let mut order = Vec::new();
+        let mut watch = self.budget.watch();
         for group in &groups {
-            self.budget.go_on()?;
             for (step, wanted) in wanted.iter().enumerate() {
+                watch.work(group.members.len())?;
                 for index in choose(operator, *wanted, &columns, group, step) {
                     kept[index][step] = columns[index].values[step];
                     order.push(index);

@@ -31,6 +31,16 @@ pub(super) struct Budget<'a> {
     points: usize,
 }
 
+/// Looks now and then, in a long computation, whether anybody still wants the answer.
+pub(super) struct Watch<'a> {
+    is_canceled: &'a dyn Fn() -> bool,
+    /// Samples that were looked at since it looked.
+    work: usize,
+}
+
+/// So many samples take less than a millisecond.
+const WATCHED_WORK: usize = 1 << 18;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -66,6 +76,13 @@ impl<'a> Budget<'a> {
         }
     }
 
+    pub(super) const fn watch(&self) -> Watch<'a> {
+        Watch {
+            is_canceled: self.is_canceled,
+            work: 0,
+        }
+    }
+
     /// A series was read.
     pub(super) fn read(&mut self, samples: usize) -> Result<(), EvalError> {
         self.go_on()?;
@@ -98,5 +115,20 @@ impl<'a> Budget<'a> {
     pub(super) fn hold_only(&mut self, points: usize) -> Result<(), EvalError> {
         self.points = 0;
         self.hold(points)
+    }
+}
+
+impl Watch<'_> {
+    /// So many samples are about to be looked at.
+    pub(super) fn work(&mut self, samples: usize) -> Result<(), EvalError> {
+        self.work += samples;
+        if self.work < WATCHED_WORK {
+            return Ok(());
+        }
+        self.work = 0;
+        match (self.is_canceled)() {
+            true => Err(EvalError::Canceled),
+            false => Ok(()),
+        }
     }
 }

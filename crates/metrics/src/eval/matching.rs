@@ -90,20 +90,23 @@ impl Evaluator<'_> {
 impl Match<'_> {
     /// Refuses several series at the same step on the side that must have one.
     fn check_ones(&self, groups: &Groups) -> Result<(), EvalError> {
-        for (group, ones) in self.ones.iter().enumerate() {
-            let mut first: Vec<Option<&Column>> = match ones.len() {
-                0 | 1 => continue,
-                _ => vec![None; self.steps],
-            };
+        if self.ones.iter().all(|ones| ones.len() < 2) {
+            return Ok(());
+        }
+        let has_many = self.has_many();
+        for (group, ones) in self
+            .ones
+            .iter()
+            .enumerate()
+            .filter(|(_, ones)| ones.len() > 1)
+        {
+            let mut first: Vec<Option<&Column>> = vec![None; self.steps];
             for column in ones {
-                for step in present_steps(column) {
-                    match first[step].replace(column) {
-                        // Nothing is matched where the other side has nothing at all.
-                        Some(before) if self.has_many(step) => {
-                            let group = groups.labels(group).to_string();
-                            return Err(self.many_to_many(group, before, column));
-                        }
-                        _ => {}
+                // Nothing is matched where the other side has nothing at all.
+                for step in present_steps(column).filter(|step| has_many[*step]) {
+                    if let Some(before) = first[step].replace(column) {
+                        let group = groups.labels(group).to_string();
+                        return Err(self.many_to_many(group, before, column));
                     }
                 }
             }
@@ -111,9 +114,13 @@ impl Match<'_> {
         Ok(())
     }
 
-    fn has_many(&self, step: usize) -> bool {
-        let mut many = self.many.columns.iter();
-        many.any(|column| is_present(column.values[step]))
+    /// At which steps the side of the many has any series.
+    fn has_many(&self) -> Vec<bool> {
+        let mut has_many = vec![false; self.steps];
+        for column in &self.many.columns {
+            present_steps(column).for_each(|step| has_many[step] = true);
+        }
+        has_many
     }
 
     fn many_to_many(&self, group: String, one: &Column, other: &Column) -> EvalError {

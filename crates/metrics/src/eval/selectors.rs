@@ -19,12 +19,24 @@ use crate::promql::{At, Expr, ExprKind, MatrixSelector, Subquery, TimeModifiers,
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window<'a> {
     pub(super) samples: &'a [Sample],
+    /// Where a value is smaller than the one before it.
+    pub(super) decreases: &'a [Decrease],
     /// Samples lie behind this.
     pub(super) start: i64,
     /// The last time that belongs to it.
     pub(super) end: i64,
     /// The step that it is for.
     pub(super) step: usize,
+}
+
+/// Two samples of which the later has the smaller value: the reset of a counter, if it is
+/// one. They are found once for a series, because windows overlap.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Decrease {
+    /// Which of the series' samples the later one is.
+    later: usize,
+    /// The value of the earlier one.
+    pub(super) from: f64,
 }
 
 /// Takes the samples of a series, none of them stale.
@@ -85,8 +97,13 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Column>, EvalError> {
         let mut columns = Vec::new();
         let ranges = self.ranges(expr, steps)?;
+        let mut watch = self.budget.watch();
+        let mut watched = |window: &Window<'_>| {
+            watch.work(window.samples.len())?;
+            compute(window)
+        };
         self.range_samples(expr, &ranges, &mut |labels, samples| {
-            let values = window_values(samples, &ranges, compute)?;
+            let values = window_values(samples, &ranges, &mut watched)?;
             let labels = labels.clone();
             columns.push(Column { labels, values });
             Ok(())
@@ -272,9 +289,11 @@ fn last_values(samples: &[Sample], ranges: &Ranges<'_>, told: fn(&Sample) -> f64
 fn window_values(
     samples: &[Sample],
     ranges: &Ranges<'_>,
-    compute: &mut dyn FnMut(&Window<'_>) -> Result<Option<f64>, EvalError>,
+    mut compute: impl FnMut(&Window<'_>) -> Result<Option<f64>, EvalError>,
 ) -> Result<Vec<f64>, EvalError> {
+    let decreases = decreases(samples);
     let (mut from, mut to) = (0, 0);
+    let (mut first_decrease, mut end_of_decreases) = (0, 0);
     let mut values = Vec::with_capacity(ranges.steps.count());
     for (step, (start, end)) in ranges.each().enumerate() {
         while samples.get(to).is_some_and(|sample| sample.time <= end) {
@@ -283,8 +302,19 @@ fn window_values(
         while from < to && samples[from].time <= start {
             from += 1;
         }
+        while decreases
+            .get(end_of_decreases)
+            .is_some_and(|decrease| decrease.later < to)
+        {
+            end_of_decreases += 1;
+        }
+        // Of a decrease both samples must lie within.
+        while first_decrease < end_of_decreases && decreases[first_decrease].later <= from {
+            first_decrease += 1;
+        }
         let window = Window {
             samples: &samples[from..to],
+            decreases: &decreases[first_decrease..end_of_decreases],
             start,
             end,
             step,
@@ -296,6 +326,16 @@ fn window_values(
         values.push(value.unwrap_or(ABSENT));
     }
     Ok(values)
+}
+
+fn decreases(samples: &[Sample]) -> Vec<Decrease> {
+    let pairs = samples.windows(2).enumerate();
+    let smaller = pairs.filter(|(_, pair)| pair[1].value < pair[0].value);
+    let decreases = smaller.map(|(index, pair)| Decrease {
+        later: index + 1,
+        from: pair[0].value,
+    });
+    decreases.collect()
 }
 
 /// What an experimental feature of Prometheus would change.

@@ -72,7 +72,7 @@ pub(in crate::eval) fn quantile(wanted: f64, values: &mut [f64]) -> f64 {
         return f64::INFINITY;
     }
     // What is no number is smaller than all numbers here.
-    values.sort_by(|one, other| {
+    values.sort_unstable_by(|one, other| {
         let order = one.partial_cmp(other);
         order.unwrap_or_else(|| other.is_nan().cmp(&one.is_nan()))
     });

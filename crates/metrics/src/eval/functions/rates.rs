@@ -34,8 +34,8 @@ pub(super) fn simple(name: &str) -> Option<OfWindow> {
             Some(last.value - before.value)
         },
         "deriv" => super::trends::derivative,
-        "changes" => |window| Some(count_pairs(window, is_change)),
-        "resets" => |window| Some(count_pairs(window, |before, after| after < before)),
+        "changes" => |window| Some(changes(window)),
+        "resets" => |window| Some(window.decreases.len() as f64),
         _ => return None,
     })
 }
@@ -58,12 +58,8 @@ pub(super) fn remark_on_names(columns: &[Column], span: Span, notes: &mut Notes)
 /// which it grew in the whole range.
 fn growth(window: &Window<'_>) -> Option<(f64, f64)> {
     let (first, last) = ends(window)?;
-    let mut grown = last.value - first.value;
-    for [before, after] in pairs(window) {
-        if after.value < before.value {
-            grown += before.value;
-        }
-    }
+    let resets = window.decreases.iter().map(|decrease| decrease.from);
+    let grown = resets.fold(last.value - first.value, |grown, from| grown + from);
     let mut to_start = near(window, seconds(first.time - window.start));
     if grown > 0.0 && first.value >= 0.0 {
         // Counters begin at 0: before they got there, they were not.
@@ -138,14 +134,10 @@ fn last_two<'a>(window: &Window<'a>) -> Option<&'a [Sample; 2]> {
     window.samples.last_chunk()
 }
 
-fn pairs<'a>(window: &Window<'a>) -> impl Iterator<Item = [&'a Sample; 2]> {
+fn changes(window: &Window<'_>) -> f64 {
     let pairs = window.samples.windows(2);
-    pairs.map(|pair| [&pair[0], &pair[1]])
-}
-
-fn count_pairs(window: &Window<'_>, counts: fn(f64, f64) -> bool) -> f64 {
-    let counted = pairs(window).filter(|[before, after]| counts(before.value, after.value));
-    counted.count() as f64
+    let changed = pairs.filter(|pair| is_change(pair[0].value, pair[1].value));
+    changed.count() as f64
 }
 
 fn is_change(before: f64, after: f64) -> bool {

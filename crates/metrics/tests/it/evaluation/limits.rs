@@ -100,7 +100,48 @@ fn labels_do_not_grow_without_end() {
     let error = error(&query, Limits::default()).unwrap();
     assert!(matches!(error, EvalError::LabelsTooLong { .. }), "{error}");
     let query = query.replace("$1$1.", "$1.");
-    assert!(super::limits::error(&query, Limits::default()).is_none());
+    assert!(self::error(&query, Limits::default()).is_none());
+}
+
+/// What the parser lets through does not overflow the stack of a test's thread, the
+/// smallest that there is.
+#[test]
+fn deep_queries_are_answered() {
+    let around = [
+        "abs($)",
+        "($)",
+        "-($)",
+        "a + on () group_left () sum($)",
+        "topk(1, $)",
+        "label_replace($, \"x\", \"\", \"\", \"\")",
+        "max_over_time(($)[2m:1m] @ 600)",
+        "histogram_fraction(0, 1, $)",
+        "clamp($, 0, 1)",
+    ];
+    for around in around {
+        let deeper = |query: &String| Some(around.replace('$', query));
+        let queries = std::iter::successors(Some("a".to_owned()), deeper);
+        let read = queries.take_while(|query| parse(query, Features::ALL).is_ok());
+        let query = read.last().unwrap();
+        let error = error(&query, Limits::default());
+        assert!(error.is_none(), "{around}: {error:?}");
+    }
+}
+
+#[test]
+fn a_window_is_left_soon_after_it_is_canceled() {
+    let memory = memory();
+    // Each of the series' few samples is looked at thousands of times.
+    let query = parse("sum_over_time(a{number=\"1\"}[1h])", Features::STABLE).unwrap();
+    let asked = Cell::new(0);
+    let is_canceled = || {
+        asked.set(asked.get() + 1);
+        // The node asks, and the one series that is read.
+        asked.get() > 2
+    };
+    let engine = Engine::new(&memory).until(&is_canceled);
+    let error = engine.range(&query, 0, 60 * MINUTE, 200).unwrap_err();
+    assert!(matches!(error, EvalError::Canceled), "{error}");
 }
 
 #[test]
