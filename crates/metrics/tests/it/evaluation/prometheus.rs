@@ -68,6 +68,18 @@ fn cases_of_prometheus_are_answered_as_they_say() {
     assert!(passed >= FEWEST, "only {passed} cases");
 }
 
+#[test]
+fn cases_of_our_own_are_answered_as_they_say() {
+    let outcomes = outcomes(include_str!("own.test"));
+    let failed = outcomes.iter().filter_map(|(line, outcome)| match outcome {
+        Outcome::Passed => None,
+        Outcome::Skipped => Some(format!("own.test:{line}: skipped")),
+        Outcome::Failed(reason) => Some(format!("own.test:{line}: {reason}")),
+    });
+    let failed: Vec<_> = failed.collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
 fn outcomes(text: &str) -> Vec<(usize, Outcome)> {
     let mut memory = Memory::default();
     let mut outcomes = Vec::new();
