@@ -13,28 +13,49 @@
 //!
 //! ```
 //! use metrics::chunk::Sample;
-//! use metrics::eval::{Engine, EvalError, Labels, QueryValue, Select, TimeRange, Visit};
+//! use metrics::eval::{
+//!     Engine, EvalError, Labels, QueryValue, Select, SeriesCursor, TimeRange,
+//! };
 //! use metrics::promql::{Features, LabelMatcher, parse};
 //!
-//! struct OneSeries;
+//! /// Has one series, whatever it is asked for.
+//! struct OneSeries(Labels, Vec<Sample>);
+//!
+//! /// The series, and how often it was gone to.
+//! struct Once<'s>(&'s OneSeries, usize);
 //!
 //! impl Select for OneSeries {
-//!     fn select(
-//!         &self,
+//!     fn select<'s>(
+//!         &'s self,
 //!         _: &[LabelMatcher],
 //!         _: TimeRange,
-//!         each: &mut Visit<'_>,
-//!     ) -> Result<(), EvalError> {
-//!         let samples = [0, 60_000, 120_000].map(|time| Sample {
-//!             time,
-//!             value: time as f64 / 500.0,
-//!         });
-//!         each(&Labels::new([("__name__", "requests_total")]), &samples)
+//!     ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
+//!         Ok(Box::new(Once(self, 0)))
 //!     }
 //! }
 //!
+//! impl SeriesCursor for Once<'_> {
+//!     fn advance(&mut self) -> Result<bool, EvalError> {
+//!         self.1 += 1;
+//!         Ok(self.1 == 1)
+//!     }
+//!
+//!     fn labels(&self) -> &Labels {
+//!         &self.0.0
+//!     }
+//!
+//!     fn samples(&mut self) -> Result<&[Sample], EvalError> {
+//!         Ok(&self.0.1)
+//!     }
+//! }
+//!
+//! let samples = [0, 60_000, 120_000].map(|time| Sample {
+//!     time,
+//!     value: time as f64 / 500.0,
+//! });
+//! let source = OneSeries(Labels::new([("__name__", "requests_total")]), samples.to_vec());
 //! let query = parse("rate(requests_total[5m])", Features::STABLE)?;
-//! let answer = Engine::new(&OneSeries).instant(&query, 120_000)?;
+//! let answer = Engine::new(&source).instant(&query, 120_000)?;
 //! let QueryValue::Vector(elements) = answer.value else {
 //!     panic!("an instant vector");
 //! };
@@ -60,6 +81,7 @@ mod groups;
 mod labels;
 mod limits;
 mod matching;
+mod merge;
 mod notes;
 mod select;
 mod selectors;
@@ -72,6 +94,7 @@ pub use engine::{Answer, Element, Engine, QueryValue, Settings, ValueSeries};
 pub use error::EvalError;
 pub use labels::Labels;
 pub use limits::Limits;
+pub use merge::Merged;
 pub use notes::{Note, Notes, Remark};
-pub use select::{Select, TimeRange, Visit};
+pub use select::{Select, SeriesCursor, TimeRange};
 pub use vector::STALE;

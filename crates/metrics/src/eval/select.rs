@@ -1,4 +1,7 @@
 //! How the evaluator reads: a source of series, whatever stands behind it.
+//!
+//! Series are pulled one after the other, by the order of their labels, so that several
+//! sources can be read side by side: `merge` does.
 
 use super::error::EvalError;
 use super::labels::Labels;
@@ -7,25 +10,36 @@ use crate::promql::LabelMatcher;
 
 /// A source of series: a store, or several that are merged.
 pub trait Select {
-    /// Gives each series that all matchers choose and that has samples in the range to
-    /// `each`: by the order of their labels, each series once, its samples by time, each
-    /// time once.
-    ///
-    /// Samples outside of the range may be among them, which spares a source that keeps
-    /// blocks the cutting. What `each` answers with an error ends the selection.
+    /// Each series that all matchers choose and that has samples in the range: by the
+    /// order of their labels, each series once.
     ///
     /// # Errors
-    /// What `each` answers, and [`EvalError::source`] for what the source itself lacks.
-    fn select(
-        &self,
+    /// [`EvalError::source`] for what the source lacks.
+    fn select<'s>(
+        &'s self,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        each: &mut Visit<'_>,
-    ) -> Result<(), EvalError>;
+    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError>;
 }
 
-/// Takes a series: its labels, and its samples by time.
-pub type Visit<'a> = dyn FnMut(&Labels, &[Sample]) -> Result<(), EvalError> + 'a;
+/// Selected series, of which one is looked at; none before the first is gone to.
+pub trait SeriesCursor {
+    /// Goes to the next series. Tells whether there is one.
+    ///
+    /// # Errors
+    /// [`EvalError::source`] for what the source lacks.
+    fn advance(&mut self) -> Result<bool, EvalError>;
+
+    /// The labels of the series.
+    fn labels(&self) -> &Labels;
+
+    /// Its samples by time, each time once. Samples outside of the range may be among
+    /// them, which spares a source that keeps blocks the cutting.
+    ///
+    /// # Errors
+    /// [`EvalError::source`] for what the source lacks.
+    fn samples(&mut self) -> Result<&[Sample], EvalError>;
+}
 
 /// A range of times in milliseconds, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -72,18 +72,17 @@ impl Evaluator<'_> {
             length: self.settings.lookback,
             steps,
         };
-        let mut columns = Vec::new();
-        let budget = &mut self.budget;
         refuse_boundary(selector)?;
-        self.source
-            .select(selector.matchers(), ranges.all(), &mut |labels, samples| {
-                budget.read(samples.len())?;
-                budget.hold(steps.count())?;
-                let values = last_values(samples, &ranges, told);
-                let labels = labels.clone();
-                columns.push(Column { labels, values });
-                Ok(())
-            })?;
+        let mut columns = Vec::new();
+        let mut series = self.source.select(selector.matchers(), ranges.all())?;
+        while series.advance()? {
+            let samples = series.samples()?;
+            self.budget.read(samples.len())?;
+            self.budget.hold(steps.count())?;
+            let values = last_values(samples, &ranges, told);
+            let labels = series.labels().clone();
+            columns.push(Column { labels, values });
+        }
         Ok(columns)
     }
 
@@ -175,20 +174,17 @@ impl Evaluator<'_> {
         each: &mut VisitSamples<'_>,
     ) -> Result<(), EvalError> {
         refuse_boundary(selector)?;
-        let budget = &mut self.budget;
         let mut fresh = Vec::new();
-        self.source
-            .select(selector.matchers(), ranges.all(), &mut |labels, samples| {
-                budget.read(samples.len())?;
-                budget.hold(ranges.steps.count())?;
-                let is_stale = |sample: &Sample| !is_present(sample.value);
-                if !samples.iter().any(is_stale) {
-                    return each(labels, samples);
-                }
-                fresh.clear();
-                fresh.extend(samples.iter().filter(|sample| !is_stale(sample)));
-                each(labels, &fresh)
-            })
+        let mut series = self.source.select(selector.matchers(), ranges.all())?;
+        while series.advance()? {
+            let samples = series.samples()?;
+            self.budget.read(samples.len())?;
+            self.budget.hold(ranges.steps.count())?;
+            fresh.clear();
+            fresh.extend(samples.iter().filter(|sample| is_present(sample.value)));
+            each(series.labels(), &fresh)?;
+        }
+        Ok(())
     }
 
     fn subquery_samples(

@@ -1,7 +1,7 @@
 //! A source that holds its series in memory, for tests.
 
 use metrics::chunk::Sample;
-use metrics::eval::{EvalError, Labels, Select, TimeRange, Visit};
+use metrics::eval::{EvalError, Labels, Select, SeriesCursor, TimeRange};
 use metrics::promql::LabelMatcher;
 use std::collections::BTreeMap;
 
@@ -32,14 +32,21 @@ impl Memory {
     }
 }
 
+/// Chosen series; the last is looked at.
+struct Chosen {
+    /// In reverse order.
+    series: Vec<(Labels, Vec<Sample>)>,
+    is_begun: bool,
+}
+
 impl Select for Memory {
-    fn select(
-        &self,
+    fn select<'s>(
+        &'s self,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        each: &mut Visit<'_>,
-    ) -> Result<(), EvalError> {
-        for (labels, samples) in &self.series {
+    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
+        let mut series = Vec::new();
+        for (labels, samples) in self.series.iter().rev() {
             let matches = |matcher: &LabelMatcher| matcher.matches(labels.get(matcher.name()));
             if !matchers.iter().all(matches) {
                 continue;
@@ -52,9 +59,27 @@ impl Select for Memory {
             });
             let samples = samples.collect::<Result<Vec<_>, EvalError>>()?;
             if !samples.is_empty() {
-                each(labels, &samples)?;
+                series.push((labels.clone(), samples));
             }
         }
-        Ok(())
+        let is_begun = false;
+        Ok(Box::new(Chosen { series, is_begun }))
+    }
+}
+
+impl SeriesCursor for Chosen {
+    fn advance(&mut self) -> Result<bool, EvalError> {
+        if std::mem::replace(&mut self.is_begun, true) {
+            self.series.pop();
+        }
+        Ok(!self.series.is_empty())
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.series.last().unwrap().0
+    }
+
+    fn samples(&mut self) -> Result<&[Sample], EvalError> {
+        Ok(&self.series.last().unwrap().1)
     }
 }

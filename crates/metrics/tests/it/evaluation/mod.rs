@@ -3,6 +3,7 @@
 
 mod limits;
 mod memory;
+mod merging;
 mod notation;
 mod pinned;
 mod prometheus;

@@ -8,7 +8,9 @@
 use super::memory::Memory;
 use crate::seed;
 use metrics::chunk::Sample;
-use metrics::eval::{Engine, EvalError, Labels, QueryValue, STALE, Select, TimeRange, Visit};
+use metrics::eval::{
+    Engine, EvalError, Labels, QueryValue, STALE, Select, SeriesCursor, TimeRange,
+};
 use metrics::promql::{Features, LabelMatcher, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -103,14 +105,13 @@ const OPERATORS: &[&str] = &[
 struct Generous<'a>(&'a Memory);
 
 impl Select for Generous<'_> {
-    fn select(
-        &self,
+    fn select<'s>(
+        &'s self,
         matchers: &[LabelMatcher],
         _: TimeRange,
-        each: &mut Visit<'_>,
-    ) -> Result<(), EvalError> {
+    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
         let (start, end) = (i64::MIN, i64::MAX);
-        self.0.select(matchers, TimeRange { start, end }, each)
+        self.0.select(matchers, TimeRange { start, end })
     }
 }
 
