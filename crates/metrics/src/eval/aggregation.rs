@@ -20,6 +20,12 @@ pub(super) struct Group {
     pub(super) members: Vec<usize>,
 }
 
+/// What makes the labels of a group of those of its members.
+enum Labeling {
+    Only(Vec<String>),
+    Without(Vec<String>),
+}
+
 /// What a first value comes to.
 type First = fn(f64) -> f64;
 
@@ -172,12 +178,6 @@ pub(super) fn groups(columns: &[Column], grouping: &Grouping) -> Vec<Group> {
         groups[place].members.push(index);
     }
     groups
-}
-
-/// What makes the labels of a group of those of its members.
-enum Labeling {
-    Only(Vec<String>),
-    Without(Vec<String>),
 }
 
 impl Labeling {

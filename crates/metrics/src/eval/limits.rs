@@ -2,6 +2,9 @@
 
 use super::error::EvalError;
 
+/// So many samples take less than a millisecond.
+const WATCHED_WORK: usize = 1 << 18;
+
 /// What a query may cost. All bounds are there to refuse a query before it takes the
 /// node's memory or its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +40,6 @@ pub(super) struct Watch<'a> {
     /// Samples that were looked at since it looked.
     work: usize,
 }
-
-/// So many samples take less than a millisecond.
-const WATCHED_WORK: usize = 1 << 18;
 
 impl Default for Limits {
     fn default() -> Self {

@@ -19,6 +19,8 @@ impl Evaluator<'_> {
             "pi" => PI,
             "start" => seconds(moments.start),
             "end" => seconds(moments.end),
+            // A single time is no step away from another.
+            "step" if moments.start == moments.end => 0.0,
             "step" => seconds(moments.step),
             _ => seconds(moments.end - moments.start),
         };

@@ -7,6 +7,7 @@ use crate::eval::evaluator::Evaluator;
 use crate::eval::steps::Steps;
 use crate::eval::vector::{ABSENT, Column, is_present};
 use crate::promql::{Expr, ExprKind};
+use std::f64::consts::PI;
 
 /// What a function of a value alone makes of it.
 pub(super) fn simple(name: &str) -> Option<fn(f64) -> f64> {
@@ -32,8 +33,9 @@ pub(super) fn simple(name: &str) -> Option<fn(f64) -> f64> {
         "asinh" => f64::asinh,
         "acosh" => f64::acosh,
         "atanh" => f64::atanh,
-        "rad" => f64::to_radians,
-        "deg" => f64::to_degrees,
+        // In Prometheus' order, which rounds otherwise than the standard library.
+        "rad" => |value| value * PI / 180.0,
+        "deg" => |value| value * 180.0 / PI,
         _ => return None,
     })
 }
