@@ -32,14 +32,18 @@ impl Evaluator<'_> {
         let groups = groups(&columns, &aggregation.grouping);
         self.budget.hold(columns.len() * steps.count())?;
         let mut kept: Vec<Vec<f64>> = vec![vec![ABSENT; steps.count()]; columns.len()];
+        // In the order in which they are chosen first.
         let mut order = Vec::new();
+        let mut is_chosen = vec![false; columns.len()];
         let mut watch = self.budget.watch();
         for group in &groups {
             for (step, wanted) in wanted.iter().enumerate() {
                 watch.work(group.members.len())?;
                 for index in choose(operator, *wanted, &columns, group, step) {
                     kept[index][step] = columns[index].values[step];
-                    order.push(index);
+                    if !std::mem::replace(&mut is_chosen[index], true) {
+                        order.push(index);
+                    }
                 }
             }
         }
@@ -101,22 +105,39 @@ fn choose(
 ) -> Vec<usize> {
     let value = |index: usize| columns[index].values[step];
     let members = group.members.iter().copied();
-    let mut present: Vec<usize> = members.filter(|index| is_present(value(*index))).collect();
-    if operator == AggregateOperator::LimitRatio {
-        present.retain(|index| is_in_ratio(wanted, &columns[*index]));
-        return present;
-    }
+    let present = members.filter(|index| is_present(value(*index)));
+    let count = wanted.max(0.0) as usize;
     match operator {
-        AggregateOperator::TopK => {
-            present.sort_by(|one, other| numbers_first(value(*one), value(*other), true));
+        AggregateOperator::LimitRatio => present
+            .filter(|index| is_in_ratio(wanted, &columns[*index]))
+            .collect(),
+        AggregateOperator::LimitK => present.take(count).collect(),
+        _ => {
+            let is_descending = operator == AggregateOperator::TopK;
+            first_by_value(present, count, value, is_descending)
         }
-        AggregateOperator::BottomK => {
-            present.sort_by(|one, other| numbers_first(value(*one), value(*other), false));
-        }
-        _ => {}
     }
-    present.truncate(wanted.max(0.0) as usize);
-    present
+}
+
+/// So many of the members, in the order of their values; of equal ones, the first.
+fn first_by_value(
+    members: impl Iterator<Item = usize>,
+    count: usize,
+    value: impl Fn(usize) -> f64,
+    is_descending: bool,
+) -> Vec<usize> {
+    let mut places: Vec<(usize, usize)> = members.enumerate().collect();
+    let order = |one: &(usize, usize), other: &(usize, usize)| {
+        let by_value = numbers_first(value(one.1), value(other.1), is_descending);
+        by_value.then(one.0.cmp(&other.0))
+    };
+    if count < places.len() {
+        // Most are not chosen, and need no order.
+        places.select_nth_unstable_by(count, order);
+        places.truncate(count);
+    }
+    places.sort_unstable_by(order);
+    places.into_iter().map(|(_, index)| index).collect()
 }
 
 /// The order of two values of which the one that is no number comes last.
