@@ -4,6 +4,10 @@
 use crate::promql::Span;
 use std::fmt;
 
+/// So many notes are kept of an answer, the first ones: people read some, and each series
+/// might have its own.
+const MOST: usize = 100;
+
 /// Notes on an answer, each once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Notes(Vec<Note>);
@@ -48,11 +52,9 @@ impl Notes {
     }
 
     pub(super) fn add(&mut self, remark: Remark, span: Span) {
-        let note = Note { remark, span };
-        let text = note.remark.to_string();
-        let is_same = |other: &Note| other.span == span && other.remark.to_string() == text;
-        if !self.0.iter().any(is_same) {
-            self.0.push(note);
+        let is_known = |note: &Note| note.span == span && note.remark.is_same(&remark);
+        if self.0.len() < MOST && !self.0.iter().any(is_known) {
+            self.0.push(Note { remark, span });
         }
     }
 }
@@ -75,6 +77,14 @@ impl Remark {
             self,
             Self::Quantile(_) | Self::Ratio { .. } | Self::BucketLabel(_) | Self::SortInRange
         )
+    }
+
+    /// Whether it says the same, even of what is not equal to itself.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Quantile(one), Self::Quantile(other)) if one.is_nan() => other.is_nan(),
+            _ => self == other,
+        }
     }
 }
 
@@ -112,5 +122,33 @@ impl fmt::Display for Remark {
                  float {operator} float"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST, Notes, Remark};
+    use crate::promql::Span;
+
+    #[test]
+    fn each_is_kept_once_and_not_too_many() {
+        let mut notes = Notes::default();
+        let span = Span { start: 7, end: 8 };
+        for value in [f64::NAN, 2.0, f64::NAN, 2.0] {
+            notes.add(Remark::Quantile(value), span);
+        }
+        let texts: Vec<String> = notes
+            .iter()
+            .map(|note| note.in_query("\n a +\n b"))
+            .collect();
+        let text = "PromQL warning: quantile value should be between 0 and 1, got";
+        assert_eq!(
+            texts,
+            [format!("{text} NaN (3:2)"), format!("{text} 2 (3:2)")]
+        );
+        for value in 0..1000 {
+            notes.add(Remark::MaybeNoCounter(value.to_string()), span);
+        }
+        assert_eq!(notes.iter().count(), MOST);
     }
 }
