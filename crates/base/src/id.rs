@@ -139,11 +139,14 @@ impl fmt::Display for VersionId {
 impl FromStr for VersionId {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || ParseIdError::new(text, "version", "`item.counter`");
+        let expected = "`item.counter`, each from 1 to 2^63 - 1";
+        let error = || ParseIdError::new(text, "version", expected);
         let (item, counter) = text.split_once('.').ok_or_else(error)?;
+        let item = item.parse().ok().filter(|item: &ItemId| item.0 > 0);
+        let counter = parse_decimal(counter).filter(|counter| (1..1 << 63).contains(counter));
         Ok(Self {
-            item: item.parse().map_err(|_| error())?,
-            counter: parse_decimal(counter).ok_or_else(error)?,
+            item: item.ok_or_else(error)?,
+            counter: counter.ok_or_else(error)?,
         })
     }
 }
@@ -311,6 +314,9 @@ mod tests {
         }
         for text in ["", "+1", "-1", "9223372036854775808", "1.2.3", "x"] {
             assert!(text.parse::<ItemId>().is_err(), "{text}");
+            assert!(text.parse::<VersionId>().is_err(), "{text}");
+        }
+        for text in ["5.0", "0.1", "0.0", "5.9223372036854775808"] {
             assert!(text.parse::<VersionId>().is_err(), "{text}");
         }
     }

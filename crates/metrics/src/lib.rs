@@ -5,4 +5,5 @@
 
 pub mod chunk;
 pub mod eval;
+pub mod ingest;
 pub mod promql;

@@ -77,13 +77,20 @@ pub enum StartError {
     Limit(#[from] LimitError),
     /// The process may not open enough files.
     #[error(
-        "no more than {} files may be open at once, and a node needs {} before any client \
-         comes: allow more (`ulimit -n`)", .0.there, .0.needed
+        "no more than {} files may be open at once, and a node with a few clients needs {}: \
+         allow more (`ulimit -n`)", .0.there, .0.needed
     )]
-    Descriptors(#[from] TooFewDescriptors),
+    Descriptors(TooFewDescriptors),
     /// Threads or signals.
     #[error("cannot start the server: {0}")]
     Io(#[from] io::Error),
+}
+
+/// What it says itself is for servers with a choice of workers.
+impl From<TooFewDescriptors> for StartError {
+    fn from(error: TooFewDescriptors) -> Self {
+        Self::Descriptors(error)
+    }
 }
 
 impl From<DirectoryError> for StartError {
@@ -107,7 +114,8 @@ impl Server {
         // What is wrong with it is told before anything is made.
         let config = source.read()?;
         let loops = std::thread::available_parallelism().map_or(1, usize::from);
-        expect_descriptors(loops, loops, listen::OWN_DESCRIPTORS)?;
+        let own = listen::OWN_DESCRIPTORS + listen::LEAST_FOR_CLIENTS;
+        expect_descriptors(loops, loops, own)?;
         let descriptors = raise_descriptors(listen::DESCRIPTORS);
         // The lock comes before the port: a second `up` must find the node, not
         // its port.

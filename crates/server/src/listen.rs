@@ -72,6 +72,9 @@ pub const DESCRIPTORS: u64 = 16_384;
 /// readers of it, its segments, the scrub, and a folder of its own with its watcher.
 pub const OWN_DESCRIPTORS: usize = 128;
 
+/// And so that some clients find room beside them, with the files that they ask for.
+pub const LEAST_FOR_CLIENTS: usize = 64;
+
 /// Why the node cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {

@@ -22,9 +22,12 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A name that is not all text: bytes that are none stand as `\xff`, and a backslash as
-/// two of them.
+/// A name that may be no text: in one that is none, bytes that are none stand as `\xff`,
+/// and a backslash as two of them.
 pub fn name(bytes: &[u8]) -> String {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return text.to_owned();
+    }
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         shown.push_str(&chunk.valid().replace('\\', r"\\"));
@@ -74,7 +77,7 @@ mod tests {
             (b"\xff\xfe", "\\xff\\xfe"),
             (b"\\xff\xff", "\\\\xff\\xff"),
             (b"\xe6\xbc", "\\xe6\\xbc"),
-            ("\u{6f22}".as_bytes(), "\u{6f22}"),
+            ("\u{6f22}\\".as_bytes(), "\u{6f22}\\"),
         ] {
             assert_eq!(name(bytes), shown);
         }

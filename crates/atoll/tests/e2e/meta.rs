@@ -435,6 +435,16 @@ fn problems_are_told_at_their_place_and_nothing_is_done() {
         refused(&["meta", "check", &bad], 1, said);
     }
     refused(&["meta", "check", "/dev/zero"], 1, "neither a text");
+    fs::write(&bad, "").unwrap();
+    refused(&["meta", "encode", &bad], 1, "has no document in it");
+    let tree = scene.text("tree");
+    refused(&["meta", "verify", &bad, &tree], 1, "has no document in it");
+    for command in ["check", "fmt", "diff"] {
+        refused(&["meta", command, "-", "-"], 2, "can be read once only");
+    }
+    let odd = scene.text("a\nb");
+    fs::write(&odd, "x: [\n").unwrap();
+    refused(&["meta", "check", &odd], 1, "a\\u000ab:1:4\n");
 
     // A manifest that is broken in its middle, as a text and as bytes.
     let manifest = scene.manifest(&[]);

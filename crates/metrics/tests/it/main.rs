@@ -6,6 +6,7 @@
 mod cases;
 mod evaluation;
 mod faults;
+mod ingest;
 mod limits;
 mod printing;
 mod properties;

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::Cursor;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,8 +44,10 @@ pub async fn pass(
     let tries = class == Class::Join || access::has_credential(request.headers(), &service);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let uri = request.uri().clone();
+    let encoded = check_coding(request.headers());
     let waited = match admitted {
-        Ok(()) => wait_for_cursor(&service, &uri).await,
+        Ok(()) if encoded.is_ok() => wait_for_cursor(&service, &uri).await,
+        Ok(()) => encoded,
         Err(refused) => Err(refused.into()),
     };
     // A read shows at least what was applied before it began; a write also its
@@ -91,6 +93,18 @@ async fn answer(request: Request, admitted: Result<(), Problem>, next: Next) -> 
         rest.discard(waits).await;
     }
     response
+}
+
+/// No content coding is undone here (RFC 9110, section 8.4): what is kept must be what the
+/// client has, and not a compressed form of it.
+fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
+    let coding = headers.get(header::CONTENT_ENCODING);
+    match coding.map(|value| value.to_str().unwrap_or_default().trim()) {
+        Some(coding) if !coding.eq_ignore_ascii_case("identity") => Err(Problem::MediaType(
+            format!("a body with `Content-Encoding: {coding}` is not read: send it as it is"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The answer for an address that does not exist.

@@ -263,6 +263,7 @@ fn document_base(
     current: &Version,
     log: LogId,
 ) -> Result<VersionId, Problem> {
+    base_version(headers, current, log)?;
     let wanted = if_match(headers)?;
     if let Some(wanted) = wanted
         && wanted.counter != counter

@@ -320,7 +320,7 @@ async fn a_document_is_based_on_the_current_version() {
     assert_refused(&other, 400, "malformed", "If-Match");
     let elsewhere = format!("{}.1", ItemId::root_of(desk.space));
     let stale = desk.put_under("a", TEXT, &elsewhere, at(1)).await;
-    assert_refused(&stale, 409, "conflict", "at version 1");
+    assert_refused(&stale, 409, "conflict", "another item");
     let unread = desk.put_under("a", TEXT, "latest", at(1)).await;
     assert_refused(&unread, 400, "malformed", "If-Match");
     let whichever = desk.put_under("a", TEXT, "*", at(2)).await;
@@ -347,6 +347,35 @@ async fn a_change_of_an_item_that_was_replaced_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn what_no_log_can_hold_is_refused_before_it() {
+    let desk = Desk::new().await;
+    for counter in [0, 1_u64 << 63] {
+        let wrong = format!("{}.{counter}", desk.first.item);
+        let put = desk
+            .put_under("a", JSON, &wrong, "{\"mode\": \"0600\"}")
+            .await;
+        assert_refused(&put, 400, "malformed", "is not a version");
+        let address = "/api/metadata?space=s&path=a";
+        let delete = request(Method::DELETE, address, &desk.token).header("if-match", wrong);
+        let delete = desk.site.send(delete.body(Body::empty()).unwrap()).await;
+        assert_refused(&delete, 400, "malformed", "is not a version");
+    }
+    let nobody = json!({ "member": "0", "role": "reader" });
+    let admin = desk.site.admin();
+    let answer = desk
+        .site
+        .post(&admin, "/api/spaces/s/members", nobody)
+        .await;
+    assert_refused(&answer, 400, "malformed", "member");
+    // The node goes on.
+    let first = desk.first.to_string();
+    let answer = desk
+        .put_under("a", JSON, &first, "{\"mode\": \"0600\"}")
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+}
+
+#[tokio::test]
 async fn changes_are_an_object_and_documents_utf8() {
     let desk = Desk::new().await;
     for body in ["[\"0604\", null]", "\"0604\"", "null", ""] {
@@ -357,6 +386,17 @@ async fn changes_are_an_object_and_documents_utf8() {
     let latin = format!("{TEXT}; charset=latin1");
     let answer = desk.put("a", &latin, text).await;
     assert_refused(&answer, 415, "media-type", "`latin1` is not read");
+    let packed = request(Method::PUT, "/api/metadata?space=s&path=a", &desk.token);
+    let packed = packed
+        .header("content-encoding", "gzip")
+        .body(Body::from(text));
+    let answer = desk.site.send(packed.unwrap()).await;
+    assert_refused(
+        &answer,
+        415,
+        "media-type",
+        "`Content-Encoding: gzip` is not read",
+    );
     let answer = desk
         .put("a", &format!("{TEXT};charset=\"UTF-8\""), text)
         .await;

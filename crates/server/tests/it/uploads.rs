@@ -344,6 +344,19 @@ async fn whole_files_without_frames() {
     let stale = put(&format!("path=a/b/c&base={base}"), &small).await;
     stale.assert_problem(409, "conflict");
     assert_eq!(stale.json()["current"]["version"], second.json()["version"]);
+    // A version that there cannot be is none for the log either, which it would stop.
+    let item = base.split_once('.').unwrap().0;
+    for wrong in [
+        format!("{item}.0"),
+        "0.1".to_owned(),
+        format!("{item}.{}", 1_u64 << 63),
+    ] {
+        for path in ["a/b/c", "new"] {
+            put(&format!("path={path}&base={wrong}"), &small)
+                .await
+                .assert_problem(400, "malformed");
+        }
+    }
     put("path=", &small).await.assert_problem(409, "refused");
     put("path=x&mode=9", &small)
         .await

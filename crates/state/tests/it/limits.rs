@@ -1,7 +1,7 @@
 //! Bounds on paths and commands.
 
 use crate::site::{Site, command, create, create_space, directory, file, move_to, root};
-use base::{DeviceId, SpaceId, VersionId, limits};
+use base::{DeviceId, ItemId, SpaceId, VersionId, limits};
 use state::{Body, Change, Command, CommandError, Commit, Outcome, Parent, Refusal};
 
 const LONGEST_NAME: usize = limits::NAME_BYTES;
@@ -126,6 +126,13 @@ fn a_command_that_would_stop_the_nodes_is_never_encoded() {
     check(body(root_file), |error| *error == CommandError::RootKind);
     let late = command(DeviceId::ADMIN, 1, u64::MAX, 1, create_space("a"));
     check(late, |error| matches!(error, CommandError::Range { .. }));
+    // Versions that the types can say and an entry cannot.
+    for counter in [0, 1 << 63, u64::MAX] {
+        let item = ItemId::new(5, 1);
+        let base = VersionId { item, counter };
+        let delete = body(commit(vec![Change::Delete { base }]));
+        assert!(delete.encode().is_err(), "{counter}");
+    }
 }
 
 /// The promise beside `limits::COMMAND_BYTES`.

@@ -1,6 +1,6 @@
 //! `atoll meta check`: everything that is wrong with documents.
 
-use super::input::{Content, Input, name};
+use super::input::{Content, Input, expect_one_standard, name, nothing};
 use super::problems::{Found, problems, problems_of};
 use crate::output::{complain, line, told};
 use anyhow::{Error, Result, bail, ensure};
@@ -24,6 +24,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    expect_one_standard(arguments.files.iter().chain(&arguments.schema))?;
     let schema = arguments.schema.as_deref().map(read_schema).transpose()?;
     let (mut found, mut wrong) = (0, 0);
     for path in &arguments.files {
@@ -81,20 +82,18 @@ fn check(path: &Path, schema: Option<&Schema>) -> Result<Found> {
                 Err(problem) => return Ok(problem.into()),
             };
             let found = problems_of(source, schema);
-            ensure!(found.count() > 0 || has_document(source), nothing(path));
+            ensure!(
+                found.count() > 0 || has_document(source),
+                nothing(&name(path))
+            );
             Ok(found)
         }
         Content::Binary(mut binary) => {
-            ensure!(binary.step()? != Step::End, nothing(path));
+            ensure!(binary.step()? != Step::End, nothing(&name(path)));
             while binary.step()? != Step::End {}
             Ok(Found::default())
         }
     }
-}
-
-/// Of a file that was cut off at its start, nothing is wrong but this.
-fn nothing(path: &Path) -> String {
-    format!("{} has no document in it", name(path))
 }
 
 fn has_document(source: Source<'_>) -> bool {

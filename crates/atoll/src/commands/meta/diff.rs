@@ -1,7 +1,7 @@
 //! `atoll meta diff`: two documents, manifests or directories side by side.
 
 use super::entries::{Listed, of_any, pulled};
-use super::input::Input;
+use super::input::{Input, expect_one_standard};
 use super::told::{Change, Teller, standing};
 use super::verify::open_beside;
 use anyhow::{Result, ensure};
@@ -42,6 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         differing: 0,
     };
     let (a, b) = (&arguments.a, &arguments.b);
+    expect_one_standard([a, b])?;
     match (a.is_dir(), b.is_dir()) {
         (false, false) => {
             for pair in join(document(a)?.entries, document(b)?.entries) {

@@ -1,10 +1,10 @@
 //! `atoll meta encode`: from text to the binary form.
 
-use super::input::{Content, Input};
+use super::input::{Content, Input, nothing};
 use super::problems::{Found, files_of, is_manifest};
 use super::sink::{Form, Sink};
 use super::writer::put;
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use meta::FileMetadata;
 use meta::binary::{Compression, Encoder, encode_files};
 use meta::form::{Described, read_manifest};
@@ -57,6 +57,10 @@ fn encoded(text: &[u8], compression: Compression, name: &str) -> Result<Vec<u8>>
         .into_iter()
         .map(file)
         .collect();
+    ensure!(
+        files.as_ref().is_none_or(|files| !files.is_empty()),
+        nothing(name)
+    );
     let Some(files) = files else {
         bail!("{name} has a manifest among other documents: give it a file of its own");
     };

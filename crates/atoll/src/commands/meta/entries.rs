@@ -6,7 +6,7 @@
 //! into reading that is asked. The binary form is read once: what its checksums let pass
 //! before some damage holds, and the damage ends the comparison.
 
-use super::input::{Binary, Content, Input};
+use super::input::{Binary, Content, Input, nothing};
 use super::problems::{Found, files_of, is_manifest};
 use anyhow::{Context, Error, Result, bail};
 use meta::FileMetadata;
@@ -35,6 +35,7 @@ pub fn of_manifest(input: Input) -> Result<Listed> {
     let name = input.name.clone();
     match described(input)? {
         Documents::Manifest(listed) => Ok(listed),
+        Documents::Files(files) if files.is_empty() => bail!(nothing(&name)),
         Documents::Files(_) => bail!(
             "{name} describes single files, and a manifest is expected: `atoll meta show DIR` \
              makes one"

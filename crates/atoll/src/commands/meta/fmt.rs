@@ -1,7 +1,7 @@
 //! `atoll meta fmt`: the canonical form of texts, in place. It knows no keys: any text of
 //! the language will do.
 
-use super::input::{Content, Input, STANDARD, name};
+use super::input::{Content, Input, STANDARD, expect_one_standard, name};
 use super::problems::{Found, problems};
 use super::sink::Sink;
 use crate::output::{complain, line, told};
@@ -11,6 +11,8 @@ use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// A file is replaced, whole or not at all, with its mode and as far as may be its owner;
+/// extended attributes and other names (hard links) stay with the old one
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Texts; `-` reads the standard input and writes the standard output
@@ -25,6 +27,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    expect_one_standard(&arguments.files)?;
     let (mut failed, mut differing) = (0, 0);
     for path in &arguments.files {
         match format(path, arguments) {

@@ -4,12 +4,15 @@
 //! A text is held whole, because its problems are told with their lines; the binary form
 //! is read as it is needed.
 
+use crate::output::WrongUsage;
 use anyhow::{Context, Result, bail};
 use meta::binary::{DecodeError, Decoder, MAGIC, Step};
 use meta::text::SOURCE_BYTES;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use sync::printable;
 
 /// What stands for the standard input.
 pub const STANDARD: &str = "-";
@@ -76,8 +79,23 @@ pub fn name(path: &Path) -> String {
     if path.as_os_str() == STANDARD {
         "the standard input".to_owned()
     } else {
-        path.display().to_string()
+        printable::name(path.as_os_str().as_bytes())
     }
+}
+
+/// What is said of a file that was cut off at its start: nothing else is wrong with it.
+pub fn nothing(name: &str) -> String {
+    format!("{name} has no document in it")
+}
+
+/// Refuses to read the standard input twice.
+pub fn expect_one_standard<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<()> {
+    let paths = paths.into_iter();
+    if paths.filter(|path| path.as_os_str() == STANDARD).count() > 1 {
+        let why = "the standard input, `-`, can be read once only".to_owned();
+        bail!(WrongUsage(why));
+    }
+    Ok(())
 }
 
 impl Binary {

@@ -101,8 +101,9 @@ impl Found {
 
     /// Tells each on the standard error output.
     pub fn tell(&self, name: &str) {
+        let name = printable(name);
         for problem in &self.problems {
-            for line in problem.render(name).lines() {
+            for line in problem.render(&name).lines() {
                 complain(format_args!("{}", printable(line)));
             }
             complain(format_args!(""));

@@ -81,6 +81,14 @@ impl Sink {
         })
     }
 
+    /// What it is called in messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Standard(_) => "to the standard output".to_owned(),
+            Self::File { target, .. } => target.display().to_string(),
+        }
+    }
+
     /// Writes what is left, and puts a file in its place once it is on the disk.
     pub fn finish(self) -> Result<()> {
         match self {

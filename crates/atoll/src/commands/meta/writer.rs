@@ -105,5 +105,6 @@ pub fn text_of(file: &FileMetadata) -> String {
 }
 
 pub fn put(sink: &mut Sink, bytes: &[u8]) -> Result<()> {
-    sink.write_all(bytes).context("cannot write the document")
+    let written = sink.write_all(bytes);
+    written.with_context(|| format!("cannot write {}", sink.name()))
 }
