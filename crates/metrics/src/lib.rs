@@ -5,5 +5,6 @@
 //! ([`promql`]). No I/O, no clock, no threads.
 
 pub mod chunk;
+pub mod eval;
 pub mod ingest;
 pub mod promql;

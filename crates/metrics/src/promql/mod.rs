@@ -52,3 +52,4 @@ pub use number::Number;
 pub use operator::{AggregateOperator, BinaryOperator, UnaryOperator};
 pub use parser::{DEPTH, Features, PATTERNS, QUERY_BYTES, TIMESTAMP_MS, parse, parse_selector};
 pub use string::StringLiteral;
+pub(crate) use string::quote;

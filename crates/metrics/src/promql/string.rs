@@ -51,7 +51,7 @@ pub(super) fn unquote(text: &str, span: Span) -> Result<StringLiteral, Located> 
 }
 
 /// Puts a text between double quotes. What shows nothing is escaped.
-pub(super) fn quote(text: &[u8]) -> String {
+pub(crate) fn quote(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for chunk in text.utf8_chunks() {

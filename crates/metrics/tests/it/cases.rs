@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the cases lie, from this crate.
-const CASES: &str = "../../../shared/testdata/promql";
+pub(crate) const CASES: &str = "../../../shared/testdata/promql";
 
 /// Fewer would mean that they were not found, not that they were all read.
 const FEWEST: usize = 500;
@@ -68,7 +68,7 @@ fn expression(line: &str) -> Option<&str> {
     Some(rest)
 }
 
-fn test_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn test_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| {
