@@ -15,9 +15,14 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestRunner;
+use std::thread;
 
 /// Cases of a test of trees, which are slow to make.
 const TREES: u32 = 1_000;
+
+/// Bytes of stack: making a tree at random takes more of it, without optimisation, than
+/// anything that is done with one.
+const STACK: usize = 16 << 20;
 
 /// Cases of a test of texts.
 const TEXTS: u32 = 4_000;
@@ -459,11 +464,18 @@ fn operator() -> impl Strategy<Value = BinaryOperator> {
 
 fn check<S: Strategy>(
     cases: u32,
-    strategy: &S,
-    test: impl Fn(S::Value) -> Result<(), TestCaseError>,
+    strategy: impl Fn() -> S + Send,
+    test: impl Fn(S::Value) -> Result<(), TestCaseError> + Send,
 ) {
-    let outcome = TestRunner::new(seed::config(cases)).run(strategy, test);
-    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    let run = move || {
+        let outcome = TestRunner::new(seed::config(cases)).run(&strategy(), test);
+        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(STACK);
+        let ended = thread.spawn_scoped(scope, run).unwrap().join();
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
 }
 
 /// What is read is printed once and for all, and every fault lies in the text.
@@ -488,7 +500,7 @@ fn check_text(text: &str) -> Result<(), TestCaseError> {
 
 #[test]
 fn what_is_printed_is_read_as_it_was() {
-    check(TREES, &tree(), |tree| {
+    check(TREES, tree, |tree| {
         let text = tree.to_string();
         let read = parse(&text, Features::ALL);
         let read = read.map_err(|error| TestCaseError::fail(format!("{text}\n{error}")))?;
@@ -502,8 +514,8 @@ fn what_is_printed_is_read_as_it_was() {
 
 #[test]
 fn a_damaged_text_is_answered() {
-    let damaged = (tree(), any::<proptest::sample::Index>(), select(SOUP));
-    check(TREES, &damaged, |(tree, index, word)| {
+    let damaged = || (tree(), any::<proptest::sample::Index>(), select(SOUP));
+    check(TREES, damaged, |(tree, index, word)| {
         let mut text = tree.to_string();
         let mut at = index.index(text.len());
         while !text.is_char_boundary(at) {
@@ -516,15 +528,17 @@ fn a_damaged_text_is_answered() {
 
 #[test]
 fn any_bytes_are_answered() {
-    check(TEXTS, &vec(any::<u8>(), 0..200), |bytes| {
-        check_text(&String::from_utf8_lossy(&bytes))
-    });
+    check(
+        TEXTS,
+        || vec(any::<u8>(), 0..200),
+        |bytes| check_text(&String::from_utf8_lossy(&bytes)),
+    );
 }
 
 #[test]
 fn any_words_are_answered() {
-    let soup = vec((select(SOUP), select(vec!["", " "])), 0..30);
-    check(TEXTS, &soup, |words| {
+    let soup = || vec((select(SOUP), select(vec!["", " "])), 0..30);
+    check(TEXTS, soup, |words| {
         let words = words.into_iter().flat_map(|(word, blank)| [word, blank]);
         check_text(&words.collect::<String>())
     });
