@@ -4,7 +4,7 @@
 //! The calendar is the proleptic Gregorian one, without leap seconds.
 
 use crate::Timestamp;
-use base::calendar::{civil_from_days, days_from_civil};
+use base::calendar::{civil_from_days, days_from_civil, days_in};
 use std::fmt;
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -113,15 +113,6 @@ fn fields<const N: usize>(text: &str, separator: char) -> Option<[i64; N]> {
 fn number(digits: &str) -> Option<i64> {
     let valid = digits.bytes().all(|byte| byte.is_ascii_digit());
     valid.then(|| digits.parse().ok()).flatten()
-}
-
-const fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        _ => 31,
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! What is finer than a millisecond is cut off towards the past, everywhere alike.
 
 use crate::promql::TIMESTAMP_MS;
-use base::calendar::days_from_civil;
+use base::calendar::{days_from_civil, days_in};
 
 const MS_PER_DAY: i64 = 86_400_000;
 
@@ -142,15 +142,6 @@ fn read_offset(text: &[u8]) -> Option<i64> {
 fn two_digits(tens: u8, ones: u8) -> Option<i64> {
     let valid = tens.is_ascii_digit() && ones.is_ascii_digit();
     valid.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
-}
-
-const fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        _ => 31,
-    }
 }
 
 #[cfg(test)]

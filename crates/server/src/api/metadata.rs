@@ -242,17 +242,28 @@ async fn current(
 
 /// The version a change is based on: what `If-Match` says, else the current one.
 fn base_version(headers: &HeaderMap, current: &Version, log: LogId) -> Result<VersionId, Problem> {
-    match if_match(headers)? {
+    let wanted = wanted_of(headers, current, log)?;
+    Ok(wanted.unwrap_or(current.id))
+}
+
+/// The version that `If-Match` says, which must be one of the item that is here.
+fn wanted_of(
+    headers: &HeaderMap,
+    current: &Version,
+    log: LogId,
+) -> Result<Option<VersionId>, Problem> {
+    let wanted = if_match(headers)?;
+    if wanted.is_some_and(|wanted| wanted.item != current.id.item) {
         // It stands there no more, and another does.
-        Some(wanted) if wanted.item != current.id.item => Err(Problem::Conflict {
+        return Err(Problem::Conflict {
             detail: format!(
                 "`If-Match` is of another item than what stands at this path, {}",
                 current.id
             ),
             current: entry::version(current, log),
-        }),
-        wanted => Ok(wanted.unwrap_or(current.id)),
+        });
     }
+    Ok(wanted)
 }
 
 /// The current version, which a document must be based on: its `version` says so, and
@@ -263,8 +274,7 @@ fn document_base(
     current: &Version,
     log: LogId,
 ) -> Result<VersionId, Problem> {
-    base_version(headers, current, log)?;
-    let wanted = if_match(headers)?;
+    let wanted = wanted_of(headers, current, log)?;
     if let Some(wanted) = wanted
         && wanted.counter != counter
     {

@@ -50,8 +50,9 @@ impl Sink {
         Self::Standard(BufWriter::new(io::stdout()))
     }
 
-    /// To a file, which keeps its mode, and its owner as far as that can be, if it is there. A link stays one: what it
-    /// leads to is replaced. Other names of the file, hard links, keep what they have.
+    /// To a file, which keeps its mode, and its owner as far as that can be, if it is there.
+    /// A link stays one: what it leads to is replaced. Other names of the file, hard links,
+    /// keep what they have.
     pub fn file(path: &Path) -> Result<Self> {
         let cannot = || format!("cannot write {}", path.display());
         let target = behind_links(path).with_context(cannot)?;
