@@ -69,7 +69,8 @@ const CONNECTIONS: Bounds = Bounds {
 pub const DESCRIPTORS: u64 = 16_384;
 
 /// The open files that a node needs before any client comes: its log, its database and the
-/// readers of it, its segments, the scrub, and a folder of its own with its watcher.
+/// readers of it, its segments, the scrub, and a folder of its own with its watcher. One
+/// that rests has 65 open with a folder, the loops' among them; scrub and sync take more.
 pub const OWN_DESCRIPTORS: usize = 128;
 
 /// And so that some clients find room beside them, with the files that they ask for.
