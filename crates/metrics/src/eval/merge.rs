@@ -6,6 +6,7 @@ use super::labels::Labels;
 use super::select::{Select, SeriesCursor, TimeRange};
 use crate::chunk::Sample;
 use crate::promql::LabelMatcher;
+use std::collections::BTreeSet;
 
 /// Sources that are read side by side. Of samples of one time, that of the first source
 /// that has one counts.
@@ -50,6 +51,27 @@ impl Select for Merged<'_> {
             labels: Labels::empty(),
             samples: Vec::new(),
         }))
+    }
+
+    fn label_names(
+        &self,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        names: &mut BTreeSet<String>,
+    ) -> Result<(), EvalError> {
+        let mut sources = self.sources.iter();
+        sources.try_for_each(|source| source.label_names(matchers, range, names))
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        values: &mut BTreeSet<String>,
+    ) -> Result<(), EvalError> {
+        let mut sources = self.sources.iter();
+        sources.try_for_each(|source| source.label_values(name, matchers, range, values))
     }
 }
 

@@ -7,11 +7,12 @@ use super::error::EvalError;
 use super::labels::Labels;
 use crate::chunk::Sample;
 use crate::promql::LabelMatcher;
+use std::collections::BTreeSet;
 
 /// A source of series: a store, or several that are merged.
 pub trait Select {
-    /// Each series that all matchers choose and that has samples in the range: by the
-    /// order of their labels, each series once.
+    /// Each series that all matchers choose and that may have samples in the range: by
+    /// the order of their labels, each series once. Without matchers, every series.
     ///
     /// # Errors
     /// [`EvalError::source`] for what the source lacks.
@@ -20,6 +21,50 @@ pub trait Select {
         matchers: &[LabelMatcher],
         range: TimeRange,
     ) -> Result<Box<dyn SeriesCursor + 's>, EvalError>;
+
+    /// The names of the labels that series have which may have samples in the range.
+    /// Adds them to `names`, as far as they are not there.
+    ///
+    /// A source with an index answers this from there; by itself it looks at each series.
+    ///
+    /// # Errors
+    /// As [`Select::select`].
+    fn label_names(
+        &self,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        names: &mut BTreeSet<String>,
+    ) -> Result<(), EvalError> {
+        let mut series = self.select(matchers, range)?;
+        while series.advance()? {
+            for (name, _) in series.labels().iter() {
+                insert(names, name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The values that one label has in series which may have samples in the range. Adds
+    /// them to `values`, as far as they are not there.
+    ///
+    /// # Errors
+    /// As [`Select::select`].
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        values: &mut BTreeSet<String>,
+    ) -> Result<(), EvalError> {
+        let mut series = self.select(matchers, range)?;
+        while series.advance()? {
+            let value = series.labels().get(name);
+            if !value.is_empty() {
+                insert(values, value);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Selected series, of which one is looked at; none before the first is gone to.
@@ -48,4 +93,11 @@ pub struct TimeRange {
     pub start: i64,
     /// The last.
     pub end: i64,
+}
+
+/// Allocates only what is new.
+fn insert(texts: &mut BTreeSet<String>, text: &str) {
+    if !texts.contains(text) {
+        texts.insert(text.to_owned());
+    }
 }
