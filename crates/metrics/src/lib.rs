@@ -5,6 +5,10 @@
 //! and what they are answered ([`eval`]). No I/O, no clock, no threads.
 
 pub mod chunk;
+pub mod database;
 pub mod eval;
+pub mod head;
 pub mod ingest;
+pub mod log;
+pub mod part;
 pub mod promql;

@@ -57,6 +57,13 @@ impl Chunk {
         (!self.is_empty()).then_some(self.last.time)
     }
 
+    /// The last sample, if there is one.
+    pub fn last(&self) -> Option<Sample> {
+        let Last { time, value, .. } = self.last;
+        let value = f64::from_bits(value);
+        (!self.is_empty()).then_some(Sample { time, value })
+    }
+
     /// Reads its samples.
     pub fn samples(&self) -> Reader<'_> {
         Reader::new(self.bits.bytes(), self.count)

@@ -46,6 +46,25 @@ impl Labels {
         Self(Arc::default())
     }
 
+    /// Labels from the bytes that [`Labels::as_bytes`] gave, unless they are none.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let ends = bytes.iter().filter(|byte| **byte == END).count();
+        let is_closed = ends % 2 == 0 && bytes.last().is_none_or(|last| *last == END);
+        let labels = Self(bytes.into());
+        let is_text = |part: &[u8]| !part.is_empty() && std::str::from_utf8(part).is_ok();
+        let is_sound = is_closed
+            && labels
+                .pairs()
+                .all(|(name, value)| is_text(name) && is_text(value))
+            && labels.pairs().is_sorted_by(|one, other| one.0 < other.0);
+        is_sound.then_some(labels)
+    }
+
+    /// The one form of these labels, equal for equal labels.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -108,9 +127,7 @@ impl Labels {
 
     fn sorted<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut bytes = Vec::new();
-        for (name, value) in labels.filter(|(_, value)| !value.is_empty()) {
-            push(&mut bytes, name.as_bytes(), value.as_bytes());
-        }
+        encode(labels, &mut bytes);
         Self(bytes.into())
     }
 
@@ -126,6 +143,14 @@ impl Labels {
         let mut parts = self.0.split(|byte| *byte == END);
         // Behind the last end lies one more part, which is empty.
         std::iter::from_fn(move || Some((parts.next()?, parts.next()?)))
+    }
+}
+
+/// Appends what [`Labels::as_bytes`] would be of labels that come by their names, each
+/// name once.
+pub(crate) fn encode<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>, bytes: &mut Vec<u8>) {
+    for (name, value) in labels.filter(|(_, value)| !value.is_empty()) {
+        push(bytes, name.as_bytes(), value.as_bytes());
     }
 }
 
@@ -222,6 +247,26 @@ mod tests {
                 let expected = index.cmp(&other_index);
                 assert_eq!(labels(one).cmp(&labels(other)), expected, "{one} {other}");
             }
+        }
+    }
+
+    #[test]
+    fn bytes_are_labels_or_none() {
+        for text in ["", "a=1", "__name__=up job=node"] {
+            let labels = labels(text);
+            assert_eq!(Labels::from_bytes(labels.as_bytes()), Some(labels));
+        }
+        let wrong: [&[u8]; 7] = [
+            b"a",
+            b"a\xff",
+            b"a\xff1",
+            b"a\xff\xff",
+            b"\xff1\xff",
+            b"b\xff1\xffa\xff1\xff",
+            b"a\xff1\xffa\xff1\xff",
+        ];
+        for bytes in wrong {
+            assert_eq!(Labels::from_bytes(bytes), None, "{bytes:?}");
         }
     }
 

@@ -32,25 +32,36 @@ impl<'a> Merged<'a> {
     }
 }
 
+/// Series of several sources as one, as [`Merged`] has them: the most trusted first.
+///
+/// # Errors
+/// Those of the cursors.
+pub fn merge<'s>(
+    cursors: Vec<Box<dyn SeriesCursor + 's>>,
+) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
+    let mut with_series = Vec::with_capacity(cursors.len());
+    for mut cursor in cursors {
+        if cursor.advance()? {
+            with_series.push(cursor);
+        }
+    }
+    Ok(Box::new(MergedCursor {
+        cursors: with_series,
+        at_hand: Vec::new(),
+        labels: Labels::empty(),
+        samples: Vec::new(),
+    }))
+}
+
 impl Select for Merged<'_> {
     fn select<'s>(
         &'s self,
         matchers: &[LabelMatcher],
         range: TimeRange,
     ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
-        let mut cursors = Vec::with_capacity(self.sources.len());
-        for source in &self.sources {
-            let mut cursor = source.select(matchers, range)?;
-            if cursor.advance()? {
-                cursors.push(cursor);
-            }
-        }
-        Ok(Box::new(MergedCursor {
-            cursors,
-            at_hand: Vec::new(),
-            labels: Labels::empty(),
-            samples: Vec::new(),
-        }))
+        let sources = self.sources.iter();
+        let cursors = sources.map(|source| source.select(matchers, range));
+        merge(cursors.collect::<Result<_, _>>()?)
     }
 
     fn label_names(

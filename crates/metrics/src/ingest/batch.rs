@@ -8,7 +8,7 @@ use super::jsonl::ImportFault;
 use super::labels::{LabelFault, Labels};
 use super::line_protocol::LineFault;
 use super::remote_write::TimeSeriesFault;
-use super::{Key, Series, SeriesRefusal, TimeFault};
+use super::{Key, Series, SeriesRefusal, TimeFault, Times};
 use crate::chunk::Sample;
 
 /// How many refusals are listed; the rest are only counted. As many as the items of the
@@ -20,6 +20,8 @@ pub const LISTED_REFUSALS: usize = 1000;
 pub struct Batch<Id> {
     /// Accepted, in the order of the request.
     pub points: Vec<Point<Id>>,
+    /// Which times are taken: all, unless set otherwise.
+    pub times: Times,
     listed: Vec<Refused>,
     refused: usize,
     /// Memory in which the labels of a series are put together.
@@ -90,6 +92,7 @@ impl<Id> Default for Batch<Id> {
     fn default() -> Self {
         Self {
             points: Vec::new(),
+            times: Times::default(),
             listed: Vec::new(),
             refused: 0,
             labels: Labels::default(),

@@ -34,6 +34,61 @@ pub enum TimeFault {
     /// Beyond what a query can ask for.
     #[error("the timestamp is further from 1970 than 2^51 milliseconds")]
     OutOfRange,
+    /// Before what is kept.
+    #[error(
+        "the timestamp {time} is too old: samples are kept from {oldest} on, in milliseconds \
+         since 1970"
+    )]
+    TooOld {
+        /// What it is.
+        time: i64,
+        /// The first that is taken.
+        oldest: i64,
+    },
+    /// Of a sender whose clock is wrong.
+    #[error(
+        "the timestamp {time} is in the future: samples are taken until {newest}, in \
+         milliseconds since 1970"
+    )]
+    TooNew {
+        /// What it is.
+        time: i64,
+        /// The last that is taken.
+        newest: i64,
+    },
+}
+
+/// Between which times samples are taken, both included, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// The first.
+    pub oldest: i64,
+    /// The last.
+    pub newest: i64,
+}
+
+impl Default for Times {
+    /// All that a query can ask for.
+    fn default() -> Self {
+        Self {
+            oldest: -TIMESTAMP_MS,
+            newest: TIMESTAMP_MS,
+        }
+    }
+}
+
+impl Times {
+    /// Whether a sample of this time is taken.
+    pub(super) const fn check(&self, time: i64) -> Result<(), TimeFault> {
+        let Self { oldest, newest } = *self;
+        if time < oldest {
+            Err(TimeFault::TooOld { time, oldest })
+        } else if time > newest {
+            Err(TimeFault::TooNew { time, newest })
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl Precision {

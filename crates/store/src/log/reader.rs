@@ -73,6 +73,15 @@ impl Segment {
     }
 }
 
+impl Segment {
+    /// Bytes of those of its entries that are behind `after` and not behind `through`.
+    fn bytes_between(&self, after: u64, through: u64) -> u64 {
+        let place = |index: u64| (index.clamp(self.base, self.last()) - self.base) as usize;
+        let start_of = |entry: usize| self.offsets.get(entry).copied().unwrap_or(self.tail);
+        start_of(place(through)).saturating_sub(start_of(place(after)))
+    }
+}
+
 impl Index {
     /// The index of a log whose first segment begins behind `base`.
     pub(super) fn new(base: Position) -> Self {
@@ -207,6 +216,15 @@ impl LogReader {
     /// The position of an entry, or of the place just before the first one.
     pub fn position(&self, index: u64) -> Option<Position> {
         self.index().position(index)
+    }
+
+    /// About how many bytes the entries behind `after` up to `through` take.
+    pub fn bytes_between(&self, after: u64, through: u64) -> u64 {
+        let index = self.index();
+        let segments = index.segments.iter();
+        segments
+            .map(|segment| segment.bytes_between(after, through))
+            .sum()
     }
 
     /// Entries from `from`, none behind `through`, of about `bytes` bytes: at

@@ -322,6 +322,9 @@ impl Item {
             },
         };
         let time = self.time.unwrap_or(now);
+        if let Err(fault) = batch.times.check(time) {
+            return Ok(Err(fault.into()));
+        }
         let kind = self.kind.unwrap_or(Kind::Gauge);
         batch.push(id, Some(kind), Sample { time, value });
         Ok(Ok(()))

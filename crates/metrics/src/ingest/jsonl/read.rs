@@ -104,10 +104,14 @@ impl Line {
         self.name_nans()?;
         let id = self.id(&cursor, series, batch)?;
         let samples = self.timestamps.items.iter().zip(&self.values.items);
+        let mut outside = Ok(());
         for (&time, &value) in samples {
-            batch.push(id, None, Sample { time, value });
+            match batch.times.check(time) {
+                Ok(()) => batch.push(id, None, Sample { time, value }),
+                Err(fault) => outside = outside.and(Err(fault.into())),
+            }
         }
-        Ok(())
+        outside
     }
 
     fn read_object(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Refusal> {

@@ -85,6 +85,7 @@ impl<'a, S: Series> Request<'a, '_, S> {
             Some(units) => self.precision.milliseconds(units)?,
             None => self.now,
         };
+        self.batch.times.check(time)?;
         let before = self.batch.points.len();
         let mut texts = 0;
         for index in 0..self.line.fields().len() {

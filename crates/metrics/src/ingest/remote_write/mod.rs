@@ -23,7 +23,7 @@ mod wire;
 
 pub use wire::{Malformed, Problem};
 
-use super::{Batch, Key, Refusal, Series, Syntax, time};
+use super::{Batch, Key, Refusal, Series, Syntax};
 use crate::chunk::Sample;
 use std::ops::Range;
 use wire::Fields;
@@ -187,8 +187,8 @@ impl<'a, S: Series> Request<'a, '_, S> {
                 continue;
             }
             let sample = read_sample(field.length()?)?;
-            match time::in_range(sample.time) {
-                Ok(_) => self.batch.push(id, None, sample),
+            match self.batch.times.check(sample.time) {
+                Ok(()) => self.batch.push(id, None, sample),
                 Err(fault) => self.batch.refuse(index, fault),
             }
         }

@@ -1,0 +1,205 @@
+//! When what is done in the background: one look after the other, by one thread, which is
+//! told to stop and does at once.
+
+use super::Database;
+use super::error::UpkeepError;
+use crate::chunk::Sample;
+use crate::eval::{EvalError, Labels, SeriesCursor};
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often it looks whether something is due.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long it waits after something failed: a full disk does not get free at once.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// Bytes that a merge reads between two pauses.
+const STRETCH_BYTES: u64 = 4 << 20;
+
+/// How a merge waits.
+pub trait Pace {
+    /// Waits so long; tells whether to go on.
+    fn pause(&self, time: Duration) -> bool;
+}
+
+/// Does not wait.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unpaced;
+
+impl Pace for Unpaced {
+    fn pause(&self, _: Duration) -> bool {
+        true
+    }
+}
+
+/// What was done in one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Upkept {
+    /// Whether the head was flushed.
+    pub flushed: bool,
+    /// How many parts were let go.
+    pub let_go: usize,
+    /// How many merges there were.
+    pub merges: usize,
+}
+
+/// The thread that keeps house; it ends when this is dropped.
+pub struct Upkeep {
+    stop: Arc<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Stop {
+    asked: Mutex<bool>,
+    news: Condvar,
+}
+
+impl Pace for Stop {
+    fn pause(&self, time: Duration) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.news.wait_timeout_while(asked, time, |asked| !*asked);
+        let (asked, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        !*asked
+    }
+}
+
+impl Upkeep {
+    /// Keeps house in the background.
+    ///
+    /// # Errors
+    /// The operating system's, when it gives no thread.
+    pub fn start(database: Arc<Database>) -> io::Result<Self> {
+        let stop = Arc::new(Stop::default());
+        let pace = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("metrics upkeep".to_owned());
+        let thread = thread.spawn(move || {
+            let mut next = LOOK;
+            while pace.pause(next) {
+                next = match database.keep_house(&*pace) {
+                    Ok(_) => LOOK,
+                    Err(UpkeepError::Stopped) => return,
+                    Err(error) => {
+                        tracing::error!("metrics: {error}");
+                        AFTER_FAILURE
+                    }
+                };
+            }
+        })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        *self
+            .stop
+            .asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
+        self.stop.news.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, that was told where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Database {
+    /// Does what is due: flushes, lets go, merges.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]; nothing is lost, and it is due again.
+    pub fn keep_house(&self, pace: &dyn Pace) -> Result<Upkept, UpkeepError> {
+        let mut upkept = Upkept::default();
+        let mut keeper = self.keeper();
+        if self.flush_is_due() {
+            self.flush_into(&mut keeper)?;
+            upkept.flushed = true;
+        }
+        upkept.let_go = self.let_go(&mut keeper)?;
+        // A flush that becomes due goes before the next merge.
+        while !self.flush_is_due() && self.merge_once(&mut keeper, pace)? {
+            upkept.merges += 1;
+            if !pace.pause(Duration::ZERO) {
+                return Err(UpkeepError::Stopped);
+            }
+        }
+        Ok(upkept)
+    }
+
+    fn flush_is_due(&self) -> bool {
+        let acknowledged = self.acknowledged();
+        let cut = self.cut.load(Ordering::SeqCst);
+        if acknowledged <= cut {
+            return false;
+        }
+        let age = self
+            .clock
+            .now()
+            .abs_diff(self.cut_at.load(Ordering::SeqCst));
+        let bytes = self.reader.bytes_between(cut, acknowledged);
+        bytes >= self.settings.flush_bytes || age >= self.settings.flush_age
+    }
+}
+
+/// Series that are read at a pace.
+pub(super) struct Paced<'s> {
+    series: Box<dyn SeriesCursor + 's>,
+    pace: &'s dyn Pace,
+    /// Bytes in a second.
+    rate: u64,
+    /// Bytes since the last pause.
+    read: u64,
+}
+
+impl<'s> Paced<'s> {
+    pub(super) const fn new(
+        series: Box<dyn SeriesCursor + 's>,
+        pace: &'s dyn Pace,
+        rate: u64,
+    ) -> Self {
+        let read = 0;
+        Self {
+            series,
+            pace,
+            rate,
+            read,
+        }
+    }
+
+    fn pause(&mut self) -> Result<(), EvalError> {
+        let time = Duration::from_millis(self.read * 1000 / self.rate.max(1));
+        self.read = 0;
+        match self.pace.pause(time) {
+            true => Ok(()),
+            false => Err(EvalError::Canceled),
+        }
+    }
+}
+
+impl SeriesCursor for Paced<'_> {
+    fn advance(&mut self) -> Result<bool, EvalError> {
+        if self.read >= STRETCH_BYTES {
+            self.pause()?;
+        }
+        self.series.advance()
+    }
+
+    fn labels(&self) -> &Labels {
+        self.series.labels()
+    }
+
+    fn samples(&mut self) -> Result<&[Sample], EvalError> {
+        let samples = self.series.samples()?;
+        self.read += size_of_val(samples) as u64;
+        Ok(samples)
+    }
+}

@@ -1,0 +1,73 @@
+//! What there is at a moment, as a source for queries: the head and the parts beneath it.
+//!
+//! A view keeps the parts that it has seen for as long as it lives, and the head keeps
+//! what was written into a new part until all views that do not know the part have gone
+//! (`live`).
+
+use super::deletion::WithoutDeleted;
+use super::live::{Live, LivePart};
+use crate::eval::{EvalError, Select, SeriesCursor, TimeRange, merge};
+use crate::head::Head;
+use crate::promql::LabelMatcher;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A source of all series.
+pub struct View {
+    head: Arc<Head>,
+    live: Arc<Live>,
+}
+
+impl View {
+    pub(super) const fn new(head: Arc<Head>, live: Arc<Live>) -> Self {
+        Self { head, live }
+    }
+
+    /// The parts that may have samples in a range, the newest first.
+    fn parts(&self, range: TimeRange) -> impl Iterator<Item = &LivePart> {
+        self.live
+            .parts()
+            .iter()
+            .rev()
+            .filter(move |part| part.overlaps(range))
+            .map(|part| &**part)
+    }
+}
+
+impl Select for View {
+    fn select<'s>(
+        &'s self,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
+        let mut cursors = vec![self.head.select(matchers, range)?];
+        for part in self.parts(range) {
+            let series = part.part().select(matchers, range)?;
+            cursors.push(WithoutDeleted::wrap(series, self.live.deletions_of(part)));
+        }
+        merge(cursors)
+    }
+
+    fn label_names(
+        &self,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        names: &mut BTreeSet<String>,
+    ) -> Result<(), EvalError> {
+        self.head.label_names(matchers, range, names)?;
+        let mut parts = self.parts(range);
+        parts.try_for_each(|part| part.part().label_names(matchers, range, names))
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        values: &mut BTreeSet<String>,
+    ) -> Result<(), EvalError> {
+        self.head.label_values(name, matchers, range, values)?;
+        let mut parts = self.parts(range);
+        parts.try_for_each(|part| part.part().label_values(name, matchers, range, values))
+    }
+}

@@ -1,0 +1,174 @@
+//! The head as a source of series: for queries all samples, for a flush those before its
+//! cut.
+//!
+//! Which series are chosen is settled at the start; the samples of each are copied when it
+//! is looked at, so no lock is held between two of them.
+
+use super::id::SeriesId;
+use super::shard::Shard;
+use super::{Head, read};
+use crate::chunk::Sample;
+use crate::eval::{EvalError, Labels, Select, SeriesCursor, TimeRange};
+use crate::promql::LabelMatcher;
+use std::collections::BTreeSet;
+use std::sync::RwLock;
+
+/// The samples before a cut: what a flush writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Frozen<'h> {
+    head: &'h Head,
+    generation: u32,
+}
+
+/// Chosen series, by the order of their labels.
+struct HeadCursor<'h> {
+    head: &'h Head,
+    chosen: std::vec::IntoIter<(Labels, SeriesId)>,
+    at: Option<(Labels, SeriesId)>,
+    which: Which,
+    samples: Vec<Sample>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    /// From a time on.
+    From(i64),
+    /// Before the cut that began a generation.
+    Frozen(u32),
+}
+
+impl Head {
+    /// The samples before the cut that began this generation.
+    pub const fn frozen(&self, generation: u32) -> Frozen<'_> {
+        Frozen {
+            head: self,
+            generation,
+        }
+    }
+
+    /// The series with samples that all matchers choose, in any order.
+    pub(super) fn choose(&self, matchers: &[LabelMatcher]) -> Vec<(Labels, SeriesId)> {
+        let mut chosen = Vec::new();
+        for (number, shard) in self.shards.iter().enumerate() {
+            read(shard).select(matchers, |slot, series| {
+                if !series.samples.is_empty() {
+                    chosen.push((series.labels.clone(), SeriesId::new(number, slot)));
+                }
+            });
+        }
+        chosen
+    }
+
+    fn cursor(&self, matchers: &[LabelMatcher], which: Which) -> HeadCursor<'_> {
+        let mut chosen = self.choose(matchers);
+        chosen.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        HeadCursor {
+            head: self,
+            chosen: chosen.into_iter(),
+            at: None,
+            which,
+            samples: Vec::new(),
+        }
+    }
+
+    fn each_shard(&self, each: impl FnMut(&RwLock<Shard>)) {
+        self.shards.iter().for_each(each);
+    }
+}
+
+impl Select for Head {
+    fn select<'s>(
+        &'s self,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
+        Ok(Box::new(self.cursor(matchers, Which::From(range.start))))
+    }
+
+    fn label_names(
+        &self,
+        matchers: &[LabelMatcher],
+        _: TimeRange,
+        names: &mut BTreeSet<String>,
+    ) -> Result<(), EvalError> {
+        if matchers.is_empty() {
+            self.each_shard(|shard| insert_all(names, read(shard).postings().names()));
+            return Ok(());
+        }
+        for (labels, _) in self.choose(matchers) {
+            insert_all(names, labels.iter().map(|(name, _)| name));
+        }
+        Ok(())
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[LabelMatcher],
+        _: TimeRange,
+        values: &mut BTreeSet<String>,
+    ) -> Result<(), EvalError> {
+        if matchers.is_empty() {
+            self.each_shard(|shard| insert_all(values, read(shard).postings().values(name)));
+            return Ok(());
+        }
+        for (labels, _) in self.choose(matchers) {
+            insert_all(
+                values,
+                Some(labels.get(name)).filter(|value| !value.is_empty()),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Without a lock that is held, and without a range: all that is before the cut.
+impl Select for Frozen<'_> {
+    fn select<'s>(
+        &'s self,
+        matchers: &[LabelMatcher],
+        _: TimeRange,
+    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
+        let which = Which::Frozen(self.generation);
+        Ok(Box::new(self.head.cursor(matchers, which)))
+    }
+}
+
+impl SeriesCursor for HeadCursor<'_> {
+    fn advance(&mut self) -> Result<bool, EvalError> {
+        self.at = self.chosen.next();
+        Ok(self.at.is_some())
+    }
+
+    fn labels(&self) -> &Labels {
+        let at = self.at.as_ref();
+        &at.expect("a series is gone to before it is looked at").0
+    }
+
+    fn samples(&mut self) -> Result<&[Sample], EvalError> {
+        self.samples.clear();
+        let Some((labels, id)) = &self.at else {
+            return Ok(&self.samples);
+        };
+        let shard = read(&self.head.shards[id.shard()]);
+        // Another series may have the slot meanwhile, when this one got no samples.
+        let series = shard.series(id.slot());
+        if let Some(series) = series.filter(|series| series.labels == *labels) {
+            match self.which {
+                Which::From(start) => series.samples.read(start, &mut self.samples),
+                Which::Frozen(generation) => {
+                    series.samples.read_frozen(generation, &mut self.samples);
+                }
+            }
+        }
+        Ok(&self.samples)
+    }
+}
+
+fn insert_all<'t>(set: &mut BTreeSet<String>, texts: impl IntoIterator<Item = &'t str>) {
+    for text in texts {
+        if !set.contains(text) {
+            set.insert(text.to_owned());
+        }
+    }
+}
