@@ -119,7 +119,10 @@ impl Server {
         let descriptors = raise_descriptors(listen::DESCRIPTORS);
         // The lock comes before the port: a second `up` must find the node, not
         // its port.
-        let node = Node::open(settings)?;
+        let node = Node::open(&node::Settings {
+            metrics: config.metrics.settings(),
+            ..settings.clone()
+        })?;
         let identity = security.identity(listen, node.data())?;
         let bound = Bound::new(listen, loops)?;
         let endpoint = Endpoint {
@@ -137,7 +140,7 @@ impl Server {
         };
         let (stop, stopped) = watch::channel(false);
         let folders = Folders::new(Arc::clone(&node));
-        let service = Service::new(Arc::clone(&node), Arc::clone(&folders), stopped.clone());
+        let service = Service::new(Arc::clone(&node), Arc::clone(&folders), stopped.clone())?;
         service.adopt(&config)?;
         service.listens_at(endpoint);
         let router = api::router(Arc::clone(&service));

@@ -37,6 +37,14 @@ pub enum Problem {
     /// A text of the metadata language in which something is wrong, at least one thing.
     #[error("{}", first(.0))]
     Document(Vec<meta::text::Problem>),
+    /// Samples of which none, or not all, were taken.
+    #[error("{detail}")]
+    Samples {
+        /// How many, and why the first was not.
+        detail: String,
+        /// Each that was not, with its place.
+        refused: Value,
+    },
     /// A path that climbs out or holds a name no item can have.
     #[error("{0}")]
     Path(String),
@@ -146,6 +154,7 @@ impl Problem {
             Self::Malformed(_) | Self::Document(_) => {
                 ("malformed", "malformed request", StatusCode::BAD_REQUEST)
             }
+            Self::Samples { .. } => ("samples", "samples refused", StatusCode::BAD_REQUEST),
             Self::Path(_) => ("path", "not a path of an item", StatusCode::BAD_REQUEST),
             Self::Frames(_) => ("frames", "not a stream of frames", StatusCode::BAD_REQUEST),
             Self::TooLong(_) => ("too-long", "body too long", StatusCode::PAYLOAD_TOO_LARGE),
@@ -216,6 +225,7 @@ impl Problem {
     fn add_fields(&self, body: &mut Value) {
         match self {
             Self::Conflict { current, .. } => body["current"] = current.clone(),
+            Self::Samples { refused, .. } => body["refused"] = refused.clone(),
             Self::UploadAgain(hash) | Self::NoBase(hash) => body["hash"] = hash.to_string().into(),
             Self::TooLong(limit) => body["limit"] = (*limit).into(),
             Self::Range(length) => body["length"] = (*length).into(),

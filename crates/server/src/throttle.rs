@@ -30,16 +30,19 @@ pub enum Class {
     Read,
     /// A feed is opened.
     Feed,
+    /// Samples of metrics are sent.
+    Push,
     /// Anyone may ask: probes, metrics, the page.
     Open,
 }
 
 /// All classes, in the order of their numbers.
-pub const CLASSES: [Class; 5] = [
+pub const CLASSES: [Class; 6] = [
     Class::Join,
     Class::Write,
     Class::Read,
     Class::Feed,
+    Class::Push,
     Class::Open,
 ];
 
@@ -50,20 +53,22 @@ struct Rate(Class, u32, u32);
 /// class of a hundred that joins at once waits for half a minute. A folder that
 /// syncs asks some 600 times a second at most (files of 1 MiB on this machine), small
 /// files 512 at a time; so a dozen of the fastest share an address without a wait.
-const OF_AN_ADDRESS: [Rate; 5] = [
+const OF_AN_ADDRESS: [Rate; 6] = [
     Rate(Class::Join, 2, 60),
     Rate(Class::Write, 5000, 10_000),
     Rate(Class::Read, 10_000, 10_000),
     Rate(Class::Feed, 2000, 10_000),
+    Rate(Class::Push, 20_000, 40_000),
     Rate(Class::Open, 200, 2000),
 ];
 
 /// Of one device: the fastest folder seen, several times over.
-const OF_A_DEVICE: [Rate; 5] = [
+const OF_A_DEVICE: [Rate; 6] = [
     Rate(Class::Join, 20, 200),
     Rate(Class::Write, 2000, 10_000),
     Rate(Class::Read, 3000, 10_000),
     Rate(Class::Feed, 500, 5000),
+    Rate(Class::Push, 20_000, 40_000),
     Rate(Class::Open, 200, 2000),
 ];
 
@@ -80,6 +85,9 @@ const FAILURES: Limit = Limit::Bucket {
 /// Its name in headers and figures.
 const FAILED: &str = "failed";
 
+/// The name of the limit of samples in headers and figures.
+const SAMPLES: &str = "samples";
+
 /// How often clients may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -89,6 +97,9 @@ pub struct Limits {
     pub devices: Rules,
     /// One address, with credentials that do not work.
     pub failures: Option<Limit>,
+    /// Samples of metrics of one device, if there is a bound; a request with more than it
+    /// allows at once never passes.
+    pub samples: Option<Limit>,
 }
 
 /// The limits of a node, and where its clients stand with them.
@@ -96,7 +107,8 @@ pub struct Throttle {
     addresses: Limiter,
     devices: Limiter,
     failures: Limiter,
-    refused: [AtomicU64; CLASSES.len() + 1],
+    samples: Limiter,
+    refused: [AtomicU64; CLASSES.len() + 2],
     begun: Instant,
 }
 
@@ -126,6 +138,10 @@ impl Class {
             "/api/changes" => Self::Feed,
             // It reads only, and the client says much with it.
             "/api/sync/diff" | "/api/sync/start" => Self::Read,
+            "/metrics" if !reads => Self::Push,
+            "/api/v1/write" | "/api/v1/import" | "/write" | "/api/v2/write" => Self::Push,
+            // Queries come as forms too.
+            _ if path.starts_with("/api/v1/") && !path.starts_with("/api/v1/admin/") => Self::Read,
             _ if !path.starts_with("/api/") => Self::Open,
             _ if reads => Self::Read,
             _ => Self::Write,
@@ -139,6 +155,7 @@ impl Class {
             Self::Write => "write",
             Self::Read => "read",
             Self::Feed => "feed",
+            Self::Push => "push",
             Self::Open => "open",
         }
     }
@@ -150,6 +167,7 @@ impl Default for Limits {
             addresses: rules(&OF_AN_ADDRESS),
             devices: rules(&OF_A_DEVICE),
             failures: Some(FAILURES),
+            samples: None,
         }
     }
 }
@@ -170,7 +188,8 @@ impl Throttle {
         Ok(Self {
             addresses: Limiter::new(&classes, &limits.addresses, size)?,
             devices: Limiter::new(&classes, &limits.devices, size)?,
-            failures: Limiter::new(&[FAILED], &of_failures(limits), size)?,
+            failures: Limiter::new(&[FAILED], &only(limits.failures), size)?,
+            samples: Limiter::new(&[SAMPLES], &only(limits.samples), size)?,
             refused: Default::default(),
             begun: Instant::now(),
         })
@@ -183,7 +202,8 @@ impl Throttle {
     pub fn adopt(&self, limits: &Limits) -> Result<(), LimitError> {
         self.addresses.reload(&limits.addresses)?;
         self.devices.reload(&limits.devices)?;
-        self.failures.reload(&of_failures(limits))
+        self.failures.reload(&only(limits.failures))?;
+        self.samples.reload(&only(limits.samples))
     }
 
     /// Whether `peer` may ask for something of `class` now. Loopback may, for a
@@ -203,8 +223,16 @@ impl Throttle {
     /// # Errors
     /// [`TooOften`].
     pub fn admit_device(&self, device: DeviceId, class: Class) -> Result<(), TooOften> {
-        let client = Client::Known(u128::from(device.index()) << 16 | u128::from(device.ordinal()));
-        self.take(&self.devices, client, class.into())
+        self.admit_known(number(device), class)
+    }
+
+    /// Whether a client may ask for something of `class` now that is known by a number:
+    /// that of its device, or of the credential that it sends.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub fn admit_known(&self, client: u128, class: Class) -> Result<(), TooOften> {
+        self.take(&self.devices, Client::Known(client), class.into())
     }
 
     /// A credential from `peer` did not work; whether that may be told, or the client
@@ -222,16 +250,39 @@ impl Throttle {
 
     /// How many requests of each class were refused, by its name.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let names = CLASSES.map(Class::name).into_iter().chain([FAILED]);
+        let names = CLASSES.map(Class::name).into_iter().chain([FAILED, SAMPLES]);
         let counts = self.refused.iter();
         names.zip(counts.map(|count| count.load(Ordering::Relaxed)))
     }
 
+    /// Whether a client, known by its number, may send so many samples now.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub fn admit_samples(&self, client: u128, samples: usize) -> Result<(), TooOften> {
+        let kind = Kind {
+            name: SAMPLES,
+            number: CLASSES.len() + 1,
+        };
+        let samples = u32::try_from(samples).unwrap_or(u32::MAX);
+        self.take_many(&self.samples, Client::Known(client), kind, samples)
+    }
+
     fn take(&self, limiter: &Limiter, client: Client, kind: Kind) -> Result<(), TooOften> {
+        self.take_many(limiter, client, kind, 1)
+    }
+
+    fn take_many(
+        &self,
+        limiter: &Limiter,
+        client: Client,
+        kind: Kind,
+        cost: u32,
+    ) -> Result<(), TooOften> {
         let Some(route) = limiter.route(kind.name) else {
             return Ok(());
         };
-        let decision = limiter.take(client, route, 1, self.begun.elapsed());
+        let decision = limiter.take(client, route, cost, self.begun.elapsed());
         if decision.is_allowed() {
             return Ok(());
         }
@@ -241,6 +292,11 @@ impl Throttle {
             decision,
         })
     }
+}
+
+/// The number by which a device is known among clients.
+pub fn number(device: DeviceId) -> u128 {
+    u128::from(device.index()) << 16 | u128::from(device.ordinal())
 }
 
 impl From<Class> for Kind {
@@ -267,9 +323,9 @@ fn rules(rates: &[Rate]) -> Rules {
     }
 }
 
-fn of_failures(limits: &Limits) -> Rules {
+fn only(limit: Option<Limit>) -> Rules {
     Rules {
-        default: limits.failures,
+        default: limit,
         ..Rules::default()
     }
 }
@@ -294,6 +350,11 @@ mod tests {
             (Method::GET, "/api/file/download", Class::Read),
             (Method::POST, "/api/file/upload", Class::Write),
             (Method::DELETE, "/api/metadata", Class::Write),
+            (Method::POST, "/metrics", Class::Push),
+            (Method::GET, "/metrics", Class::Open),
+            (Method::POST, "/api/v1/write", Class::Push),
+            (Method::POST, "/api/v1/query", Class::Read),
+            (Method::POST, "/api/v1/admin/tsdb/snapshot", Class::Write),
             (Method::GET, "/health", Class::Open),
             (Method::GET, "/nothing", Class::Open),
         ] {

@@ -104,6 +104,7 @@ pub fn start(data: PathBuf, name: Option<String>, listener: &Listener) -> Result
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         snapshots: SnapshotPolicy::default(),
+        metrics: Default::default(),
     };
     Ok(Server::start(
         &settings,

@@ -47,7 +47,7 @@ mod view;
 mod window;
 mod writer;
 
-use crate::head::Head;
+use crate::head::{Head, SeriesLimits};
 use base::{Clock, Random};
 use follow::Durable;
 use keeper::Keeper;
@@ -61,7 +61,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use store::fs::FileSystem;
-use store::log::segments::SEGMENT_BYTES;
 use store::log::{HardState, LogReader, Segments};
 use told::Told;
 use writer::{Command, Writer};
@@ -136,7 +135,7 @@ impl Database {
         random: &dyn Random,
     ) -> Result<Arc<Self>, OpenError> {
         let mut keeper = Keeper::open(Arc::clone(&fs), directory)?;
-        let mut log = Segments::open(fs, &directory.join(LOG), SEGMENT_BYTES, random)?;
+        let mut log = Segments::open(fs, &directory.join(LOG), settings.segment_bytes, random)?;
         begin_terms(&mut log)?;
         let id = log.id().to_u64();
         let reader = log.reader();
@@ -206,6 +205,11 @@ impl Database {
     /// The settings that it was opened with.
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Puts other bounds of series in force, for series to come.
+    pub fn set_series_limits(&self, limits: SeriesLimits) {
+        self.head.set_limits(limits);
     }
 
     /// Deletes samples: those that were acknowledged before. They are gone from answers when

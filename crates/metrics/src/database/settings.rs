@@ -4,6 +4,7 @@ use super::coarse::Downsampling;
 use super::durability::{Durability, Synced};
 use crate::head::SeriesLimits;
 use crate::ingest::Times;
+use store::log::segments::SEGMENT_BYTES;
 
 const DAY: u64 = 86_400_000;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     /// Entries of the log after which the head is flushed, in bytes: a start replays as many
     /// in about two seconds, and no series has much in the head.
     pub flush_bytes: u64,
+    /// Length at which a segment of the log is full, in bytes.
+    pub segment_bytes: u64,
     /// Milliseconds after which it is flushed although there were fewer.
     pub flush_age: u64,
     /// Seconds without a sample after which a series leaves memory.
@@ -53,6 +56,7 @@ impl Default for Settings {
             ahead: DAY,
             queue_samples: 4_000_000,
             flush_bytes: 128 << 20,
+            segment_bytes: SEGMENT_BYTES,
             flush_age: 2 * 3_600_000,
             idle_seconds: 3600,
             merge_bytes: 256 << 20,

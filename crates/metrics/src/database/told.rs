@@ -78,7 +78,7 @@ mod tests {
         let mut told = Told::default();
         let id = SeriesId::new(3, 70);
         let (gauge, counter) = (Some(Kind::Gauge), Some(Kind::Counter));
-        let mut check = |told: &mut Told, given, labels, kind| {
+        let check = |told: &mut Told, given, labels, kind| {
             assert_eq!(told.tell(id, given), News { labels, kind });
         };
         check(&mut told, None, true, None);

@@ -6,7 +6,7 @@
 
 use super::Service;
 use crate::problem::Problem;
-use crate::throttle::Class;
+use crate::throttle::{self, Class};
 use crate::token;
 use axum::extract::FromRequestParts;
 use base::{DeviceId, SpaceId};
@@ -38,6 +38,11 @@ impl Caller {
     /// Whether this is the administrator.
     pub fn is_admin(self) -> bool {
         self.0 == DeviceId::ADMIN
+    }
+
+    /// The number by which it is known among clients.
+    pub fn number(self) -> u128 {
+        throttle::number(self.0)
     }
 
     /// The space named by slug or id, if the caller has `needed` on it.
@@ -171,11 +176,17 @@ async fn identify(service: &Service, text: &str) -> Result<Caller, Problem> {
     if service.node.is_admin(&hash) {
         return Ok(Caller(DeviceId::ADMIN));
     }
+    let applied = service.node.cursor().index;
+    if let Some(device) = service.identities.find(&hash, applied) {
+        return Ok(Caller(device));
+    }
     let device = service
         .node
         .read(move |reader| Ok(reader.device_by_token(&hash)?))
         .await?;
-    device.map(|device| Caller(device.id)).ok_or(WRONG)
+    let device = device.ok_or(WRONG)?.id;
+    service.identities.remember(hash, device, applied);
+    Ok(Caller(device))
 }
 
 fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

@@ -44,7 +44,11 @@ pub async fn pass(
     let tries = class == Class::Join || access::has_credential(request.headers(), &service);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let uri = request.uri().clone();
-    let encoded = check_coding(request.headers());
+    let encoded = match class {
+        // Samples are kept in a form of their own, whatever they came in.
+        Class::Push => Ok(()),
+        _ => check_coding(request.headers()),
+    };
     let waited = match admitted {
         Ok(()) if encoded.is_ok() => wait_for_cursor(&service, &uri).await,
         Ok(()) => encoded,

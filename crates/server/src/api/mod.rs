@@ -16,6 +16,7 @@ mod document;
 mod download;
 mod entry;
 mod frontdoor;
+mod identities;
 mod input;
 mod intake;
 mod invites;
@@ -32,6 +33,7 @@ mod range;
 mod register;
 mod restore;
 mod restore_tree;
+mod samples;
 mod spaces;
 mod status;
 mod syncing;
@@ -40,18 +42,21 @@ mod upload;
 mod web;
 
 pub use access::Caller;
+pub use samples::Loopback;
 pub use spaces::make as make_space;
 
 use crate::address::Endpoint;
 use crate::config::Config;
 use crate::folders::Folders;
 use crate::node::Node;
+use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::sessions::{Browsers, Syncs};
 use crate::throttle::Throttle;
 use axum::Router;
 use axum::routing::{get, post};
 use httpd::limit::LimitError;
+use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -61,6 +66,13 @@ const UPLOADS: usize = 64;
 
 /// Downloads and feeds served at once; each may hold about 1 MiB.
 const STREAMS: usize = 1024;
+
+/// Queries of metrics answered at once: a dashboard asks a dozen, each for some
+/// milliseconds of one core.
+const QUERIES: usize = 4;
+
+/// Queries that may wait: those of some dashboards that are opened at once.
+const QUERY_QUEUE: usize = 256;
 
 /// What every handler may use.
 pub struct Service {
@@ -91,12 +103,28 @@ pub struct Service {
     /// Comparisons that may be read at once.
     comparisons: Semaphore,
     streams: Arc<Semaphore>,
+    /// Room for samples that arrive.
+    pushes: samples::Pushes,
+    /// Threads for queries of metrics.
+    queries: Pool<()>,
+    /// What clients on this machine need no token for.
+    loopback: RwLock<Loopback>,
+    /// Tokens that were looked up.
+    identities: identities::Identities,
 }
 
 impl Service {
     /// The service of `node`; `stop` ends its open streams.
-    pub fn new(node: Arc<Node>, folders: Arc<Folders>, stop: watch::Receiver<bool>) -> Arc<Self> {
-        Arc::new(Self {
+    ///
+    /// # Errors
+    /// The operating system gives no threads.
+    pub fn new(
+        node: Arc<Node>,
+        folders: Arc<Folders>,
+        stop: watch::Receiver<bool>,
+    ) -> io::Result<Arc<Self>> {
+        let queries = Pool::start("queries of metrics wait", vec![(); QUERIES], QUERY_QUEUE)?;
+        Ok(Arc::new(Self {
             node,
             folders,
             browsers: Browsers::default(),
@@ -112,7 +140,11 @@ impl Service {
             maps: maps::MapMemory::default(),
             comparisons: Semaphore::new(diff::COMPARISONS),
             streams: Arc::new(Semaphore::new(STREAMS)),
-        })
+            pushes: samples::Pushes::default(),
+            loopback: RwLock::default(),
+            identities: identities::Identities::default(),
+            queries,
+        }))
     }
 
     /// Notes where the node listens, and with which certificate.
@@ -133,7 +165,16 @@ impl Service {
     /// # Errors
     /// A limit is out of range.
     pub fn adopt(&self, config: &Config) -> Result<(), LimitError> {
-        self.throttle.adopt(&config.limits)
+        self.throttle.adopt(&config.limits)?;
+        let mut loopback = self.loopback.write().unwrap_or_else(PoisonError::into_inner);
+        *loopback = config.metrics.loopback;
+        self.node.metrics().set_series_limits(config.metrics.series);
+        Ok(())
+    }
+
+    /// What clients on this machine need no token for.
+    fn loopback(&self) -> Loopback {
+        *self.loopback.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when the node is asked to stop.
@@ -204,10 +245,11 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/servers", get(status::servers));
     Router::new()
         .nest("/api", api)
+        .merge(samples::router())
         .route("/link", get(web::link_page).post(web::redeem))
         .route("/health", get(status::health))
         .route("/ready", get(status::ready))
-        .route("/metrics", get(status::metrics))
+        .route("/metrics", get(status::metrics).post(samples::json))
         .route("/", get(web::page))
         .route("/web/{file}", get(web::file))
         .fallback(frontdoor::unknown)

@@ -18,6 +18,7 @@ use crate::token;
 use apply::{Growth, Progress, Waiters};
 use base::{Clock, Cursor, DeviceId, LogId, Millis, Random};
 use failure::Failure;
+use metrics::database::{Database, OpenError, Upkeep};
 use state::{Body, Command, Reader, Reply, StateError, TokenHash};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -49,6 +50,7 @@ const READ_THREADS: usize = 4;
 const READ_QUEUE: usize = 1024;
 
 /// How a node is opened.
+#[derive(Clone)]
 pub struct Settings {
     /// The data directory.
     pub data: PathBuf,
@@ -60,6 +62,8 @@ pub struct Settings {
     pub random: Arc<dyn Random>,
     /// When to make a snapshot.
     pub snapshots: SnapshotPolicy,
+    /// How samples of metrics are kept.
+    pub metrics: metrics::database::Settings,
 }
 
 pub use recovery::database;
@@ -83,6 +87,9 @@ pub enum NodeError {
     /// The database cannot be made from what is there.
     #[error("{0}")]
     Recovery(String),
+    /// The metrics.
+    #[error(transparent)]
+    Metrics(#[from] OpenError),
     /// Threads.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -100,6 +107,9 @@ pub struct Node {
     readers: Pool<Reader>,
     storers: Pool<()>,
     fetchers: Pool<()>,
+    metrics: Arc<Database>,
+    /// Dropped to end the upkeep of metrics.
+    upkeep: Mutex<Option<Upkeep>>,
     waiters: Arc<Waiters>,
     applied: watch::Receiver<u64>,
     failure: Failure,
@@ -149,6 +159,15 @@ impl Node {
         let storers = threads("uploads wait for the disk", STORE_THREADS)?;
         let fetchers = threads("downloads wait for the disk", FETCH_THREADS)?;
 
+        let metrics = Database::open(
+            Arc::new(RealFileSystem),
+            &directory.path().join("metrics"),
+            settings.metrics.clone(),
+            Arc::clone(&clock),
+            &*random,
+        )?;
+        let upkeep = Upkeep::start(Arc::clone(&metrics)).map_err(NodeError::Thread)?;
+
         let (applied, applied_now) = watch::channel(recovered.projection.applied());
         let failure = Failure::default();
         let (grown, growth) = watch::channel(Growth::default());
@@ -163,6 +182,8 @@ impl Node {
             readers,
             storers,
             fetchers,
+            metrics,
+            upkeep: Mutex::new(Some(upkeep)),
             clock,
             random,
             admin_token,
@@ -240,6 +261,11 @@ impl Node {
     /// [`Node::change_blobs`].
     pub fn blobs(&self) -> &Arc<BlobStore> {
         &self.blobs
+    }
+
+    /// The samples of metrics.
+    pub const fn metrics(&self) -> &Arc<Database> {
+        &self.metrics
     }
 
     /// The place up to which everything is applied.
@@ -410,6 +436,8 @@ impl Node {
     pub fn close(&self) {
         self.directory.withdraw_address();
         self.log.shutdown();
+        *self.upkeep.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.metrics.close();
         *self.awake.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));

@@ -292,6 +292,7 @@ fn open(data: &Path) -> Result<Arc<Node>, NodeError> {
         clock: Arc::new(base::SystemClock),
         random: Arc::new(base::SystemRandom),
         snapshots: SnapshotPolicy::default(),
+        metrics: Default::default(),
     })
 }
 

@@ -66,10 +66,12 @@ impl Site {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             random: Arc::new(SystemRandom),
             snapshots,
+            metrics: Default::default(),
         };
         let node = Node::open(&settings).unwrap();
         let (stop, stopped) = watch::channel(false);
         let service = Service::new(Arc::clone(&node), Folders::new(Arc::clone(&node)), stopped);
+        let service = service.unwrap();
         let stream = base::Random::next_u64(&SystemRandom) | 1;
         let router = api::router(service);
         Self {

@@ -18,6 +18,7 @@ fn settings(data: &Path) -> Settings {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         snapshots: SnapshotPolicy::default(),
+        metrics: Default::default(),
     }
 }
 

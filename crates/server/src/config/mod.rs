@@ -5,6 +5,8 @@
 //! the node listens is said by flags, who it is in `node.yaml`
 //! ([`crate::node`]). docs/protocol.md describes every key.
 
+mod metrics;
+
 use crate::throttle::{Class, Limits};
 use httpd::limit::{Limit, Rules};
 use httpd::yaml::{self, ReadError, Wrong, at};
@@ -14,14 +16,18 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use metrics::{Acknowledge, Metrics};
+
 /// Its name in the data directory.
 const NAME: &str = "atoll.yaml";
 
 /// What a node is told beyond its flags.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Config {
     /// How often clients may ask.
     pub limits: Limits,
+    /// Metrics.
+    pub metrics: Metrics,
 }
 
 /// Where that is said.
@@ -64,6 +70,8 @@ impl Source {
 struct File {
     #[serde(default)]
     limits: LimitTexts,
+    #[serde(default)]
+    metrics: metrics::Texts,
 }
 
 #[derive(Deserialize, Default)]
@@ -72,6 +80,7 @@ struct LimitTexts {
     addresses: BTreeMap<Class, Spanned<String>>,
     devices: BTreeMap<Class, Spanned<String>>,
     failed: Option<Spanned<String>>,
+    samples: Option<Spanned<String>>,
 }
 
 /// What `text` says.
@@ -81,14 +90,21 @@ struct LimitTexts {
 fn parse(text: &str) -> Result<Config, Wrong> {
     // One that says nothing, as when all of it is comments, is null.
     let file: Option<File> = yaml::parse(text)?;
-    let texts = file.unwrap_or_default().limits;
+    let File {
+        limits: texts,
+        metrics,
+    } = file.unwrap_or_default();
     let mut limits = Limits::default();
     replace(&mut limits.addresses, &texts.addresses)?;
     replace(&mut limits.devices, &texts.devices)?;
     if let Some(text) = &texts.failed {
         limits.failures = read_limit(text)?;
     }
-    Ok(Config { limits })
+    if let Some(text) = &texts.samples {
+        limits.samples = read_limit(text)?;
+    }
+    let metrics = Metrics::read(&metrics)?;
+    Ok(Config { limits, metrics })
 }
 
 /// Puts the limits that `texts` say in the place of those that `rules` have.
@@ -121,7 +137,7 @@ mod tests {
             "limits: {}",
             "limits: {devices: {}}",
         ] {
-            assert_eq!(parse(text).unwrap(), defaults, "{text:?}");
+            assert_eq!(parse(text).unwrap().limits, defaults.limits, "{text:?}");
         }
         let config = parse(
             "limits:\n  addresses: {join: 1 per 1h, open: none}\n  \
@@ -133,6 +149,7 @@ mod tests {
             addresses,
             devices,
             failures,
+            samples,
         } = &config.limits;
         assert_eq!(
             limit(addresses, Class::Join),
@@ -143,12 +160,27 @@ mod tests {
             limit(devices, Class::Read),
             Limit::parse("20 per 1s burst 50").unwrap()
         );
-        assert_eq!(*failures, None);
+        assert_eq!((*failures, *samples), (None, None));
         for class in [Class::Write, Class::Feed, Class::Read] {
             let default = limit(&defaults.limits.addresses, class);
             assert_eq!(limit(addresses, class), default);
         }
         Throttle::default().adopt(&config.limits).unwrap();
+    }
+
+    #[test]
+    fn metrics_are_told_how() {
+        let config = parse(
+            "metrics:\n  loopback: write\n  series: 10\n  retention: 30d\n  retention_bytes: 1GiB\n  \
+             downsampling: [{after: 7d, every: 5m}]\n  acknowledge: write\n",
+        );
+        let metrics = config.unwrap().metrics;
+        assert_eq!(metrics.loopback, crate::api::Loopback::Write);
+        assert_eq!((metrics.series.total, metrics.series.client), (10, 1_000_000));
+        assert_eq!(metrics.retention.age, 30 * 86_400_000);
+        assert_eq!(metrics.retention.bytes, Some(1 << 30));
+        assert_eq!(metrics.downsampling[0].every, 300_000);
+        assert_eq!(metrics.acknowledge, Acknowledge::Write);
     }
 
     #[test]
@@ -181,6 +213,9 @@ mod tests {
             "is there twice",
         );
         check("limits: [", 1, "");
+        check("metrics:\n  retention: 3x\n", 2, "no length of time");
+        check("metrics: {loopback: always}\n", 1, "always");
+        check("metrics:\n  downsampling:\n    - {after: 30d}\n", 3, "every");
     }
 
     #[test]
@@ -188,7 +223,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().join(NAME);
         let (found, named) = (Source::new(None, data.path()), Source::Named(path.clone()));
-        assert_eq!(found.read().unwrap(), Config::default());
+        assert_eq!(found.read().unwrap().limits, Config::default().limits);
         assert!(matches!(named.read(), Err(ReadError::Read { .. })));
         fs::write(&path, "limits: {failed: none}\n").unwrap();
         assert_eq!(found.read().unwrap().limits.failures, None);
