@@ -49,7 +49,7 @@ impl Selectors {
         range: TimeRange,
     ) -> Result<BTreeSet<String>, ApiError> {
         let mut names = BTreeSet::new();
-        for chosen in self.chosen(source) {
+        for chosen in self.chosen(source, range) {
             source.label_names(chosen.matchers, range, &mut names)?;
         }
         Ok(names)
@@ -63,7 +63,7 @@ impl Selectors {
         range: TimeRange,
     ) -> Result<BTreeSet<String>, ApiError> {
         let mut values = BTreeSet::new();
-        for chosen in self.chosen(source) {
+        for chosen in self.chosen(source, range) {
             source.label_values(name, chosen.matchers, range, &mut values)?;
         }
         Ok(values)
@@ -77,7 +77,7 @@ impl Selectors {
         range: TimeRange,
         mut tell: impl FnMut(&mut dyn SeriesCursor) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let chosen = self.chosen(source);
+        let chosen = self.chosen(source, range);
         let merged = Merged::new(chosen.iter().map(|one| one as &dyn Select));
         let mut series = merged.select(&[], range)?;
         while series.advance()? {
@@ -88,9 +88,11 @@ impl Selectors {
         Ok(())
     }
 
-    fn chosen<'a>(&'a self, source: &'a dyn Select) -> Vec<Chosen<'a>> {
+    /// Nothing, where the range ends before it begins, which a source need not know of.
+    fn chosen<'a>(&'a self, source: &'a dyn Select, range: TimeRange) -> Vec<Chosen<'a>> {
         let chosen = |matchers| Chosen { source, matchers };
         match self.0.as_slice() {
+            _ if range.end < range.start => Vec::new(),
             [] => vec![chosen(&[])],
             selectors => selectors.iter().map(|one| chosen(one)).collect(),
         }
