@@ -250,7 +250,10 @@ impl Throttle {
 
     /// How many requests of each class were refused, by its name.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let names = CLASSES.map(Class::name).into_iter().chain([FAILED, SAMPLES]);
+        let names = CLASSES
+            .map(Class::name)
+            .into_iter()
+            .chain([FAILED, SAMPLES]);
         let counts = self.refused.iter();
         names.zip(counts.map(|count| count.load(Ordering::Relaxed)))
     }

@@ -1,7 +1,9 @@
 //! What the values of each metric mean, as far as somebody said.
 
+use crate::api::MetadataSource;
 use crate::ingest::Kind;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{PoisonError, RwLock};
 
 /// The most metrics of which it is known: names of many more are a mistake of whoever puts
@@ -28,5 +30,20 @@ impl Kinds {
             .iter()
             .map(|(name, kind)| (name.clone(), *kind))
             .collect()
+    }
+}
+
+impl MetadataSource for Kinds {
+    fn kind(&self, metric: &str) -> Option<Kind> {
+        let kinds = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        kinds.get(metric).copied()
+    }
+
+    fn for_each(&self, tell: &mut dyn FnMut(&str, Kind) -> ControlFlow<()>) {
+        // Not under the lock: whoever is told may take its time.
+        let _ = self
+            .all()
+            .iter()
+            .try_for_each(|(name, kind)| tell(name, *kind));
     }
 }

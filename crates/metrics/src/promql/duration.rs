@@ -9,7 +9,7 @@ pub(super) const SECOND: u64 = 1_000;
 
 /// Milliseconds of the longest duration, about 292 years: Prometheus counts nanoseconds
 /// in 64 bits.
-pub(super) const LONGEST: u64 = i64::MAX as u64 / 1_000_000;
+pub(crate) const LONGEST: u64 = i64::MAX as u64 / 1_000_000;
 
 /// The units and their milliseconds, the longest first: days always have 24 hours, and
 /// years 365 days.
@@ -28,7 +28,7 @@ const WHOLE_ONLY: usize = 2;
 
 /// Why a text is no duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NotADuration {
+pub(crate) enum NotADuration {
     /// It is no list of numbers with units.
     Syntax,
     /// A unit stands twice, or behind a shorter one.
@@ -39,7 +39,7 @@ pub(super) enum NotADuration {
 
 /// Reads a duration into milliseconds: whole numbers with units, from the longest unit
 /// to the shortest.
-pub(super) fn parse(text: &str) -> Result<u64, NotADuration> {
+pub(crate) fn parse(text: &str) -> Result<u64, NotADuration> {
     let mut rest = text;
     let mut total = 0_u64;
     let mut smallest = None;

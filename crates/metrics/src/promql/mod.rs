@@ -26,7 +26,7 @@
 
 mod ast;
 mod check;
-mod duration;
+pub(crate) mod duration;
 mod duration_expr;
 mod error;
 mod functions;

@@ -1,8 +1,9 @@
-//! PromQL from outside: the trees that texts have, the faults of those that have none,
+//! The crate from outside: the trees that texts have, the faults of those that have none,
 //! canonical texts, and what holds for all of them.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod api;
 mod cases;
 mod database;
 mod evaluation;

@@ -166,7 +166,10 @@ impl Service {
     /// A limit is out of range.
     pub fn adopt(&self, config: &Config) -> Result<(), LimitError> {
         self.throttle.adopt(&config.limits)?;
-        let mut loopback = self.loopback.write().unwrap_or_else(PoisonError::into_inner);
+        let mut loopback = self
+            .loopback
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         *loopback = config.metrics.loopback;
         self.node.metrics().set_series_limits(config.metrics.series);
         Ok(())

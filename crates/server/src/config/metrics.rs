@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 /// What a node is told about metrics.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metrics {
     /// What a client on this machine needs no token for. Read anew like the limits.
     pub loopback: Loopback,
@@ -163,6 +163,9 @@ mod tests {
         }
         assert_eq!(bytes("20GiB").ok(), Some(20 << 30));
         let said = bytes("20GB").unwrap_err().to_string();
-        assert_eq!(said, "\"20GB\" is no number of bytes like 500MiB, 20GiB or 1TiB");
+        assert_eq!(
+            said,
+            "\"20GB\" is no number of bytes like 500MiB, 20GiB or 1TiB"
+        );
     }
 }

@@ -22,7 +22,7 @@ pub use metrics::{Acknowledge, Metrics};
 const NAME: &str = "atoll.yaml";
 
 /// What a node is told beyond its flags.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     /// How often clients may ask.
     pub limits: Limits,
@@ -137,7 +137,7 @@ mod tests {
             "limits: {}",
             "limits: {devices: {}}",
         ] {
-            assert_eq!(parse(text).unwrap().limits, defaults.limits, "{text:?}");
+            assert_eq!(parse(text).unwrap(), defaults, "{text:?}");
         }
         let config = parse(
             "limits:\n  addresses: {join: 1 per 1h, open: none}\n  \
@@ -176,7 +176,10 @@ mod tests {
         );
         let metrics = config.unwrap().metrics;
         assert_eq!(metrics.loopback, crate::api::Loopback::Write);
-        assert_eq!((metrics.series.total, metrics.series.client), (10, 1_000_000));
+        assert_eq!(
+            (metrics.series.total, metrics.series.client),
+            (10, 1_000_000)
+        );
         assert_eq!(metrics.retention.age, 30 * 86_400_000);
         assert_eq!(metrics.retention.bytes, Some(1 << 30));
         assert_eq!(metrics.downsampling[0].every, 300_000);
@@ -215,7 +218,11 @@ mod tests {
         check("limits: [", 1, "");
         check("metrics:\n  retention: 3x\n", 2, "no length of time");
         check("metrics: {loopback: always}\n", 1, "always");
-        check("metrics:\n  downsampling:\n    - {after: 30d}\n", 3, "every");
+        check(
+            "metrics:\n  downsampling:\n    - {after: 30d}\n",
+            3,
+            "every",
+        );
     }
 
     #[test]
@@ -223,7 +230,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().join(NAME);
         let (found, named) = (Source::new(None, data.path()), Source::Named(path.clone()));
-        assert_eq!(found.read().unwrap().limits, Config::default().limits);
+        assert_eq!(found.read().unwrap(), Config::default());
         assert!(matches!(named.read(), Err(ReadError::Read { .. })));
         fs::write(&path, "limits: {failed: none}\n").unwrap();
         assert_eq!(found.read().unwrap().limits.failures, None);

@@ -5,7 +5,7 @@
 
 use super::{NAN_DIGITS, ORDINARY_NAN};
 use crate::chunk::Sample;
-use std::fmt::Write as _;
+use crate::json_text::{push_display, push_list, push_object};
 
 /// Appends the line of a series and its newline. Without samples it appends nothing: no
 /// line says so.
@@ -17,13 +17,9 @@ pub fn write<'a>(
     if samples.is_empty() {
         return;
     }
-    out.push_str("{\"metric\":{");
-    push_list(out, labels, |out, (name, value)| {
-        push_text(out, name);
-        out.push(':');
-        push_text(out, value);
-    });
-    out.push_str("},\"values\":[");
+    out.push_str("{\"metric\":");
+    push_object(out, labels);
+    out.push_str(",\"values\":[");
     push_list(out, samples, |out, sample| push_value(out, sample.value));
     out.push_str("],\"timestamps\":[");
     push_list(out, samples, |out, sample| push_display(out, sample.time));
@@ -40,19 +36,6 @@ pub fn write<'a>(
     out.push_str("}\n");
 }
 
-fn push_list<T>(
-    out: &mut String,
-    items: impl IntoIterator<Item = T>,
-    push: impl Fn(&mut String, T),
-) {
-    for (index, item) in items.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        push(out, item);
-    }
-}
-
 fn push_value(out: &mut String, value: f64) {
     if value.is_nan() {
         out.push_str("null");
@@ -67,26 +50,4 @@ fn push_value(out: &mut String, value: f64) {
     } else {
         push_display(out, format_args!("{value:e}"));
     }
-}
-
-fn push_display(out: &mut String, shown: impl std::fmt::Display) {
-    // A String takes all that is written to it.
-    let _ = write!(out, "{shown}");
-}
-
-/// RFC 8259, section 7: quotes, backslashes and control characters must be escaped.
-fn push_text(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\0'..' ' => push_display(out, format_args!("\\u{:04x}", u32::from(character))),
-            _ => out.push(character),
-        }
-    }
-    out.push('"');
 }

@@ -1,4 +1,4 @@
 //! The store: what is acknowledged is there, however it went.
 
-mod scene;
 mod basics;
+mod scene;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// Series in memory.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// The samples of each, `None` for those that are native histograms.
     series: BTreeMap<Labels, BTreeMap<i64, Option<f64>>>,
 }
@@ -15,14 +15,14 @@ pub(super) struct Memory {
 /// What a source without native histograms says of them.
 #[derive(Debug, thiserror::Error)]
 #[error("native histograms are not supported: {0}")]
-pub(super) struct NativeHistogram(Labels);
+pub(crate) struct NativeHistogram(Labels);
 
 impl Memory {
-    pub(super) fn insert(&mut self, labels: &Labels, time: i64, value: f64) {
+    pub(crate) fn insert(&mut self, labels: &Labels, time: i64, value: f64) {
         self.put(labels, time, Some(value));
     }
 
-    pub(super) fn insert_native(&mut self, labels: &Labels, time: i64) {
+    pub(crate) fn insert_native(&mut self, labels: &Labels, time: i64) {
         self.put(labels, time, None);
     }
 

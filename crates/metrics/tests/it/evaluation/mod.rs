@@ -2,7 +2,7 @@
 //! holds for every query.
 
 mod limits;
-mod memory;
+pub(crate) mod memory;
 mod merging;
 mod notation;
 mod pinned;

@@ -59,10 +59,12 @@ impl Coding {
         let undone = match self {
             Self::Identity | Self::Snappy => return Ok(body),
             Self::Gzip => read(flate2::read::MultiGzDecoder::new(&*body)),
-            Self::Zstd => zstd::stream::read::Decoder::with_buffer(&*body).and_then(|mut decoder| {
-                decoder.window_log_max(WINDOW_LOG)?;
-                read(decoder)
-            }),
+            Self::Zstd => {
+                zstd::stream::read::Decoder::with_buffer(&*body).and_then(|mut decoder| {
+                    decoder.window_log_max(WINDOW_LOG)?;
+                    read(decoder)
+                })
+            }
         };
         let undone = undone.map_err(|error| {
             Problem::Malformed(format!("the body is not {self:?} as it says: {error}"))

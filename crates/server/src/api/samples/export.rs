@@ -1,0 +1,68 @@
+//! Samples out as JSON Lines: streamed, a series at a time, to whoever reads as fast as it
+//! likes.
+
+use super::super::Service;
+use super::super::body::{self, Outgoing};
+use super::client::Asker;
+use super::prometheus::{form, refuse};
+use crate::problem::Problem;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, Uri, header};
+use metrics::api::{Selection, export as write_lines};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Pieces that wait to be sent, each of about 64 KiB.
+const PIECES: usize = 4;
+
+/// `GET /api/v1/export?match[]=…&start=…&end=…`
+pub async fn export(
+    State(service): State<Arc<Service>>,
+    _: Asker,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let form = form(&headers, body).await?;
+    let selection = match Selection::read(uri.query().unwrap_or_default(), &form) {
+        Ok(selection) => selection,
+        Err(error) => return Ok(refuse(error)),
+    };
+    let (outgoing, streamed) = body::stream(None);
+    let exported = Arc::clone(&service);
+    let (pieces, made) = mpsc::channel::<Bytes>(PIECES);
+    // A thread waits as long as the reader lets it, so it is one of those that answer
+    // queries, of which there are few.
+    let job = move |(): &mut ()| {
+        let view = exported.node.metrics().view();
+        let sent = write_lines(&view, &selection.selectors, selection.range, |piece| {
+            match pieces.blocking_send(Bytes::copy_from_slice(piece)) {
+                Ok(()) => ControlFlow::Continue(()),
+                // Who asked has gone.
+                Err(_) => ControlFlow::Break(()),
+            }
+        });
+        sent.map(drop).map_err(|error| error.to_string())
+    };
+    let running = service.queries.submit(job)?;
+    service.stream(async move {
+        send(outgoing, made).await?;
+        if let Ok(Err(error)) = running.wait().await {
+            tracing::warn!("an export ended early: {error}");
+        }
+        Ok(())
+    })?;
+    let media_type = [(header::CONTENT_TYPE, "application/stream+json")];
+    Ok((media_type, streamed).into_response())
+}
+
+async fn send(outgoing: Outgoing, mut made: mpsc::Receiver<Bytes>) -> Result<(), body::Gone> {
+    while let Some(piece) = made.recv().await {
+        outgoing.send(piece).await?;
+    }
+    Ok(())
+}
