@@ -7,4 +7,5 @@
 pub mod chunk;
 pub mod eval;
 pub mod ingest;
+pub mod part;
 pub mod promql;

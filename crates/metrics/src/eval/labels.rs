@@ -94,6 +94,31 @@ impl Labels {
         self.0.len()
     }
 
+    /// All of them in one piece, each `name FF value FF`, sorted by name.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Labels of such bytes, which may come from anywhere; `None` if they are none.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (Some(&END) | None) = bytes.last() else {
+            return None;
+        };
+        let is_text = |part| std::str::from_utf8(part).is_ok();
+        let labels = Self(bytes.into());
+        let (mut last, mut read) = (None, 0);
+        for (name, value) in labels.pairs() {
+            let is_next = last.is_none_or(|last| last < name);
+            if !is_next || value.is_empty() || !is_text(name) || !is_text(value) {
+                return None;
+            }
+            last = Some(name);
+            read += name.len() + value.len() + 2;
+        }
+        // Not so where a name has no value behind it.
+        (read == bytes.len()).then(|| labels.clone())
+    }
+
     /// The same for the same labels in every process.
     pub(super) fn fingerprint(&self) -> u64 {
         // FNV-1a, whose high bits are then mixed as in MurmurHash3.
@@ -223,6 +248,23 @@ mod tests {
                 assert_eq!(labels(one).cmp(&labels(other)), expected, "{one} {other}");
             }
         }
+    }
+
+    #[test]
+    fn bytes_of_them() {
+        for text in ["", "a=1", "a=1 b=2 c=x"] {
+            let all = labels(text);
+            assert_eq!(Labels::from_bytes(all.as_bytes()), Some(all));
+        }
+        let check = |bytes: &[u8]| assert_eq!(Labels::from_bytes(bytes), None, "{bytes:x?}");
+        check(b"a");
+        check(b"a\xff1");
+        check(b"a\xff");
+        check(b"a\xff\xff");
+        check(b"a\xff1\xffb\xff");
+        check(b"b\xff1\xffa\xff1\xff");
+        check(b"a\xff1\xffa\xff1\xff");
+        check(b"a\xff\x80\xff");
     }
 
     #[test]
