@@ -2,11 +2,10 @@
 //!
 //! Most floats were written by someone as a decimal number, or counted in small units and
 //! brought to a larger one: they are an integer divided by a power of ten, or multiplied
-//! by one below 1. (`0.001 * 1954990` is 1954.9900000000002, which no division gives; the
-//! exporters of Prometheus do both.) Which integer is found by rounding and believed only
-//! where it gives back each bit. The few values of a column that are none (stale marks,
-//! infinities, -0) are told one by one. A column with more of them is told by the bits of
-//! its floats, taken as integers.
+//! by one below 1. (`1001.0 * 0.001` is not `1.001`; node_exporter does both.) Which
+//! integer is found by rounding and believed only where it gives back each bit. The few
+//! values of a column that are none (stale marks, infinities, -0) are told one by one. A
+//! column with more of them is told by the bits of its floats, taken as integers.
 //!
 //! ```text
 //! scale               1 byte: 0 bits; 1 + e divided by 10^e; 65 + e multiplied by 10^-e
@@ -218,10 +217,8 @@ mod tests {
         check(&[1.0, 2.0, 4e15], Scale::Divided(0));
         check(&[9_007_199_254_740_993.0, 1e18, -1e18], Scale::Divided(0));
         check(&[0.1, 0.25, 1.99], Scale::Divided(2));
-        check(
-            &[0.001 * 1_954_990.0, 0.001 * 3.0, 1.0],
-            Scale::Multiplied(3),
-        );
+        let milliseconds: Vec<_> = (1000..1100).map(|n| f64::from(n) * 0.001).collect();
+        check(&milliseconds, Scale::Multiplied(3));
         check(
             &[std::f64::consts::PI, std::f64::consts::E, 1e300],
             Scale::Bits,

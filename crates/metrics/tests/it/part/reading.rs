@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use store::fs::{FileSystem, SimulatedFileSystem};
 
-const CASES: u32 = 300;
+const CASES: u32 = 150;
 
 fn values() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -32,7 +32,7 @@ fn samples() -> impl Strategy<Value = Vec<Sample>> {
         (
             step,
             values(),
-            prop_oneof![20 => Just(1_usize), 1 => 1..9000_usize],
+            prop_oneof![100 => Just(1_usize), 1 => 1..9000_usize],
         ),
         0..20,
     );
@@ -130,7 +130,7 @@ fn any_series_are_read_back() {
 #[test]
 fn many_series_are_in_many_blocks() {
     let mut series = Series::new();
-    for number in 0..30_000 {
+    for number in 0..9_000 {
         let labels = Labels::new([
             ("__name__", ["up", "down"][number % 2]),
             ("instance", &format!("host-{}", number / 2)),
@@ -153,22 +153,22 @@ fn many_series_are_in_many_blocks() {
         assert!(found == naive(&series, matchers, ALWAYS), "{matchers:?}");
     };
     use MatchOperator::{Equal, Matches, NotEqual, NotMatches};
-    check(&[], 30_000);
-    check(&[matcher("instance", Equal, "host-7777")], 2);
+    check(&[], 9_000);
+    check(&[matcher("instance", Equal, "host-777")], 2);
     check(&[matcher("instance", Equal, "host-77777")], 0);
-    check(&[matcher("instance", Matches, "host-1|host-14999|none")], 4);
-    check(&[matcher("instance", Matches, "host-.*77")], 2 * 150);
+    check(&[matcher("instance", Matches, "host-1|host-4499|none")], 4);
+    check(&[matcher("instance", Matches, "host-.*77")], 2 * 45);
     check(
         &[matcher("instance", NotMatches, "host-.*77")],
         30_000 - 300,
     );
     let up = matcher("__name__", Equal, "up");
-    check(&[up.clone(), matcher("zone", NotEqual, "zone-3")], 12_857);
-    check(&[up, matcher("zone", Matches, "zone-[34]")], 4_286);
+    check(&[up.clone(), matcher("zone", NotEqual, "zone-3")], 3_857);
+    check(&[up, matcher("zone", Matches, "zone-[34]")], 1_286);
     let mut values = BTreeSet::new();
     part.label_values("instance", &[], ALWAYS, &mut values)
         .unwrap();
-    assert_eq!(values.len(), 15_000);
+    assert_eq!(values.len(), 4_500);
 }
 
 #[test]
