@@ -19,7 +19,7 @@ pub(super) struct Choice {
 /// Answers as much by postings as these tell cheaply.
 pub(super) fn choose(part: &Part, matchers: &[LabelMatcher]) -> Result<Choice, PartError> {
     let mut choice = Choice {
-        series: vec![0..part.series()],
+        series: Runs::from_iter([0..part.series()]),
         matchers: Vec::new(),
     };
     let mut lookup = Lookup::new(part)?;

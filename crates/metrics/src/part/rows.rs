@@ -25,9 +25,9 @@ use crate::eval::TimeRange;
 /// The most samples of a span.
 pub(super) const SPAN_SAMPLES: usize = 8192;
 
-/// The most spans of a series, so that no row is longer than a block may be. They hold the
-/// samples of a century.
-pub(super) const MOST_SPANS: usize = 1 << 15;
+/// The most spans of a series, so that a row fits into a block, and its samples into half a
+/// gibibyte, in which a reader holds them. They are those of a year, one every second.
+pub(super) const MOST_SPANS: usize = 1 << 12;
 
 /// The most bytes that the labels of a series take: several times what ingestion lets in.
 pub(super) const MOST_LABEL_BYTES: usize = 1 << 20;

@@ -56,16 +56,17 @@ pub fn write(
 ) -> Result<Option<Summary>, PartError> {
     let mut writer: Option<PartWriter<'_>> = None;
     while series.advance()? {
-        if series.samples()?.is_empty() {
+        // Shares its memory, so that the samples can be looked at beside it.
+        let labels = series.labels().clone();
+        let samples = series.samples()?;
+        if samples.is_empty() {
             continue;
         }
         let begun = match &mut writer {
             Some(begun) => begun,
             none => none.insert(PartWriter::create(fs, path)?),
         };
-        // A copy that shares its memory, so that the samples can be looked at beside it.
-        let labels = series.labels().clone();
-        begun.put_series(&labels, series.samples()?)?;
+        begun.put_series(&labels, samples)?;
     }
     writer.map(PartWriter::finish).transpose()
 }
