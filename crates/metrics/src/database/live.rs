@@ -11,14 +11,13 @@ use crate::part::Part;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A part, and what the manifest says of it.
-#[derive(Debug)]
 pub(super) struct LivePart {
     part: Part,
     line: PartLine,
 }
 
 /// The parts and what they are to be read without.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Live {
     /// As the manifest has them: of two in one window the newer comes later.
     parts: Vec<Arc<LivePart>>,
@@ -34,7 +33,6 @@ pub(super) struct Gone {
 }
 
 /// What is live now.
-#[derive(Debug)]
 pub(super) struct Current(Mutex<Arc<Live>>);
 
 impl LivePart {

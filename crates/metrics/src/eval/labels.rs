@@ -251,23 +251,20 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_labels_or_none() {
-        for text in ["", "a=1", "__name__=up job=node"] {
-            let labels = labels(text);
-            assert_eq!(Labels::from_bytes(labels.as_bytes()), Some(labels));
+    fn bytes_of_them() {
+        for text in ["", "a=1", "a=1 b=2 c=x"] {
+            let all = labels(text);
+            assert_eq!(Labels::from_bytes(all.as_bytes()), Some(all));
         }
-        let wrong: [&[u8]; 7] = [
-            b"a",
-            b"a\xff",
-            b"a\xff1",
-            b"a\xff\xff",
-            b"\xff1\xff",
-            b"b\xff1\xffa\xff1\xff",
-            b"a\xff1\xffa\xff1\xff",
-        ];
-        for bytes in wrong {
-            assert_eq!(Labels::from_bytes(bytes), None, "{bytes:?}");
-        }
+        let check = |bytes: &[u8]| assert_eq!(Labels::from_bytes(bytes), None, "{bytes:x?}");
+        check(b"a");
+        check(b"a\xff1");
+        check(b"a\xff");
+        check(b"a\xff\xff");
+        check(b"a\xff1\xffb\xff");
+        check(b"b\xff1\xffa\xff1\xff");
+        check(b"a\xff1\xffa\xff1\xff");
+        check(b"a\xff\x80\xff");
     }
 
     #[test]

@@ -98,4 +98,5 @@ pub use limits::Limits;
 pub use merge::{Merged, merge};
 pub use notes::{Note, Notes, Remark};
 pub use select::{Select, SeriesCursor, TimeRange};
+pub(crate) use select::{add_names, add_values, insert};
 pub use vector::STALE;

@@ -35,13 +35,7 @@ pub trait Select {
         range: TimeRange,
         names: &mut BTreeSet<String>,
     ) -> Result<(), EvalError> {
-        let mut series = self.select(matchers, range)?;
-        while series.advance()? {
-            for (name, _) in series.labels().iter() {
-                insert(names, name);
-            }
-        }
-        Ok(())
+        add_names(&mut *self.select(matchers, range)?, names)
     }
 
     /// The values that one label has in series which may have samples in the range. Adds
@@ -56,14 +50,7 @@ pub trait Select {
         range: TimeRange,
         values: &mut BTreeSet<String>,
     ) -> Result<(), EvalError> {
-        let mut series = self.select(matchers, range)?;
-        while series.advance()? {
-            let value = series.labels().get(name);
-            if !value.is_empty() {
-                insert(values, value);
-            }
-        }
-        Ok(())
+        add_values(&mut *self.select(matchers, range)?, name, values)
     }
 }
 
@@ -95,8 +82,36 @@ pub struct TimeRange {
     pub end: i64,
 }
 
-/// Allocates only what is new.
-fn insert(texts: &mut BTreeSet<String>, text: &str) {
+/// Adds the names of the labels that these series have.
+pub(crate) fn add_names(
+    series: &mut dyn SeriesCursor,
+    names: &mut BTreeSet<String>,
+) -> Result<(), EvalError> {
+    while series.advance()? {
+        for (name, _) in series.labels().iter() {
+            insert(names, name);
+        }
+    }
+    Ok(())
+}
+
+/// Adds the values that one label has in these series.
+pub(crate) fn add_values(
+    series: &mut dyn SeriesCursor,
+    name: &str,
+    values: &mut BTreeSet<String>,
+) -> Result<(), EvalError> {
+    while series.advance()? {
+        let value = series.labels().get(name);
+        if !value.is_empty() {
+            insert(values, value);
+        }
+    }
+    Ok(())
+}
+
+/// Adds a text. Allocates only what is new.
+pub(crate) fn insert(texts: &mut BTreeSet<String>, text: &str) {
     if !texts.contains(text) {
         texts.insert(text.to_owned());
     }

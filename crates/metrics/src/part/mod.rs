@@ -1,60 +1,49 @@
-//! Stub.
-use crate::eval::{EvalError, Select, SeriesCursor, TimeRange};
-use crate::promql::LabelMatcher;
-use std::path::Path;
-use store::fs::FileSystem;
-/// Stub.
-#[derive(Debug)]
-pub struct Part(Summary);
-/// Stub.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Summary {
-    /// Stub.
-    pub series: u64,
-    /// Stub.
-    pub samples: u64,
-    /// Stub.
-    pub start: i64,
-    /// Stub.
-    pub end: i64,
-    /// Stub.
-    pub bytes: u64,
-}
-/// Stub.
-#[derive(Debug, thiserror::Error)]
-pub enum PartError {
-    /// Stub.
-    #[error(transparent)]
-    Source(#[from] EvalError),
-}
-/// Stub.
-pub fn write(
-    _: &dyn FileSystem,
-    _: &Path,
-    _: &mut dyn SeriesCursor,
-) -> Result<Option<Summary>, PartError> {
-    Ok(None)
-}
-impl Part {
-    /// Stub.
-    pub fn open(_: &dyn FileSystem, _: &Path) -> Result<Self, PartError> {
-        Ok(Self(Summary::default()))
-    }
-    /// Stub.
-    pub fn summary(&self) -> &Summary {
-        &self.0
-    }
-    /// Stub.
-    pub fn verify(&self, _: &mut dyn FnMut(u64) -> bool) -> Result<(), PartError> {
-        Ok(())
-    }
-}
-impl Select for Part {
-    fn select<'s>(
-        &'s self,
-        _: &[LabelMatcher],
-        _: TimeRange,
-    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
-        unimplemented!()
-    }
-}
+//! Parts: samples of many series over some time, written once and never changed.
+//!
+//! A part is one file that needs nothing beside it: the labels of its series, an index of
+//! them, and their samples. So it can be copied, checked and read alone. The store reads
+//! several through [`Merged`](crate::eval::Merged) and writes one in their place, for which
+//! [`write()`] takes what [`Select`](crate::eval::Select) gives. `docs/formats/metrics.md`
+//! has the bytes.
+//!
+//! ```text
+//! header | samples … series | samples … series | … | postings … | index | footer
+//! ```
+//!
+//! Everything stands in blocks (`block`), each compressed and checked by itself, and a
+//! row of a series says in which of them its columns are: times and values of up to 8192
+//! samples. What decides the size:
+//! - Series that are scraped together have the same times, to the millisecond; a column of
+//!   times that is there already is referred to. Times in equal steps need none.
+//! - Values are integers in disguise (`values`), of which the differences are small.
+//! - A column of two hours is some hundred bytes, too few for any compressor to learn from.
+//!   So the columns of neighbours, which measure alike, are put into one block of 64 KiB
+//!   and compressed together; whoever reads one of them decompresses them all, some ten
+//!   microseconds. Longer columns are told in fewer bytes by `pco`, each by itself
+//!   (`integers`).
+//!
+//! Read `writer` first, then `rows` and `values`; then `reader` and `select`. This module
+//! does not decide what is written when, and keeps no list of parts.
+
+mod block;
+mod blocks;
+mod bytes;
+mod choice;
+mod error;
+mod footer;
+mod index;
+mod integers;
+mod lookup;
+mod output;
+mod postings;
+mod reader;
+mod rows;
+mod select;
+mod values;
+mod verify;
+mod writer;
+
+pub use error::PartError;
+pub use footer::Summary;
+pub use reader::Part;
+pub use writer::write;

@@ -10,6 +10,7 @@ mod evaluation;
 mod faults;
 mod ingest;
 mod limits;
+mod part;
 mod printing;
 mod properties;
 mod seed;

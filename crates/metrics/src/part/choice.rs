@@ -1,0 +1,78 @@
+//! Which series of a part matchers may choose.
+
+use super::error::PartError;
+use super::lookup::Lookup;
+use super::postings::{Runs, intersection, take_runs, union};
+use super::reader::Part;
+use crate::promql::{LabelMatcher, MatchOperator};
+
+/// When so few series are left, their labels are read rather than all values of a label.
+const FEW_SERIES: usize = 4096;
+
+/// Series that may be chosen, and what is still to be held against their labels.
+#[derive(Default)]
+pub(super) struct Choice {
+    pub(super) series: Runs,
+    pub(super) matchers: Vec<LabelMatcher>,
+}
+
+/// Answers as much by postings as these tell cheaply.
+pub(super) fn choose(part: &Part, matchers: &[LabelMatcher]) -> Result<Choice, PartError> {
+    let mut choice = Choice {
+        series: Runs::from_iter([0..part.series()]),
+        matchers: Vec::new(),
+    };
+    let mut lookup = Lookup::new(part)?;
+    let mut others = Vec::new();
+    for matcher in matchers {
+        let Some(values) = list_of(matcher) else {
+            others.push(matcher);
+            continue;
+        };
+        let mut series = Runs::new();
+        for value in values {
+            lookup.add_series(matcher.name(), value, &mut series)?;
+        }
+        choice.series = intersection(&choice.series, &union(series));
+    }
+    for matcher in others {
+        let left = choice
+            .series
+            .iter()
+            .map(ExactSizeIterator::len)
+            .sum::<usize>();
+        if !is_positive(matcher) || left <= FEW_SERIES {
+            choice.matchers.push(matcher.clone());
+            continue;
+        }
+        let mut series = Runs::new();
+        lookup.each_value(matcher.name(), |value, runs| {
+            if matcher.matches(value) {
+                take_runs(runs, part.series(), &mut series)?;
+            }
+            Ok(())
+        })?;
+        choice.series = intersection(&choice.series, &union(series));
+    }
+    Ok(choice)
+}
+
+/// Whether a series must have the label to be chosen.
+fn is_positive(matcher: &LabelMatcher) -> bool {
+    !matcher.operator().is_negative() && !matcher.matches("")
+}
+
+/// The values that a matcher asks for, where it lists them.
+fn list_of(matcher: &LabelMatcher) -> Option<Vec<&str>> {
+    /// What makes of a regular expression more than a list.
+    const NOT_LITERAL: &[char] = &[
+        '\\', '.', '+', '*', '?', '(', ')', '[', ']', '{', '}', '^', '$',
+    ];
+    let value = matcher.value();
+    match matcher.operator() {
+        _ if !is_positive(matcher) => None,
+        MatchOperator::Equal => Some(vec![value]),
+        MatchOperator::Matches if !value.contains(NOT_LITERAL) => Some(value.split('|').collect()),
+        _ => None,
+    }
+}
