@@ -1,6 +1,6 @@
 //! The HTTP API of Prometheus, without HTTP: from an address and its parameters to a
-//! status and JSON, byte for byte as Prometheus answers where there is no reason to
-//! differ. Pure: the time is given, and whoever calls knows how long it has taken.
+//! status and JSON, as Prometheus 3 answers where there is no reason to differ. Pure: the
+//! time is given, and whoever calls knows how long it has taken.
 //!
 //! ```text
 //! path ───────▶ Endpoint ─┐                  ┌─▶ query ───▶ eval ─┐
@@ -10,6 +10,31 @@
 //!
 //! Which addresses there are, what they take and where they differ is told to users in
 //! `docs/metrics-api.md`.
+//!
+//! ```
+//! use metrics::api::{Api, Endpoint, Request, Settings, Status};
+//! use metrics::eval::{Merged, Select};
+//! use std::collections::BTreeMap;
+//!
+//! let api = Api {
+//!     source: &Merged::new(std::iter::empty::<&dyn Select>()),
+//!     metadata: &BTreeMap::new(),
+//!     status: &Status::default,
+//!     settings: Settings::default(),
+//! };
+//! let request = Request {
+//!     endpoint: &Endpoint::at("query")?,
+//!     query_string: "query=1%2B1",
+//!     form: b"",
+//! };
+//! let response = api.answer(request, 1_500, &|_timeout| None);
+//! assert_eq!(response.status, 200);
+//! assert_eq!(
+//!     response.body,
+//!     br#"{"status":"success","data":{"resultType":"scalar","result":[1.500,"2"]}}"#,
+//! );
+//! # Ok::<(), metrics::api::ApiError>(())
+//! ```
 //!
 //! Read on in `query`; `output` holds answers to their bounds, `error` has the words for
 //! what goes wrong, and `export` writes series as they can be imported again.

@@ -12,7 +12,7 @@ const EXACT_WHOLE: u64 = 1 << 53;
 /// Millionths below have at most 15 digits, and floats tell all decimals of 15 digits
 /// apart (`DBL_DIG` of C). So of the decimals that are read as one float no other is as
 /// short.
-const EXACT_MILLIONTHS: f64 = 1e15;
+const EXACT_MILLIONTHS: u64 = 1_000_000_000_000_000;
 
 /// Appends a value as Go's `strconv.FormatFloat` writes the shortest text that is read as
 /// the same float: without an exponent from 1e-6 up to 1e21, and with one beyond
@@ -26,12 +26,12 @@ pub(super) fn push_value(out: &mut String, value: f64) {
     }
     let size = value.abs();
     let whole = size as u64;
-    let millionths = (size * 1e6).round();
+    let millionths = (size * 1e6 + 0.5) as u64;
     if whole < EXACT_WHOLE && whole as f64 == size {
         push_whole(out, whole);
-    } else if millionths < EXACT_MILLIONTHS && millionths / 1e6 == size {
+    } else if millionths < EXACT_MILLIONTHS && millionths as f64 / 1e6 == size {
         // Both are floats, and a quotient is rounded as a text would be.
-        push_millionths(out, millionths as u64);
+        push_millionths(out, millionths);
     } else if (1e-6..1e21).contains(&size) {
         push_display(out, size);
     } else {
@@ -55,9 +55,9 @@ pub(super) fn push_time(out: &mut String, time: i64) {
     }
     let milliseconds = time.unsigned_abs();
     push_whole(out, milliseconds / 1000);
-    let rest = milliseconds % 1000;
-    if rest != 0 {
-        push_digits::<3>(out, rest);
+    if !milliseconds.is_multiple_of(1000) {
+        out.push('.');
+        push_ascii(out, &last_digits::<3>(milliseconds));
     }
 }
 
@@ -83,10 +83,13 @@ const fn name(value: f64) -> &'static str {
     }
 }
 
+/// Not of a whole number.
 fn push_millionths(out: &mut String, millionths: u64) {
     push_whole(out, millionths / 1_000_000);
-    push_digits::<6>(out, millionths % 1_000_000);
-    out.truncate(out.trim_end_matches('0').len());
+    let digits = last_digits::<6>(millionths);
+    let end = digits.iter().rposition(|digit| *digit != b'0');
+    out.push('.');
+    push_ascii(out, &digits[..=end.unwrap_or(0)]);
 }
 
 /// Go's exponents have a sign and at least two digits.
@@ -105,7 +108,7 @@ fn push_whole(out: &mut String, mut number: u64) {
     let mut at = digits.len();
     loop {
         at -= 1;
-        digits[at] = digit(number);
+        digits[at] = last_digit(number);
         number /= 10;
         if number == 0 {
             return push_ascii(out, &digits[at..]);
@@ -113,18 +116,17 @@ fn push_whole(out: &mut String, mut number: u64) {
     }
 }
 
-/// A point, and the last digits of a number.
-fn push_digits<const COUNT: usize>(out: &mut String, mut number: u64) {
+/// The last digits of a number, zeros among them.
+fn last_digits<const COUNT: usize>(mut number: u64) -> [u8; COUNT] {
     let mut digits = [0; COUNT];
     for place in digits.iter_mut().rev() {
-        *place = digit(number);
+        *place = last_digit(number);
         number /= 10;
     }
-    out.push('.');
-    push_ascii(out, &digits);
+    digits
 }
 
-const fn digit(number: u64) -> u8 {
+const fn last_digit(number: u64) -> u8 {
     b'0' + (number % 10) as u8
 }
 
