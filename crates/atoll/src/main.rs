@@ -12,7 +12,8 @@ mod place;
 
 use clap::{Parser, Subcommand};
 use commands::{
-    conflicts, echo, history, invite, meta, ping, restore, scrub, serve, status, sync, up, web,
+    conflicts, echo, history, invite, load, meta, ping, restore, scrub, serve, status, sync, up,
+    web,
 };
 use std::process::ExitCode;
 
@@ -66,6 +67,8 @@ enum Command {
     Echo(echo::Arguments),
     /// Measure round trips through `atoll echo`
     Ping(ping::Arguments),
+    /// Ask a web server by many clients, and measure how it answers
+    Load(Box<load::Arguments>),
 }
 
 fn main() -> ExitCode {
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Command::Web(arguments) => web::run(&arguments),
         Command::Echo(arguments) => echo::run(&arguments),
         Command::Ping(arguments) => ping::run(&arguments),
+        Command::Load(arguments) => load::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@ pub mod conflicts;
 pub mod echo;
 pub mod history;
 pub mod invite;
+pub mod load;
 pub mod meta;
 pub mod ping;
 pub mod restore;

@@ -117,7 +117,12 @@ impl Reader {
             let (length, is_done) = match &mut self.stage {
                 Stage::Head => match self.head(rest)? {
                     Some(length) => (length, matches!(self.stage, Stage::Sized(0))),
-                    None => return Ok(Read { consumed, answer: None }),
+                    None => {
+                        return Ok(Read {
+                            consumed,
+                            answer: None,
+                        });
+                    }
                 },
                 Stage::Sized(left) => {
                     let here = (rest.len() as u64).min(*left);
@@ -137,7 +142,10 @@ impl Reader {
                 return Ok(Read { consumed, answer });
             }
             if length == 0 || consumed == bytes.len() {
-                return Ok(Read { consumed, answer: None });
+                return Ok(Read {
+                    consumed,
+                    answer: None,
+                });
             }
         }
     }
@@ -177,9 +185,16 @@ impl Reader {
         self.answer.status = status;
         self.stage = match &framing {
             _ if self.is_head_request || matches!(status, 204 | 304) => Stage::Sized(0),
-            Framing { is_chunked: true, .. } => Stage::Chunked(Chunked::new(u64::MAX)),
-            Framing { has_coding: true, .. } => Stage::Unbounded,
-            Framing { length: Some(length), .. } => Stage::Sized(*length),
+            Framing {
+                is_chunked: true, ..
+            } => Stage::Chunked(Chunked::new(u64::MAX)),
+            Framing {
+                has_coding: true, ..
+            } => Stage::Unbounded,
+            Framing {
+                length: Some(length),
+                ..
+            } => Stage::Sized(*length),
             Framing { .. } => Stage::Unbounded,
         };
         let persists = match head.version {
@@ -240,11 +255,17 @@ impl Framing {
     fn add_length(&mut self, value: &[u8]) -> Result<(), Malformed> {
         for number in tokens(value) {
             let digits = number.iter().all(u8::is_ascii_digit);
-            let length = str::from_utf8(number).ok().and_then(|text| text.parse().ok());
+            let length = str::from_utf8(number)
+                .ok()
+                .and_then(|text| text.parse().ok());
             let (true, Some(length)) = (digits, length) else {
                 return Err(Malformed::Length);
             };
-            if self.length.replace(length).is_some_and(|before| before != length) {
+            if self
+                .length
+                .replace(length)
+                .is_some_and(|before| before != length)
+            {
                 return Err(Malformed::Length);
             }
         }
@@ -295,19 +316,49 @@ mod tests {
     #[test]
     fn the_end_of_an_answer_is_found() {
         for (text, expected) in [
-            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", (200, 3, true)),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+                (200, 3, true),
+            ),
             ("HTTP/1.1 404 \r\ncontent-length: 0\r\n\r\n", (404, 0, true)),
             ("HTTP/1.1 204 No Content\r\n\r\n", (204, 0, true)),
-            ("HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n", (304, 0, true)),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\nx", (200, 1, true)),
-            ("HTTP/1.1 200 OK\r\nConnection: a, Close\r\nContent-Length: 1\r\n\r\nx", (200, 1, false)),
-            ("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", (200, 1, false)),
-            ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx", (200, 1, true)),
+            (
+                "HTTP/1.1 304 X\r\nContent-Length: 9\r\n\r\n",
+                (304, 0, true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\nx",
+                (200, 1, true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nConnection: a, Close\r\nContent-Length: 1\r\n\r\nx",
+                (200, 1, false),
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx",
+                (200, 1, false),
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx",
+                (200, 1, true),
+            ),
             ("HTTP/1.1 200 OK\r\n\r\nuntil the end", (200, 13, false)),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;x=y\r\nabc\r\n1\r\nd\r\n0\r\nA: b\r\n\r\n", (200, 4, true)),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n", (200, 0, false)),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\nxyz", (200, 3, false)),
-            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", (200, 1, true)),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;x=y\r\nabc\r\n1\r\nd\r\n0\r\nA: b\r\n\r\n",
+                (200, 4, true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n",
+                (200, 0, false),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\nxyz",
+                (200, 3, false),
+            ),
+            (
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+                (200, 1, true),
+            ),
         ] {
             check(text, Ok(expected));
         }
@@ -318,12 +369,30 @@ mod tests {
         for (text, expected) in [
             ("", Malformed::Nothing),
             ("HTTP/1.1 200", Malformed::Cut),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", Malformed::Cut),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", Malformed::Cut),
-            ("SSH-2.0-OpenSSH\r\n", Malformed::Head(httparse::Error::Version)),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n", Malformed::Length),
-            ("HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n", Malformed::Length),
-            ("HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n", Malformed::Length),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
+                Malformed::Cut,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+                Malformed::Cut,
+            ),
+            (
+                "SSH-2.0-OpenSSH\r\n",
+                Malformed::Head(httparse::Error::Version),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n",
+                Malformed::Length,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n",
+                Malformed::Length,
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\n",
+                Malformed::Length,
+            ),
             ("HTTP/1.1 101 Switch\r\n\r\n", Malformed::Status(101)),
             ("HTTP/1.1 099 Odd\r\n\r\n", Malformed::Status(99)),
         ] {

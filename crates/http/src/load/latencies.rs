@@ -22,9 +22,9 @@ pub struct Latencies {
 
 impl Default for Latencies {
     fn default() -> Self {
-        let bounds = (LEAST.as_nanos() as u64, MOST.as_nanos() as u64);
+        let most = MOST.as_nanos() as u64;
         Self {
-            nanoseconds: Histogram::new_with_bounds(bounds.0, bounds.1, DIGITS)
+            nanoseconds: Histogram::new_with_bounds(1, most, DIGITS)
                 .expect("the bounds are apart, and the digits few"),
         }
     }
@@ -34,7 +34,8 @@ impl Latencies {
     /// Counts one.
     pub fn add(&mut self, latency: Duration) {
         let bounded = latency.clamp(LEAST, MOST);
-        self.nanoseconds.saturating_record(bounded.as_nanos() as u64);
+        self.nanoseconds
+            .saturating_record(bounded.as_nanos() as u64);
     }
 
     /// Counts all of `other`.
@@ -114,7 +115,10 @@ mod tests {
         let expected = Duration::from_micros(microseconds);
         let least = expected - expected / 1000;
         let most = expected + expected / 1000;
-        assert!((least..=most).contains(&found), "{found:?}, not {expected:?}");
+        assert!(
+            (least..=most).contains(&found),
+            "{found:?}, not {expected:?}"
+        );
     }
 
     #[test]

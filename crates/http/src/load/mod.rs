@@ -24,11 +24,18 @@ pub use target::{Target, TargetError};
 use self::request::Request;
 use self::tally::Tally;
 use self::worker::Worker;
+use crate::models::raise_descriptors;
 use rustls::ClientConfig;
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// What a loop waits with.
+const LOOP_DESCRIPTORS: usize = 2;
+
+/// What a process has open beside: its standard streams, signals, and room for a lookup.
+const OWN_DESCRIPTORS: usize = 16;
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,6 +76,17 @@ pub enum LoadError {
         /// Why.
         source: io::Error,
     },
+    /// The system lets a process have fewer connections than there are clients.
+    #[error(
+        "{needed} files have to be open at once, and no more than {there} may be: allow more \
+         (`ulimit -n`), or use fewer clients"
+    )]
+    Descriptors {
+        /// How many may be.
+        there: u64,
+        /// How many have to be.
+        needed: u64,
+    },
     /// The system does not say what happens to connections.
     #[error("cannot wait for connections: {0}")]
     Events(#[source] io::Error),
@@ -90,6 +108,11 @@ pub fn run(
     course: &Course,
 ) -> Result<Report, LoadError> {
     assert!(!requests.is_empty() && plan.clients > 0 && plan.threads > 0);
+    let needed = (plan.clients + plan.threads * LOOP_DESCRIPTORS + OWN_DESCRIPTORS) as u64;
+    let there = raise_descriptors(needed);
+    if there < needed {
+        return Err(LoadError::Descriptors { there, needed });
+    }
     let begun = Instant::now();
     let done = thread::scope(|scope| {
         let mut running = Vec::with_capacity(plan.threads);

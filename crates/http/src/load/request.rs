@@ -50,7 +50,9 @@ impl Request {
         let mut bytes = format!("{method} {} HTTP/1.1\r\n", target.path()).into_bytes();
         let mut field = |name: &HeaderName, value: &[u8]| {
             let parts = [name.as_str().as_bytes(), b": ", value, b"\r\n"];
-            parts.into_iter().for_each(|part| bytes.extend_from_slice(part));
+            parts
+                .into_iter()
+                .for_each(|part| bytes.extend_from_slice(part));
         };
         if !names().any(|name| name == header::HOST) {
             field(&header::HOST, target.authority().as_bytes());
@@ -115,7 +117,10 @@ mod tests {
              content-length: 5\r\n\r\nhello"
         );
         let own = [(header::CONTENT_LENGTH, HeaderValue::from_static("7"))];
-        let refused = request(&Content { fields: &own, ..get });
+        let refused = request(&Content {
+            fields: &own,
+            ..get
+        });
         assert_eq!(refused, Err(OwnField(header::CONTENT_LENGTH)));
     }
 }

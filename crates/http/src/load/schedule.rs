@@ -130,7 +130,12 @@ mod tests {
         check(Pace::Closed, three, 0, &[now(0), now(7), (7, Turn::Over)]);
         check(Pace::Closed, three, 1, &[now(5), (9, Turn::Over)]);
         let lasting = Amount::Lasting(ms(10));
-        check(Pace::Closed, lasting, 1, &[now(0), now(9), (10, Turn::Over)]);
+        check(
+            Pace::Closed,
+            lasting,
+            1,
+            &[now(0), now(9), (10, Turn::Over)],
+        );
     }
 
     #[test]

@@ -20,7 +20,11 @@ impl Stream {
     /// Begins a connection to `target`.
     pub(super) fn connect(target: &Target, trust: &Arc<ClientConfig>) -> io::Result<Self> {
         let address = target.address();
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_nonblocking(true)?;
         // A request leaves whole and at once; nothing would be gained by waiting.
         socket.set_tcp_nodelay(true)?;

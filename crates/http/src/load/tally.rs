@@ -133,7 +133,12 @@ impl Tally {
 
     /// All requests.
     pub fn requests(&self) -> u64 {
-        self.answered() + self.failures.values().map(|failed| failed.count).sum::<u64>()
+        self.answered()
+            + self
+                .failures
+                .values()
+                .map(|failed| failed.count)
+                .sum::<u64>()
     }
 }
 

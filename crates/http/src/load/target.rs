@@ -47,7 +47,10 @@ impl Target {
             Some("https") => (true, 443),
             _ => return Err(malformed()),
         };
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(malformed)?;
+        let host = uri
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(malformed)?;
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(usual_port);
         let name = is_encrypted.then(|| ServerName::try_from(bare.to_owned()));
@@ -62,8 +65,17 @@ impl Target {
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         // A query alone has no path (RFC 9112 3.2.1).
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Self { authority, path, address, name })
+        let path = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("/{path}")
+        };
+        Ok(Self {
+            authority,
+            path,
+            address,
+            name,
+        })
     }
 
     /// Where it listens.
@@ -111,16 +123,32 @@ mod tests {
 
     #[test]
     fn urls_say_whom_to_ask_for_what() {
-        check("http://127.0.0.1:81/a?b=c", "127.0.0.1:81", "/a?b=c", "127.0.0.1:81", false);
+        check(
+            "http://127.0.0.1:81/a?b=c",
+            "127.0.0.1:81",
+            "/a?b=c",
+            "127.0.0.1:81",
+            false,
+        );
         check("http://127.0.0.1", "127.0.0.1", "/", "127.0.0.1:80", false);
         check("https://[::1]?q", "[::1]", "/?q", "[::1]:443", true);
     }
 
     #[test]
     fn what_is_no_url_is_said_so() {
-        for url in ["", "127.0.0.1:80", "ftp://a/", "http://", "/a", "http://a b/"] {
+        for url in [
+            "",
+            "127.0.0.1:80",
+            "ftp://a/",
+            "http://",
+            "/a",
+            "http://a b/",
+        ] {
             let found = Target::find(url, TIMEOUT);
-            assert!(matches!(found, Err(TargetError::Malformed(_))), "{url}: {found:?}");
+            assert!(
+                matches!(found, Err(TargetError::Malformed(_))),
+                "{url}: {found:?}"
+            );
         }
     }
 }

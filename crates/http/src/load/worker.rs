@@ -5,6 +5,7 @@
 //! runtime's timers are a millisecond coarse, as long as several round trips to a server
 //! nearby, and its tasks would take from the server whose cores they share.
 
+use super::Plan;
 use super::answer::Answer;
 use super::connection::{Connection, Step};
 use super::course::Course;
@@ -12,7 +13,6 @@ use super::request::Request;
 use super::schedule::{Schedule, Turn};
 use super::tally::{Failure, Tally};
 use super::target::Target;
-use super::Plan;
 use rustix::event::{Timespec, epoll};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 use rustix::time::{timerfd_create, timerfd_settime};
