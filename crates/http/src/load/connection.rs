@@ -147,6 +147,10 @@ impl Connection {
 
     /// The other side says no more.
     fn ended(&self) -> Step {
+        if self.stream.is_handshaking() {
+            let example = "the connection ended before it was encrypted".to_owned();
+            return Step::Failed(Failure::Untrusted, example);
+        }
         match self.reader.end(self.unread.len()) {
             Ok(answer) => Step::Answered(answer),
             Err(malformed) => Step::Failed(Failure::Broken, malformed.to_string()),

@@ -15,7 +15,7 @@ use base::Fingerprint;
 use clap::builder::RangedU64ValueParser;
 use httpd::limit::parse_period;
 use httpd::load::request::{Content, Request};
-use httpd::load::{Amount, Course, Pace, Plan, Target};
+use httpd::load::{Amount, Course, Pace, Plan, Target, TargetError};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -106,7 +106,10 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let plan = arguments.plan();
-    let target = Target::find(&arguments.url, plan.timeout)?;
+    let target = Target::find(&arguments.url, plan.timeout).map_err(|error| match error {
+        TargetError::Malformed(_) => wrong(error.to_string()),
+        unknown => unknown.into(),
+    })?;
     let requests = arguments.requests_to(&target)?;
     let trust = sync::tls::config(arguments.fingerprint);
     let course = Arc::new(Course::default());
