@@ -12,8 +12,8 @@ mod place;
 
 use clap::{Parser, Subcommand};
 use commands::{
-    conflicts, echo, history, invite, load, meta, ping, restore, scrub, serve, status, sync, up,
-    web,
+    conflicts, echo, history, invite, load, meta, metrics, ping, restore, scrub, serve, status,
+    sync, up, web,
 };
 use std::process::ExitCode;
 
@@ -58,6 +58,8 @@ enum Command {
     Conflicts(conflicts::Arguments),
     /// Show, check, convert and compare what is known of files and folders
     Meta(meta::Arguments),
+    /// Send samples to a node, and ask for them
+    Metrics(metrics::Arguments),
     /// Verify every stored byte of a node
     Scrub(scrub::Arguments),
     /// Serve a directory as a web site, without a node
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Meta(arguments) => meta::run(&arguments),
+        Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Web(arguments) => web::run(&arguments),
         Command::Echo(arguments) => echo::run(&arguments),

@@ -6,6 +6,7 @@ pub mod history;
 pub mod invite;
 pub mod load;
 pub mod meta;
+pub mod metrics;
 pub mod ping;
 pub mod restore;
 pub mod scrub;
