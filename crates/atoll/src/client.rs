@@ -1,29 +1,38 @@
 //! A node as the short commands see it: one JSON request, one JSON answer, and
 //! problems as errors in the node's own words. Syncing has its own client.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 use sync::{Address, RemoteError};
-use ureq::Agent;
-use ureq::http::{Method, Request};
+use ureq::http::{Method, Request, Response, StatusCode};
+use ureq::{Agent, AsSendBody, Body};
 
 /// Longest answer that is read: the largest page of a list is far below.
 const ANSWER_BYTES: u64 = 64 << 20;
+
+/// What a request holds and its answer is, unless somebody says otherwise.
+const JSON: &str = "application/json";
 
 /// A node, and the right to talk to it.
 pub struct Client {
     agent: Agent,
     server: String,
-    token: String,
+    /// None where the server is asked without one, which it may refuse.
+    token: Option<String>,
 }
 
 impl Client {
     /// The node at `address`; nothing is sent yet.
     pub fn new(address: &Address, token: &str) -> Self {
+        Self::with(address, Some(token))
+    }
+
+    /// The same, with a token or without.
+    pub fn with(address: &Address, token: Option<&str>) -> Self {
         Self {
             agent: sync::remote::agent(address.fingerprint(), None),
             server: address.url().to_owned(),
-            token: token.to_owned(),
+            token: token.map(str::to_owned),
         }
     }
 
@@ -42,44 +51,65 @@ impl Client {
         self.send(Method::POST, path, Some(body))
     }
 
-    fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let text = body.map(Value::to_string).unwrap_or_default();
-        let request = Request::builder()
+    /// Sends `body`, which is of the media type `kind`, and gives the answer whatever its
+    /// status is.
+    pub fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: impl AsSendBody,
+    ) -> Result<Response<Body>> {
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.server))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json")
-            .body(text)
-            .with_context(|| format!("{} is not an address", self.server))?;
-        let response = self
-            .agent
-            .run(request)
-            .map_err(|error| RemoteError::of(&self.server, &error))?;
-        let status = response.status();
+            .header("content-type", kind);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.body(body);
+        let request = request.with_context(|| format!("{} is not an address", self.server))?;
+        let response = self.agent.run(request);
+        Ok(response.map_err(|error| RemoteError::of(&self.server, &error))?)
+    }
+
+    /// The JSON of an answer; `Null` where there is none.
+    pub fn read(&self, response: Response<Body>) -> Result<Value> {
+        let status = response.status().as_u16();
         let text = response
             .into_body()
             .into_with_config()
             .limit(ANSWER_BYTES)
             .read_to_string()
             .with_context(|| format!("node {} broke off its answer", self.server))?;
-        let answer: Value = if text.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_str(&text).ok().with_context(|| {
-                let status = status.as_u16();
-                format!(
-                    "{} does not answer like an atoll node ({status})",
-                    self.server
-                )
-            })?
-        };
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).ok().with_context(|| {
+            format!(
+                "{} does not answer like an atoll node ({status})",
+                self.server
+            )
+        })
+    }
+
+    /// What an answer that is no success says, as an error.
+    pub fn refusal(&self, status: StatusCode, answer: &Value) -> anyhow::Error {
+        let detail = answer["detail"].as_str().unwrap_or("no reason given");
+        anyhow!(
+            "node {} refused ({}): {detail}",
+            self.server,
+            status.as_u16()
+        )
+    }
+
+    fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let text = body.map(Value::to_string).unwrap_or_default();
+        let response = self.exchange(method, path, JSON, text)?;
+        let status = response.status();
+        let answer = self.read(response)?;
         if !status.is_success() {
-            let detail = answer["detail"].as_str().unwrap_or("no reason given");
-            bail!(
-                "node {} refused ({}): {detail}",
-                self.server,
-                status.as_u16()
-            );
+            return Err(self.refusal(status, &answer));
         }
         Ok(answer)
     }

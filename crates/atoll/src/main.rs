@@ -12,7 +12,8 @@ mod place;
 
 use clap::{Parser, Subcommand};
 use commands::{
-    conflicts, echo, history, invite, meta, ping, restore, scrub, serve, status, sync, up, web,
+    conflicts, echo, history, invite, load, meta, metrics, ping, restore, scrub, serve, status,
+    sync, up, web,
 };
 use std::process::ExitCode;
 
@@ -57,6 +58,8 @@ enum Command {
     Conflicts(conflicts::Arguments),
     /// Show, check, convert and compare what is known of files and folders
     Meta(meta::Arguments),
+    /// Send samples to a node, and ask for them
+    Metrics(metrics::Arguments),
     /// Verify every stored byte of a node
     Scrub(scrub::Arguments),
     /// Serve a directory as a web site, without a node
@@ -66,6 +69,8 @@ enum Command {
     Echo(echo::Arguments),
     /// Measure round trips through `atoll echo`
     Ping(ping::Arguments),
+    /// Ask a web server by many clients, and measure how it answers
+    Load(Box<load::Arguments>),
 }
 
 fn main() -> ExitCode {
@@ -85,10 +90,12 @@ fn main() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Conflicts(arguments) => conflicts::run(&arguments),
         Command::Meta(arguments) => meta::run(&arguments),
+        Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Web(arguments) => web::run(&arguments),
         Command::Echo(arguments) => echo::run(&arguments),
         Command::Ping(arguments) => ping::run(&arguments),
+        Command::Load(arguments) => load::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

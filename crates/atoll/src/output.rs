@@ -60,9 +60,13 @@ pub fn complain(text: Arguments<'_>) {
 
 /// Writes one line, with nothing in it that would steer a terminal.
 pub fn line(text: Arguments<'_>) -> io::Result<()> {
-    let text = text.to_string();
+    painted(&printable(&text.to_string()))
+}
+
+/// Writes one line with colours in it: all else in it is printable already.
+pub fn painted(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(printable(&text).as_bytes())
+    out.write_all(text.as_bytes())
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush())
         .map_err(|error| {

@@ -96,6 +96,18 @@ impl Reach {
             }
         }
     }
+
+    /// The same, but a server that was named is asked without a token if none was: others
+    /// than nodes answer the same questions, and some ask nobody who they are.
+    pub fn client_of_any_server(&self) -> Result<Client> {
+        match (&self.server, &self.token) {
+            (Some(server), None) => {
+                let address = Address::new(server, self.fingerprint).checked()?;
+                Ok(Client::with(&address, None))
+            }
+            _ => self.client(),
+        }
+    }
 }
 
 /// Address and admin token of the node that runs on a data directory.

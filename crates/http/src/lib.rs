@@ -5,8 +5,9 @@
 //!
 //! Read on in [`h1`] (the protocol, without sockets), [`files`] (what a file
 //! becomes as an answer), [`websocket`] (messages once a connection has left HTTP),
-//! [`limit`] (how often a client may ask), [`log`] (what is written about it) and
-//! [`yaml`] (how all of that is told).
+//! [`limit`] (how often a client may ask), [`log`] (what is written about it),
+//! [`yaml`] (how all of that is told) and [`load`] (the other side: many clients, and how
+//! long they wait).
 
 pub mod date;
 pub mod echo;
@@ -14,6 +15,7 @@ pub mod files;
 pub mod h1;
 mod json;
 pub mod limit;
+pub mod load;
 pub mod log;
 pub mod models;
 mod recent;

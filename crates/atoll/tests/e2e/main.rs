@@ -7,12 +7,14 @@
 //! the web server, its signals and its workers. [`echo`]: the models, as a program.
 //! [`lan`]: a node that other machines reach, and its certificate. [`told`]: what a
 //! node is told while it runs. [`meta`]: documents and manifests, which need no node.
+//! [`load`]: the load generator, against the web server.
 
 mod echo;
 mod follow;
 mod guard;
 mod keep;
 mod lan;
+mod load;
 mod meta;
 mod shapes;
 mod share;

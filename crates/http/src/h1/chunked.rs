@@ -35,7 +35,7 @@ enum State {
 
 /// Decodes one body.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chunked {
+pub(crate) struct Chunked {
     state: State,
     /// While in `chunk-size` what was read of it, then the bytes left of the chunk.
     left: u64,
@@ -47,7 +47,7 @@ pub(super) struct Chunked {
 
 /// What some bytes of a chunked body were.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Chunk {
+pub(crate) enum Chunk {
     /// Framing only, all of the `consumed` bytes; more are needed.
     NeedMore { consumed: usize },
     /// Content; all before and in the range is consumed.
@@ -59,7 +59,7 @@ pub(super) enum Chunk {
 
 impl Chunked {
     /// A decoder that accepts `allowance` bytes of content.
-    pub(super) fn new(allowance: u64) -> Self {
+    pub(crate) fn new(allowance: u64) -> Self {
         Self {
             state: State::Size { digits: 0 },
             left: 0,
@@ -70,12 +70,12 @@ impl Chunked {
     }
 
     /// Accepts no more than `allowance` bytes of content from here on.
-    pub(super) fn limit(&mut self, allowance: u64) {
+    pub(crate) fn limit(&mut self, allowance: u64) {
         self.allowance = self.allowance.min(allowance);
     }
 
     /// Decodes from the start of `buffer`, up to the end of a piece of content.
-    pub(super) fn decode(&mut self, buffer: &[u8], limits: &Limits) -> Result<Chunk, Reject> {
+    pub(crate) fn decode(&mut self, buffer: &[u8], limits: &Limits) -> Result<Chunk, Reject> {
         let mut at = 0;
         loop {
             if let State::Trailers(scan) = &mut self.state {

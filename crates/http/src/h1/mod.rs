@@ -102,7 +102,7 @@
 //!   [`Connection::switch_protocols`].
 
 mod body;
-mod chunked;
+pub(crate) mod chunked;
 mod connection;
 mod field_block;
 mod fields;

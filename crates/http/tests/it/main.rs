@@ -6,6 +6,7 @@ mod files;
 mod floods;
 mod h1;
 mod limit_clients;
+mod load;
 mod log_writer;
 mod models;
 mod secure;

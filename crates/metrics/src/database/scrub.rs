@@ -39,13 +39,11 @@ impl Database {
             ..Scrubbed::default()
         };
         for (path, part) in parts {
-            let mut goes_on = true;
             let verified = part.part().verify(&mut |bytes| {
                 scrubbed.bytes += bytes;
-                goes_on = pace.pause(Duration::from_millis(bytes * 1000 / BYTES_PER_SECOND));
-                goes_on
+                pace.pause(Duration::from_millis(bytes * 1000 / BYTES_PER_SECOND))
             });
-            if !goes_on {
+            if let Ok(false) = verified {
                 return Err(UpkeepError::Stopped);
             }
             scrubbed.parts += 1;

@@ -38,8 +38,7 @@ pub use labels::{
     LABEL_NAME_BYTES, LABEL_VALUE_BYTES, LABELS, LabelFault, Labels, METRIC_NAME_BYTES,
 };
 pub use plain::Plain;
-pub(crate) use time::rfc3339;
-pub use time::{Precision, TimeFault, Times};
+pub use time::{Precision, TimeFault, Times, rfc3339};
 
 /// The caller's series: whoever gives them their ids.
 pub trait Series {

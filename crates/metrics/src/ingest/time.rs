@@ -118,7 +118,10 @@ pub(super) fn in_range(milliseconds: i64) -> Result<i64, TimeFault> {
 /// Milliseconds of a date and time, RFC 3339, section 5.6. As it allows, `T` and `Z` may
 /// be small and a space may stand for `T`; the second 60 of a leap second is the first of
 /// the next minute.
-pub(crate) fn rfc3339(text: &str) -> Result<i64, TimeFault> {
+///
+/// # Errors
+/// [`TimeFault::NoDate`].
+pub fn rfc3339(text: &str) -> Result<i64, TimeFault> {
     read(text.as_bytes()).ok_or(TimeFault::NoDate)
 }
 

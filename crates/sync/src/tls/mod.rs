@@ -9,4 +9,4 @@ mod connector;
 mod trust;
 
 pub use connector::Secured;
-pub use trust::TrustError;
+pub use trust::{TrustError, config};

@@ -68,7 +68,7 @@ struct Pinned {
 
 /// How a client shakes hands that believes the certificate with `fingerprint` or,
 /// without one, any that the web's authorities vouch for.
-pub(super) fn config(fingerprint: Option<Fingerprint>) -> Arc<ClientConfig> {
+pub fn config(fingerprint: Option<Fingerprint>) -> Arc<ClientConfig> {
     let provider = Arc::new(default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -20,12 +20,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A folder to serve, and where a server is told of.
-struct Place {
+pub struct Place {
     top: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let top = tempfile::tempdir().unwrap();
         fs::create_dir(top.path().join("www")).unwrap();
         let place = Self { top };
@@ -33,11 +33,11 @@ impl Place {
         place
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.top.path().join(name)
     }
 
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.at(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -48,7 +48,7 @@ impl Place {
     }
 
     /// Serves `www` as `flags` say, on a free port.
-    fn serve(&self, flags: &[&str]) -> Web {
+    pub fn serve(&self, flags: &[&str]) -> Web {
         let mut command = Command::new(binary());
         command.arg("web").arg(self.at("www"));
         command.args(["--listen", "127.0.0.1:0"]).args(flags);
@@ -91,7 +91,7 @@ impl Place {
 }
 
 /// A server that runs. Whoever serves is killed when it is dropped.
-struct Web {
+pub struct Web {
     process: Option<Process>,
     /// Who serves now.
     pid: u32,
@@ -125,7 +125,7 @@ impl Web {
         urls.map(|address| address.parse().unwrap()).collect()
     }
 
-    fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.addresses()[0]
     }
 
@@ -154,7 +154,7 @@ impl Web {
     }
 
     /// What it printed.
-    fn printed(&self) -> String {
+    pub fn printed(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 

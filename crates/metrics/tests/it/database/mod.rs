@@ -1,4 +1,5 @@
 //! The store: what is acknowledged is there, however it went.
 
 mod basics;
+mod model;
 mod scene;
