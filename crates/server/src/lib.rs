@@ -121,6 +121,7 @@ impl Server {
         // its port.
         let node = Node::open(&node::Settings {
             metrics: config.metrics.settings(),
+            live_copy: config.metrics.live_copy,
             ..settings.clone()
         })?;
         let identity = security.identity(listen, node.data())?;

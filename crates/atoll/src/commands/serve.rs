@@ -105,6 +105,7 @@ pub fn start(data: PathBuf, name: Option<String>, listener: &Listener) -> Result
         random: Arc::new(SystemRandom),
         snapshots: SnapshotPolicy::default(),
         metrics: Default::default(),
+        live_copy: false,
     };
     Ok(Server::start(
         &settings,

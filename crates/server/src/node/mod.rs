@@ -18,7 +18,7 @@ use crate::token;
 use apply::{Growth, Progress, Waiters};
 use base::{Clock, Cursor, DeviceId, LogId, Millis, Random};
 use failure::Failure;
-use metrics::database::{Database, OpenError, Upkeep};
+use metrics::database::{Database, LiveCopy, OpenError, Upkeep};
 use state::{Body, Command, Reader, Reply, StateError, TokenHash};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -49,6 +49,9 @@ const READ_THREADS: usize = 4;
 /// Reads that may wait: some 50 ms of work.
 const READ_QUEUE: usize = 1024;
 
+/// The copy of samples as text, in the data directory.
+const LIVE_COPY: &str = "metrics.jsonl";
+
 /// How a node is opened.
 #[derive(Clone)]
 pub struct Settings {
@@ -64,6 +67,8 @@ pub struct Settings {
     pub snapshots: SnapshotPolicy,
     /// How samples of metrics are kept.
     pub metrics: metrics::database::Settings,
+    /// Whether they are copied into `metrics.jsonl` as they come.
+    pub live_copy: bool,
 }
 
 pub use recovery::database;
@@ -90,6 +95,14 @@ pub enum NodeError {
     /// The metrics.
     #[error(transparent)]
     Metrics(#[from] OpenError),
+    /// The copy of samples as text.
+    #[error("cannot write {path}: {source}")]
+    LiveCopy {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Threads.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -110,6 +123,8 @@ pub struct Node {
     metrics: Arc<Database>,
     /// Dropped to end the upkeep of metrics.
     upkeep: Mutex<Option<Upkeep>>,
+    /// Ends when the metrics are closed.
+    live_copy: Mutex<Option<LiveCopy>>,
     waiters: Arc<Waiters>,
     applied: watch::Receiver<u64>,
     failure: Failure,
@@ -168,6 +183,11 @@ impl Node {
         )?;
         let upkeep = Upkeep::start(Arc::clone(&metrics)).map_err(NodeError::Thread)?;
 
+        let live_copy = settings.live_copy.then(|| {
+            let path = directory.path().join(LIVE_COPY);
+            LiveCopy::start(&metrics, &path).map_err(|source| NodeError::LiveCopy { path, source })
+        });
+
         let (applied, applied_now) = watch::channel(recovered.projection.applied());
         let failure = Failure::default();
         let (grown, growth) = watch::channel(Growth::default());
@@ -184,6 +204,7 @@ impl Node {
             fetchers,
             metrics,
             upkeep: Mutex::new(Some(upkeep)),
+            live_copy: Mutex::new(live_copy.transpose()?),
             clock,
             random,
             admin_token,
@@ -438,6 +459,10 @@ impl Node {
         self.log.shutdown();
         *self.upkeep.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.metrics.close();
+        *self
+            .live_copy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
         *self.awake.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));

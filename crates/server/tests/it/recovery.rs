@@ -293,6 +293,7 @@ fn open(data: &Path) -> Result<Arc<Node>, NodeError> {
         random: Arc::new(base::SystemRandom),
         snapshots: SnapshotPolicy::default(),
         metrics: Default::default(),
+        live_copy: false,
     })
 }
 

@@ -67,6 +67,7 @@ impl Site {
             random: Arc::new(SystemRandom),
             snapshots,
             metrics: Default::default(),
+            live_copy: false,
         };
         let node = Node::open(&settings).unwrap();
         let (stop, stopped) = watch::channel(false);

@@ -19,6 +19,7 @@ fn settings(data: &Path) -> Settings {
         random: Arc::new(SystemRandom),
         snapshots: SnapshotPolicy::default(),
         metrics: Default::default(),
+        live_copy: false,
     }
 }
 
