@@ -8,6 +8,7 @@ mod evaluation;
 mod faults;
 mod ingest;
 mod limits;
+mod oracle;
 mod printing;
 mod properties;
 mod seed;
