@@ -8,7 +8,14 @@ use super::answers::Answer;
 
 /// Functions that may make a difference in the last digit a large one.
 const AMPLIFIERS: &[&str] = &[
-    "ceil", "cos", "floor", "round", "sin", "stddev_over_time", "stdvar_over_time", "tan",
+    "ceil",
+    "cos",
+    "floor",
+    "round",
+    "sin",
+    "stddev_over_time",
+    "stdvar_over_time",
+    "tan",
 ];
 
 /// Why the answers differ, if they differ as Prometheus 2 and 3 do.

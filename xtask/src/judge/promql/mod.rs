@@ -1,7 +1,7 @@
 //! `cargo xtask judge promql`: random queries over random samples, asked of Debian's
 //! Prometheus and of our evaluator. Both must say the same.
 //!
-//! `series` draws the samples, `queries` the queries, `prometheus` runs the other,
+//! `series` draws the samples, `queries` the queries from the words of `vocabulary`, `prometheus` runs the other,
 //! `answers` compares, `differences` knows where Prometheus 2 differs from Prometheus 3,
 //! which is the one that ours follows.
 
@@ -10,6 +10,7 @@ mod differences;
 mod prometheus;
 mod queries;
 mod series;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::fs;
