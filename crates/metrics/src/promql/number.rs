@@ -38,8 +38,11 @@ impl Number {
 
     /// A number of seconds that is written as a duration.
     pub const fn duration(milliseconds: i64) -> Self {
+        let second = duration::SECOND as i64;
+        // Go adds the seconds and their fraction, which rounds twice.
+        let fraction = (milliseconds % second) as f64 / second as f64;
         Self {
-            value: milliseconds as f64 / duration::SECOND as f64,
+            value: (milliseconds / second) as f64 + fraction,
             is_duration: true,
         }
     }
@@ -174,6 +177,17 @@ mod tests {
         ] {
             check(text, Err(NotANumber::Syntax));
         }
+    }
+
+    #[test]
+    fn seconds_of_durations() {
+        let check = |milliseconds, expected: f64| {
+            let found = Number::duration(milliseconds).value();
+            assert_eq!(found.to_bits(), expected.to_bits(), "{milliseconds} ms");
+        };
+        check(0, 0.0);
+        check(1_500, 1.5);
+        check(1_515, 1.515_000_000_000_000_1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod evaluation;
 mod faults;
 mod ingest;
 mod limits;
+mod oracle;
 mod part;
 mod printing;
 mod properties;

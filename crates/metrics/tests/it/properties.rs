@@ -28,7 +28,7 @@ const STACK: usize = 16 << 20;
 const TEXTS: u32 = 4_000;
 
 /// Words and signs that mean something somewhere, to be strung together.
-const SOUP: &[&str] = &[
+pub(crate) const SOUP: &[&str] = &[
     "a",
     "b:c",
     "sum",
@@ -286,7 +286,7 @@ fn matching() -> impl Strategy<Value = Matching> {
 }
 
 /// A tree whose value is a number or an instant vector, as it is asked for.
-fn tree() -> impl Strategy<Value = Expr> {
+pub(crate) fn tree() -> impl Strategy<Value = Expr> {
     (scalar(), vector()).prop_flat_map(|(scalar, vector)| prop_oneof![Just(scalar), Just(vector)])
 }
 
@@ -462,7 +462,7 @@ fn operator() -> impl Strategy<Value = BinaryOperator> {
     ])
 }
 
-fn check<S: Strategy>(
+pub(crate) fn check<S: Strategy>(
     cases: u32,
     strategy: impl Fn() -> S + Send,
     test: impl Fn(S::Value) -> Result<(), TestCaseError> + Send,

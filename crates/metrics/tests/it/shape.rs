@@ -2,8 +2,8 @@
 //! binds to what; and a tree without what a text need not have.
 
 use metrics::promql::{
-    Aggregation, Binary, Call, DurationExpr, DurationKind, Expr, ExprKind, MatrixSelector, Span,
-    Subquery, TimeModifiers, Unary, VectorSelector,
+    Aggregation, Binary, Call, DurationExpr, DurationKind, Expr, ExprKind, Span, Subquery,
+    TimeModifiers, Unary, VectorSelector,
 };
 
 /// The tree as nested lists.
@@ -41,51 +41,76 @@ pub(crate) fn shape(expr: &Expr) -> String {
 
 /// The tree without parentheses and places: what a text says, whoever wrote it.
 pub(crate) fn bare(expr: &Expr) -> Expr {
-    stripped(expr, false)
+    rebuilt(expr, &|kind| match kind {
+        ExprKind::Parenthesis(inner) => inner.into_kind(),
+        other => with_durations(other, &bare_duration),
+    })
 }
 
 /// The tree without places: how a text is built, wherever its parts stand.
 pub(crate) fn placeless(expr: &Expr) -> Expr {
-    stripped(expr, true)
+    rebuilt(expr, &|kind| with_durations(kind, &bare_duration))
 }
 
-fn stripped(expr: &Expr, keeps_parentheses: bool) -> Expr {
-    let bare = |expr: &Expr| stripped(expr, keeps_parentheses);
-    let kind = match expr.kind() {
-        ExprKind::Number(_) | ExprKind::String(_) => expr.kind().clone(),
-        ExprKind::Vector(vector) => ExprKind::Vector(bare_vector(vector)),
-        ExprKind::Matrix(matrix) => ExprKind::Matrix(MatrixSelector {
-            vector: bare_vector(&matrix.vector),
-            range: bare_duration(&matrix.range),
-        }),
+/// The tree made anew from below, each node changed on the way; nodes stand nowhere.
+pub(crate) fn rebuilt(expr: &Expr, change: &dyn Fn(ExprKind) -> ExprKind) -> Expr {
+    let anew = |expr: &Expr| rebuilt(expr, change);
+    let kind = match expr.kind().clone() {
         ExprKind::Subquery(subquery) => ExprKind::Subquery(Subquery {
-            expr: bare(&subquery.expr),
-            range: bare_duration(&subquery.range),
-            step: subquery.step.as_ref().map(bare_duration),
-            time: bare_time(&subquery.time),
+            expr: anew(&subquery.expr),
+            ..subquery
         }),
         ExprKind::Unary(unary) => ExprKind::Unary(Unary {
-            expr: bare(&unary.expr),
-            ..*unary
+            expr: anew(&unary.expr),
+            ..unary
         }),
         ExprKind::Binary(binary) => ExprKind::Binary(Binary {
-            left: bare(&binary.left),
-            right: bare(&binary.right),
-            ..binary.clone()
+            left: anew(&binary.left),
+            right: anew(&binary.right),
+            ..binary
         }),
         ExprKind::Aggregation(aggregation) => ExprKind::Aggregation(Aggregation {
-            parameter: aggregation.parameter.as_ref().map(bare),
-            expr: bare(&aggregation.expr),
-            ..aggregation.clone()
+            parameter: aggregation.parameter.as_ref().map(anew),
+            expr: anew(&aggregation.expr),
+            ..aggregation
         }),
         ExprKind::Call(call) => ExprKind::Call(Call {
-            function: call.function,
-            arguments: call.arguments.iter().map(bare).collect(),
+            arguments: call.arguments.iter().map(anew).collect(),
+            ..call
         }),
-        ExprKind::Parenthesis(inner) if keeps_parentheses => ExprKind::Parenthesis(bare(inner)),
-        ExprKind::Parenthesis(inner) => return bare(inner),
+        ExprKind::Parenthesis(inner) => ExprKind::Parenthesis(anew(&inner)),
+        leaf => leaf,
     };
-    Expr::new(kind, Span::default())
+    Expr::new(change(kind), Span::default())
+}
+
+/// The node with each of its durations changed.
+pub(crate) fn with_durations(
+    kind: ExprKind,
+    change: &dyn Fn(&DurationExpr) -> DurationExpr,
+) -> ExprKind {
+    let time = |time: TimeModifiers| TimeModifiers {
+        at: time.at,
+        offset: time.offset.as_ref().map(change),
+    };
+    match kind {
+        ExprKind::Vector(mut vector) => {
+            vector.time = time(vector.time);
+            ExprKind::Vector(vector)
+        }
+        ExprKind::Matrix(mut matrix) => {
+            matrix.vector.time = time(matrix.vector.time);
+            matrix.range = change(&matrix.range);
+            ExprKind::Matrix(matrix)
+        }
+        ExprKind::Subquery(subquery) => ExprKind::Subquery(Subquery {
+            expr: subquery.expr,
+            range: change(&subquery.range),
+            step: subquery.step.as_ref().map(change),
+            time: time(subquery.time),
+        }),
+        other => other,
+    }
 }
 
 fn children(expr: &Expr) -> String {
@@ -137,19 +162,6 @@ fn duration_shape(duration: &DurationExpr) -> String {
                 duration_shape(right)
             )
         }
-    }
-}
-
-fn bare_vector(vector: &VectorSelector) -> VectorSelector {
-    let mut vector = vector.clone();
-    vector.time = bare_time(&vector.time);
-    vector
-}
-
-fn bare_time(time: &TimeModifiers) -> TimeModifiers {
-    TimeModifiers {
-        at: time.at,
-        offset: time.offset.as_ref().map(bare_duration),
     }
 }
 

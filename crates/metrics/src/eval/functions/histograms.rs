@@ -231,7 +231,9 @@ fn quantile(wanted: f64, buckets: &mut Vec<Bucket>, is_repaired: &mut bool) -> f
         return f64::NAN;
     }
     let rank = wanted * last.count;
-    let found = buckets.partition_point(|bucket| bucket.count < rank);
+    // Where nothing is a number, the last is found, as in Prometheus.
+    let is_before = |bucket: &Bucket| bucket.count < rank || rank.is_nan();
+    let found = buckets.partition_point(is_before);
     if found >= buckets.len() - 1 {
         return before_last.bound;
     }

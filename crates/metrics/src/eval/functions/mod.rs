@@ -24,6 +24,7 @@ use super::selectors::Window;
 use super::steps::Steps;
 use super::vector::{Column, Value, merged};
 use crate::promql::{Call, Expr, Span};
+use std::collections::HashSet;
 
 pub(super) use over_time::quantile;
 
@@ -127,7 +128,7 @@ impl Evaluator<'_> {
         }
         match name {
             "last_over_time" | "first_over_time" => Ok(columns),
-            _ => without_names(columns),
+            _ => ranges_without_names(columns),
         }
     }
 }
@@ -140,10 +141,25 @@ pub(super) fn checked_quantile(wanted: f64, span: Span, notes: &mut Notes) {
 }
 
 /// What is no longer what the series' names say; at no step two with the same labels.
-fn without_names(mut columns: Vec<Column>) -> Result<Vec<Column>, EvalError> {
+fn without_names(columns: Vec<Column>) -> Result<Vec<Column>, EvalError> {
+    merged(renamed(columns))
+}
+
+/// The same of what is computed of ranges, where Prometheus takes no two series for one,
+/// even if they have values at different steps.
+fn ranges_without_names(columns: Vec<Column>) -> Result<Vec<Column>, EvalError> {
+    let columns = renamed(columns);
+    let mut seen = HashSet::with_capacity(columns.len());
+    match columns.iter().all(|column| seen.insert(&column.labels)) {
+        true => Ok(columns),
+        false => Err(EvalError::SameLabels),
+    }
+}
+
+fn renamed(mut columns: Vec<Column>) -> Vec<Column> {
     columns.retain(Column::has_values);
     for column in &mut columns {
         column.labels = column.labels.without_name();
     }
-    merged(columns)
+    columns
 }

@@ -2,7 +2,7 @@
 //! quantiles, and the first and the last.
 
 use super::scalars::seconds;
-use super::{OfWindow, checked_quantile, without_names};
+use super::{OfWindow, checked_quantile, ranges_without_names};
 use crate::chunk::Sample;
 use crate::eval::error::EvalError;
 use crate::eval::evaluator::Evaluator;
@@ -55,7 +55,7 @@ impl Evaluator<'_> {
         for (wanted, _) in wanted {
             checked_quantile(*wanted, span, &mut self.notes);
         }
-        without_names(columns)
+        ranges_without_names(columns)
     }
 }
 

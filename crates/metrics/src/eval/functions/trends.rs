@@ -1,8 +1,8 @@
 //! Where a series is heading: `deriv` and `predict_linear` by a line through its samples,
 //! `double_exponential_smoothing` by a mean of which the latest counts most.
 
+use super::ranges_without_names;
 use super::scalars::seconds;
-use super::without_names;
 use crate::chunk::Sample;
 use crate::eval::error::EvalError;
 use crate::eval::evaluator::Evaluator;
@@ -40,7 +40,7 @@ impl Evaluator<'_> {
             let line = line(window.samples, steps.time(window.step));
             Ok(line.map(|line| line.slope * ahead[window.step] + line.value))
         })?;
-        without_names(columns)
+        ranges_without_names(columns)
     }
 
     /// The last value, smoothed by those before it and by their trend.
@@ -58,7 +58,7 @@ impl Evaluator<'_> {
             let trend = factor("trend", "tf", trend[window.step])?;
             Ok(smooth(window.samples, smoothing, trend))
         })?;
-        without_names(columns)
+        ranges_without_names(columns)
     }
 }
 

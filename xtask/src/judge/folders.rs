@@ -1,4 +1,4 @@
-//! `cargo xtask judge`: real trees and a real history, with `kill -9` at random.
+//! `cargo xtask judge` of folders: real trees and a real history, with `kill -9` at random.
 //!
 //! 1. A real tree (Debian's kernel source and a large `node_modules`) is synced
 //!    for the first time while processes are killed.
