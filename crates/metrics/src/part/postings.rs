@@ -16,7 +16,7 @@
 use super::bytes::{Input, Malformed, put_behind, put_number, take_behind};
 use super::error::PartError;
 use super::rows::MOST_LABEL_BYTES;
-use hashbrown::HashMap;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// Behind the name of a label and behind its value; it stands in neither.
