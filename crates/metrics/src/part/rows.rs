@@ -215,7 +215,11 @@ impl TableReader {
         }
         take_behind(input, &mut self.labels, MOST_LABEL_BYTES)?;
         self.spans.clear();
-        for _ in 0..input.count(MOST_SPANS)? {
+        let spans = input.count(MOST_SPANS)?;
+        if spans == 0 {
+            return Err(Malformed("a series has no samples"));
+        }
+        for _ in 0..spans {
             let times = self.take_times(input)?;
             let values = match input.number()? {
                 0 => Values::Constant(f64::from_bits(input.number()?.swap_bytes())),
@@ -426,9 +430,10 @@ mod tests {
             let read = TableReader::new(row.to_vec()).advance();
             assert!(read.is_err(), "{row:x?}");
         };
-        // Labels longer than they are; times that are not told; a span without samples; more
+        // Labels longer than they are; no spans; times that are not told; a span without samples; more
         // than a step between two times of no step; unequal steps; times beyond the last.
         check(b"\x01\x00");
+        check(b"\x00\x00\x00");
         check(b"\x00\x00\x01\x02\x00\x00");
         check(b"\x00\x00\x01\x00\x00\x00\x00\x00\x00");
         check(b"\x00\x00\x01\x00\x01\x00\x05\x00\x00");
