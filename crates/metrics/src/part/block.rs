@@ -166,3 +166,69 @@ impl Header {
 fn checksum(offset: u64, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&offset.to_le_bytes()), bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFSET: u64 = 1 << 33;
+
+    fn opened(bytes: &[u8], offset: u64) -> Result<Block, Malformed> {
+        let mut block = Block::default();
+        let header = Header::of(*bytes.first_chunk().unwrap())?;
+        let mut decompressor = Decompressor::new().unwrap();
+        header.open(offset, bytes, &mut decompressor, &mut block)?;
+        Ok(block)
+    }
+
+    #[test]
+    fn blocks_come_back() {
+        let mut writer = BlockWriter::new().unwrap();
+        for packed in [vec![], vec![7; 100_000], (0..=255).collect()] {
+            let bytes = writer
+                .block(Kind::Samples, OFFSET, &packed, b"plain")
+                .unwrap();
+            let header = Header::of(*bytes.first_chunk().unwrap()).unwrap();
+            assert_eq!(header.kind, Kind::Samples);
+            assert_eq!(HEADER_BYTES + header.body_bytes(), bytes.len());
+            let block = opened(&bytes, OFFSET).unwrap();
+            assert_eq!((block.packed, &*block.plain), (packed, &b"plain"[..]));
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_elsewhere_or_another_is_told() {
+        let mut writer = BlockWriter::new().unwrap();
+        let bytes = writer.block(Kind::Series, OFFSET, b"packed", b"").unwrap();
+        assert!(opened(&bytes, OFFSET + 1).is_err());
+        for place in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[place] ^= 0x40;
+            // A length that is another would not be read to its end.
+            if (8..HEADER_BYTES).contains(&place) {
+                continue;
+            }
+            assert!(opened(&other, OFFSET).is_err(), "byte {place}");
+        }
+    }
+
+    #[test]
+    fn no_header_asks_for_much() {
+        let check = |kind: u32, lengths: [u32; 3], is_taken: bool| {
+            let mut header = [0; HEADER_BYTES];
+            let fields = [0, kind, lengths[0], lengths[1], lengths[2]];
+            for (place, field) in header.chunks_exact_mut(4).zip(fields) {
+                place.copy_from_slice(&field.to_le_bytes());
+            }
+            assert_eq!(Header::of(header).is_ok(), is_taken, "{kind} {lengths:?}");
+        };
+        check(0, [0; 3], false);
+        check(5, [0; 3], false);
+        check(1, [1, 4 << 20, 4 << 20], true);
+        check(1, [1, (4 << 20) + 1, 0], false);
+        check(2, [1, 0, (4 << 20) + 1], false);
+        check(3, [u32::MAX, 0, 0], false);
+        check(4, [1, 64 << 20, 0], true);
+        check(4, [1, (64 << 20) + 1, 0], false);
+    }
+}

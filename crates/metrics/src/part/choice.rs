@@ -19,7 +19,7 @@ pub(super) struct Choice {
 /// Answers as much by postings as these tell cheaply.
 pub(super) fn choose(part: &Part, matchers: &[LabelMatcher]) -> Result<Choice, PartError> {
     let mut choice = Choice {
-        series: Runs::from_iter([0..part.series()]),
+        series: std::iter::once(0..part.series()).collect(),
         matchers: Vec::new(),
     };
     let mut lookup = Lookup::new(part)?;

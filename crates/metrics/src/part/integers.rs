@@ -4,7 +4,9 @@
 //! that is expected to be smallest: gauges jump about a level, counters about a rate. It
 //! is written as varints, which the block that holds the column compresses together with
 //! those of other series, or by `pco`, which needs some hundred numbers to learn how they
-//! are spread and then comes closer to what they are worth.
+//! are spread and then comes closer to what they are worth. It is taken where it needs
+//! less than the entropy of the varints' bytes: a bar that is a tenth higher or lower costs
+//! up to a twelfth of the bytes of node_exporter's samples.
 //!
 //! ```text
 //! differences taken   1 byte: 0, 1 or 2
@@ -33,10 +35,6 @@ pub(super) enum Packing {
 /// bytes before the first.
 const PCO_LEAST: usize = 64;
 
-/// What `pco` must save, in parts of 256 of what the varints are expected to be compressed
-/// to, to be taken: it is read a little slower, and its neighbours lose a neighbour.
-const PCO_SAVES: f64 = 4.0 / 256.0;
-
 /// The most differences that are taken.
 const MOST_DIFFERENCES: u8 = 2;
 
@@ -57,9 +55,7 @@ pub(super) fn encode(numbers: &[i64]) -> (Packing, Vec<u8>) {
     let mut column = vec![taken];
     put_signed(&mut column, first);
     put_number(&mut column, divisor);
-    if let Some(packed) =
-        pack(&rest).filter(|packed| (packed.len() as f64) < expected * (1.0 - PCO_SAVES))
-    {
+    if let Some(packed) = pack(&rest).filter(|packed| (packed.len() as f64) < expected) {
         column.extend(packed);
         return (Packing::Pco, column);
     }

@@ -16,7 +16,7 @@
 use super::bytes::{Input, Malformed, put_behind, put_number, take_behind};
 use super::error::PartError;
 use super::rows::MOST_LABEL_BYTES;
-use hashbrown::HashMap;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// Behind the name of a label and behind its value; it stands in neither.
@@ -188,11 +188,13 @@ pub(super) fn each_label(mut labels: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The name of a label that is written `name FF value FF`, and its value.
+/// The name and the value of a label that is written `name FF value FF`; `None` if it is
+/// none. Of a label that has them, `name FF FF` is behind it.
 pub(super) fn name_and_value(label: &[u8]) -> Option<(&str, &str)> {
-    let mut parts = label.split(|byte| *byte == END);
+    let mut parts = label.strip_suffix(&[END])?.splitn(2, |byte| *byte == END);
     let mut next = || std::str::from_utf8(parts.next()?).ok();
-    Some((next()?, next()?))
+    let (name, value) = (next()?, next()?);
+    (!value.is_empty()).then_some((name, value))
 }
 
 /// A run behind the one that ended at `told`.
@@ -242,6 +244,19 @@ mod tests {
         check(&[], &[1], &[], &[1]);
         check(&[1, 2, 3], &[2, 3, 4], &[2, 3], &[1, 2, 3, 4]);
         check(&[1, 3, 5, 6], &[2, 3, 4, 6], &[3, 6], &[1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn labels_have_a_name_and_a_value() {
+        let check = |label: &[u8], expected| assert_eq!(name_and_value(label), expected);
+        check(b"a\xffb\xff", Some(("a", "b")));
+        check(b"\xffb\xff", Some(("", "b")));
+        check(b"a\xff\xff", None);
+        check(b"a\xffb", None);
+        check(b"a\xff", None);
+        check(b"", None);
+        check(b"\xff\xff\xff", None);
+        check(b"a\xffb\xffc\xff", None);
     }
 
     #[test]

@@ -215,7 +215,11 @@ impl TableReader {
         }
         take_behind(input, &mut self.labels, MOST_LABEL_BYTES)?;
         self.spans.clear();
-        for _ in 0..input.count(MOST_SPANS)? {
+        let spans = input.count(MOST_SPANS)?;
+        if spans == 0 {
+            return Err(Malformed("a series has no samples"));
+        }
+        for _ in 0..spans {
             let times = self.take_times(input)?;
             let values = match input.number()? {
                 0 => Values::Constant(f64::from_bits(input.number()?.swap_bytes())),
@@ -308,3 +312,6 @@ impl Track {
         self.next[place.packing as usize] = place.position + place.length;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,7 @@ impl Part {
         let mut block = Block::default();
         while offset < self.blocks_end() {
             let (kind, length) = check.blocks.read_any(offset, &mut block)?;
-            let checked = check.block(kind, offset, &mut block);
-            checked?;
+            check.block(kind, offset, &mut block)?;
             offset += length;
             if !go_on(length) {
                 return Ok(false);
