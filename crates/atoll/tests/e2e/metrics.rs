@@ -3,7 +3,7 @@
 
 use crate::{binary, printed};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -184,7 +184,7 @@ fn a_query_is_a_table() {
 
 #[test]
 fn a_query_of_a_range_is_a_plot_or_numbers() {
-    let values = |from: u32| (0..=60).map(|step| json!([step, (from + step).to_string()]));
+    let values = |from: u32| (0..=60).map(move |step| json!([step, (from + step).to_string()]));
     let found = |from| Value::from(values(from).collect::<Vec<_>>());
     let both = json!([
         series("idle", "values", found(0)),

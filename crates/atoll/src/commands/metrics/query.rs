@@ -148,12 +148,8 @@ impl Range {
 
 /// A table of series at a moment, under what all of them share.
 fn tell_vector(series: &[Instant]) -> io::Result<()> {
-    let common = Common::of(
-        series
-            .iter()
-            .map(|series| &series.metric)
-            .collect::<Vec<_>>(),
-    );
+    let metrics: Vec<_> = series.iter().map(|series| &series.metric).collect();
+    let common = Common::of(&metrics);
     if series.is_empty() {
         return line(format_args!("nothing was found"));
     }
@@ -172,12 +168,8 @@ fn tell_vector(series: &[Instant]) -> io::Result<()> {
 
 /// A table with a row for each sample.
 fn tell_matrix(series: &[Series]) -> io::Result<()> {
-    let common = Common::of(
-        series
-            .iter()
-            .map(|series| &series.metric)
-            .collect::<Vec<_>>(),
-    );
+    let metrics: Vec<_> = series.iter().map(|series| &series.metric).collect();
+    let common = Common::of(&metrics);
     if series.is_empty() {
         return line(format_args!("nothing was found"));
     }
@@ -199,12 +191,8 @@ fn tell_matrix(series: &[Series]) -> io::Result<()> {
 }
 
 fn tell_plot(range: Range, series: &[Series], screen: Screen) -> io::Result<()> {
-    let common = Common::of(
-        series
-            .iter()
-            .map(|series| &series.metric)
-            .collect::<Vec<_>>(),
-    );
+    let metrics: Vec<_> = series.iter().map(|series| &series.metric).collect();
+    let common = Common::of(&metrics);
     let drawn = highest(series, MARKS.len());
     let points: Vec<Vec<Point>> = drawn.iter().map(|series| points(series)).collect();
     let Range { start, end, step } = range;
