@@ -7,7 +7,8 @@
 //! the web server, its signals and its workers. [`echo`]: the models, as a program.
 //! [`lan`]: a node that other machines reach, and its certificate. [`told`]: what a
 //! node is told while it runs. [`meta`]: documents and manifests, which need no node.
-//! [`load`]: the load generator, against the web server.
+//! [`load`]: the load generator, against the web server. [`metrics`]: the commands for
+//! samples, against a server that says what a test wants.
 
 mod echo;
 mod follow;
@@ -16,6 +17,7 @@ mod keep;
 mod lan;
 mod load;
 mod meta;
+mod metrics;
 mod shapes;
 mod share;
 mod told;

@@ -19,11 +19,11 @@ pub struct Common {
 
 impl Common {
     /// What `all` have in common. Of a single series this is all it has.
-    pub fn of<'a>(all: impl IntoIterator<Item = &'a Labels> + Clone) -> Self {
-        let names: BTreeSet<&String> = all.clone().into_iter().flat_map(BTreeMap::keys).collect();
+    pub fn of(all: &[&Labels]) -> Self {
+        let names: BTreeSet<&String> = all.iter().flat_map(|labels| labels.keys()).collect();
         let (mut shared, mut differing) = (Labels::new(), Vec::new());
         for name in names {
-            let mut values = all.clone().into_iter().map(|labels| labels.get(name));
+            let mut values = all.iter().map(|labels| labels.get(name));
             match values.next().flatten() {
                 Some(first) if values.all(|value| value == Some(first)) => {
                     shared.insert(name.clone(), first.clone());
@@ -82,11 +82,11 @@ mod tests {
                 ("zone", "x"),
             ]),
         ];
-        let common = Common::of(&all);
+        let common = Common::of(&all.each_ref());
         assert_eq!(shown(&common.shared), "up{cpu=\"0\"}");
         assert_eq!(common.differing, ["job", "zone"]);
         assert_eq!(shown(&common.own(&all[1])), "{job=\"b\", zone=\"x\"}");
-        let one = Common::of(&all[..1]);
+        let one = Common::of(&[&all[0]]);
         assert_eq!((one.shared, one.differing.len()), (all[0].clone(), 0));
         assert_eq!(shown(&Labels::new()), "{}");
         assert_eq!(shown(&labels(&[("__name__", "up")])), "up");

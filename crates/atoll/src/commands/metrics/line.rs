@@ -101,8 +101,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A name, a value and tags.
+    type Expected<'a> = (&'a str, f64, &'a [(&'a str, &'a str)]);
+
     #[track_caller]
-    fn check(line: &str, expected: Result<Option<(&str, f64, &[(&str, &str)])>, LineFault>) {
+    fn check(line: &str, expected: Result<Option<Expected<'_>>, LineFault>) {
         let expected = expected.map(|written| {
             written.map(|(name, value, tags)| Written {
                 name: name.to_owned(),

@@ -253,7 +253,16 @@ mod tests {
         let points = (0..=12)
             .filter(|step| *step != 6)
             .map(|step| (step * 5000, step as f64));
-        check(&frame(40, false), &[points.collect()], &[]);
+        let expected = [
+            "20 ┤",
+            "   │",
+            "10 ┤                      ⢀⣀⣀⡠⠤⠤⠤⠤⠤⠔⠒⠒⠊⠉",
+            "   │           ⣀⣀⣀⠤⠄    ⠈⠉⠁",
+            " 0 ┤⣀⣀⠤⠤⠤⠒⠒⠒⠉⠉⠉",
+            "   └┬─────────────────┬────────────────┬",
+            "    00:00:00      00:00:30      00:01:00",
+        ];
+        check(&frame(40, false), &[points.collect()], &expected);
     }
 
     #[test]
@@ -262,7 +271,16 @@ mod tests {
         let falling = (0..=12)
             .map(|step| (step * 5000, 12.0 - step as f64))
             .collect();
-        check(&frame(40, false), &[rising, falling], &[]);
+        let expected = [
+            "20 ┤",
+            "   │",
+            "10 ┤o  o  o  o  o          *  *  *  *  *",
+            "   │         *  *  o  o o  o  o",
+            " 0 ┤*  *  *                      o  o  o",
+            "   └┬─────────────────┬────────────────┬",
+            "    00:00:00      00:00:30      00:01:00",
+        ];
+        check(&frame(40, false), &[rising, falling], &expected);
     }
 
     #[test]

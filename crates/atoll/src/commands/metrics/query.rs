@@ -1,9 +1,9 @@
 //! `atoll metrics query`: what an expression of PromQL finds, at one moment as a table,
 //! over time as a plot.
 
-use super::answer::{Found, Instant, Series, found};
+use super::answer::{Found, Instant, Sample, Series, found};
 use super::caret;
-use super::labels::{Common, heading, shown};
+use super::labels::{Common, Labels, heading, shown};
 use super::moment::{Moment, clock, date, now, seconds};
 use super::plot::{self, Frame, MARKS, Point};
 use super::screen::Screen;
@@ -24,6 +24,12 @@ const MOMENTS: f64 = 240.0;
 
 /// Lines of a plot without its axis: with what is around it, it fits 24.
 const ROWS: usize = 16;
+
+/// Digits of a value beside a plot.
+const LEGEND_DIGITS: i32 = 4;
+
+/// What is smaller than that many decimals show is nothing beside a plot.
+const MAX_DECIMALS: i32 = 12;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -142,12 +148,8 @@ impl Range {
 
 /// A table of series at a moment, under what all of them share.
 fn tell_vector(series: &[Instant]) -> io::Result<()> {
-    let common = Common::of(
-        series
-            .iter()
-            .map(|series| &series.metric)
-            .collect::<Vec<_>>(),
-    );
+    let metrics: Vec<_> = series.iter().map(|series| &series.metric).collect();
+    let common = Common::of(&metrics);
     if series.is_empty() {
         return line(format_args!("nothing was found"));
     }
@@ -166,12 +168,8 @@ fn tell_vector(series: &[Instant]) -> io::Result<()> {
 
 /// A table with a row for each sample.
 fn tell_matrix(series: &[Series]) -> io::Result<()> {
-    let common = Common::of(
-        series
-            .iter()
-            .map(|series| &series.metric)
-            .collect::<Vec<_>>(),
-    );
+    let metrics: Vec<_> = series.iter().map(|series| &series.metric).collect();
+    let common = Common::of(&metrics);
     if series.is_empty() {
         return line(format_args!("nothing was found"));
     }
@@ -193,12 +191,8 @@ fn tell_matrix(series: &[Series]) -> io::Result<()> {
 }
 
 fn tell_plot(range: Range, series: &[Series], screen: Screen) -> io::Result<()> {
-    let common = Common::of(
-        series
-            .iter()
-            .map(|series| &series.metric)
-            .collect::<Vec<_>>(),
-    );
+    let metrics: Vec<_> = series.iter().map(|series| &series.metric).collect();
+    let common = Common::of(&metrics);
     let drawn = highest(series, MARKS.len());
     let points: Vec<Vec<Point>> = drawn.iter().map(|series| points(series)).collect();
     let Range { start, end, step } = range;
@@ -220,12 +214,9 @@ fn tell_plot(range: Range, series: &[Series], screen: Screen) -> io::Result<()> 
     }
     for (index, series) in drawn.iter().enumerate() {
         let mark = plot::mark(index, drawn.len(), screen);
-        let last = series.values.last().map_or("", |sample| &sample.1);
-        let text = format!("{}  last {last}", shown(&common.own(&series.metric)));
-        painted(&format!(
-            "{mark} {}",
-            shortened(&printable(&text), screen.columns - 2)
-        ))?;
+        let text = legend(&common.own(&series.metric), series);
+        let text = shortened(&printable(&text), screen.columns - 2);
+        painted(&format!("{mark} {text}"))?;
     }
     if drawn.len() < series.len() {
         line(format_args!(
@@ -235,6 +226,19 @@ fn tell_plot(range: Range, series: &[Series], screen: Screen) -> io::Result<()> 
         ))?;
     }
     Ok(())
+}
+
+/// A series by what it has of its own, and its last value in so many digits as a plot is
+/// read for.
+fn legend(own: &Labels, series: &Series) -> String {
+    let last = series.values.last().map_or(f64::NAN, Sample::number);
+    let size = if last == 0.0 { 1.0 } else { last.abs() };
+    let decimals = (LEGEND_DIGITS - 1).saturating_sub(size.log10().floor() as i32);
+    let last = format!("last {last:.*}", decimals.clamp(0, MAX_DECIMALS) as usize);
+    match own.is_empty() {
+        true => last,
+        false => format!("{}  {last}", shown(own)),
+    }
 }
 
 /// Those series that reach highest, in the order they have.
@@ -289,7 +293,7 @@ fn headings(common: &Common, first: Option<&str>) -> Vec<String> {
 }
 
 /// What a series has of its own, by column.
-fn cells(common: &Common, metric: &super::labels::Labels) -> Vec<String> {
+fn cells(common: &Common, metric: &Labels) -> Vec<String> {
     let value = |name: &String| metric.get(name).cloned().unwrap_or_default();
     common.differing.iter().map(value).collect()
 }
@@ -326,7 +330,6 @@ fn period(text: &str) -> Result<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::answer::Sample;
     use super::*;
 
     #[test]
@@ -366,6 +369,20 @@ mod tests {
             .collect();
         assert_eq!(found, [2, 2]);
         assert_eq!(highest(&all, 9).len(), 4);
+        let labels = Labels::from([("a".to_owned(), "b".to_owned())]);
+        for (value, expected) in [
+            ("0.195090909", "0.1951"),
+            ("12345.6", "12346"),
+            ("0", "0.000"),
+            ("1e-300", "0.000000000000"),
+            ("NaN", "NaN"),
+        ] {
+            assert_eq!(
+                legend(&Labels::new(), &series(&[value])),
+                format!("last {expected}")
+            );
+        }
+        assert_eq!(legend(&labels, &series(&["1"])), "{a=\"b\"}  last 1.000");
         assert_eq!(shortened("abcdef", 4), "abc…");
         assert_eq!(shortened("abcd", 4), "abcd");
     }

@@ -21,7 +21,7 @@ impl Table {
 
     /// Adds a row, as long as the others.
     pub fn add(&mut self, row: Vec<String>) {
-        let row = row.iter().map(|cell| printable(cell).into_owned());
+        let row = row.into_iter().map(|cell| printable(&cell).into_owned());
         self.rows.push(row.collect());
     }
 
