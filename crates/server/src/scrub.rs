@@ -1,8 +1,10 @@
-//! Scrubbing a node: every stored byte has the hash it is known by, and every
-//! content that some version names is there. It reports and repairs nothing.
+//! Scrubbing a node: every stored byte has the hash it is known by, every content that
+//! some version names is there, and the parts of metrics match their checksums. It reports
+//! and repairs nothing.
 
 use crate::node::database;
 use base::Hash;
+use metrics::database::Scrubbed;
 use serde_json::{Value, json};
 use state::{Reader, StateError};
 use std::path::Path;
@@ -22,11 +24,12 @@ pub enum ScrubError {
     State(#[from] StateError),
 }
 
-/// Verifies the node in `data`, whose blobs are open; the report as JSON.
+/// Verifies the node in `data`, whose blobs are open; the report as JSON. `metrics` is what
+/// was found in those.
 ///
 /// # Errors
 /// [`ScrubError`] for what is more than damage of single blobs.
-pub fn run(data: &Path, blobs: &BlobStore) -> Result<Value, ScrubError> {
+pub fn run(data: &Path, blobs: &BlobStore, metrics: &Scrubbed) -> Result<Value, ScrubError> {
     let report = blobs.scrub(&mut |_| ())?;
     let mut damaged: Vec<Value> = report
         .damaged
@@ -48,7 +51,20 @@ pub fn run(data: &Path, blobs: &BlobStore) -> Result<Value, ScrubError> {
             "what": "a version names this content but it is not stored",
         })
     }));
-    Ok(json!({ "blobs": report.blobs, "bytes": report.bytes, "damaged": damaged }))
+    damaged.extend(metrics.damaged.iter().map(|part| {
+        json!({
+            "hash": Value::Null,
+            "path": part.path.display().to_string(),
+            "offset": Value::Null,
+            "what": part.reason,
+        })
+    }));
+    Ok(json!({
+        "blobs": report.blobs,
+        "bytes": report.bytes + metrics.bytes,
+        "parts": metrics.parts,
+        "damaged": damaged,
+    }))
 }
 
 fn missing(data: &Path, blobs: &BlobStore) -> Result<Vec<Hash>, ScrubError> {

@@ -5,6 +5,7 @@ use crate::output::line;
 use crate::place::Reach;
 use anyhow::{Result, bail};
 use base::{Clock, SystemClock, SystemRandom};
+use metrics::database::{Unpaced, scrub_folder};
 use serde_json::{Value, json};
 use server::node::{Directory, DirectoryError};
 use std::path::Path;
@@ -52,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         } else {
             &format!("{damaged} places are")
         };
-        bail!("{are} damaged: restore these blobs from a backup or another node");
+        bail!("{are} damaged: restore them from a backup or another node");
     }
     Ok(())
 }
@@ -65,22 +66,24 @@ fn scrub_alone(data: &Path) -> Result<Value> {
         &SystemRandom,
         SystemClock.now(),
     )?;
-    Ok(server::scrub::run(data, &blobs)?)
+    let metrics = scrub_folder(&RealFileSystem, &data.join("metrics"), &Unpaced)?;
+    Ok(server::scrub::run(data, &blobs, &metrics)?)
 }
 
 fn print(report: &Value) -> Result<()> {
     line(format_args!(
-        "{} blobs, {} bytes verified",
-        report["blobs"], report["bytes"]
+        "{} blobs and {} parts of metrics, {} bytes verified",
+        report["blobs"], report["parts"], report["bytes"]
     ))?;
     for damage in report["damaged"].as_array().into_iter().flatten() {
         let text = |name: &str| damage[name].as_str().unwrap_or("unknown");
         let place = damage["offset"]
             .as_u64()
             .map_or(String::new(), |offset| format!(" at byte {offset}"));
+        let blob = damage["hash"].as_str();
+        let blob = blob.map_or(String::new(), |hash| format!("{hash} in "));
         line(format_args!(
-            "damaged: {} in {}{place}: {}",
-            text("hash"),
+            "damaged: {blob}{}{place}: {}",
             text("path"),
             text("what")
         ))?;

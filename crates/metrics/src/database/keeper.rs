@@ -54,16 +54,7 @@ impl Keeper {
         let folder = directory.join(PARTS);
         make_durable_dir(&*fs, &folder)
             .map_err(|error| UpkeepError::io("create", &folder, error))?;
-        let path = directory.join(MANIFEST);
-        let manifest = match read_text(&*fs, &path)? {
-            Some(text) => {
-                Manifest::read(&text).map_err(|reason| UpkeepError::Manifest { path, reason })?
-            }
-            None => Manifest {
-                next: 1,
-                ..Manifest::default()
-            },
-        };
+        let manifest = read_manifest(&*fs, directory)?;
         let mut keeper = Self {
             fs,
             directory: directory.to_owned(),
@@ -221,6 +212,23 @@ impl Keeper {
                 }
             }
         }
+    }
+}
+
+/// The manifest of the store in `directory`, or that of one without parts.
+pub(super) fn read_manifest(
+    fs: &dyn FileSystem,
+    directory: &Path,
+) -> Result<Manifest, UpkeepError> {
+    let path = directory.join(MANIFEST);
+    match read_text(fs, &path)? {
+        Some(text) => {
+            Manifest::read(&text).map_err(|reason| UpkeepError::Manifest { path, reason })
+        }
+        None => Ok(Manifest {
+            next: 1,
+            ..Manifest::default()
+        }),
     }
 }
 

@@ -77,7 +77,7 @@ pub use kinds::Kinds;
 pub use live_copy::LiveCopy;
 pub use manifest::ManifestError;
 pub use queue::Done;
-pub use scrub::Scrubbed;
+pub use scrub::{Scrubbed, scrub_folder};
 pub use settings::{Retention, Settings};
 pub use upkeep::{Pace, Unpaced, Upkeep, Upkept};
 pub use view::View;

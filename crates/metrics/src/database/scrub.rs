@@ -2,10 +2,13 @@
 
 use super::Database;
 use super::error::UpkeepError;
-use super::keeper::Damaged;
+use super::keeper::{Damaged, PARTS, file_name, read_manifest};
 use super::upkeep::Pace;
+use crate::part::{Part, PartError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use store::fs::FileSystem;
 
 /// Bytes read in a second.
 const BYTES_PER_SECOND: u64 = 64 << 20;
@@ -19,6 +22,27 @@ pub struct Scrubbed {
     pub bytes: u64,
     /// Those that are not as they were written, and those that could not be opened before.
     pub damaged: Vec<Damaged>,
+}
+
+/// Reads every part of the store in `directory`, of which no process has a hold. Changes
+/// nothing.
+///
+/// # Errors
+/// The list of parts cannot be read, or `pace` says to stop.
+pub fn scrub_folder(
+    fs: &dyn FileSystem,
+    directory: &Path,
+    pace: &dyn Pace,
+) -> Result<Scrubbed, UpkeepError> {
+    let mut scrubbed = Scrubbed::default();
+    for line in read_manifest(fs, directory)?.parts {
+        let path = directory.join(PARTS).join(file_name(line.number));
+        match Part::open(fs, &path) {
+            Ok(part) => scrubbed.verify(&part, path, pace)?,
+            Err(error) => scrubbed.note(path, &error),
+        }
+    }
+    Ok(scrubbed)
 }
 
 impl Database {
@@ -39,20 +63,30 @@ impl Database {
             ..Scrubbed::default()
         };
         for (path, part) in parts {
-            let verified = part.part().verify(&mut |bytes| {
-                scrubbed.bytes += bytes;
-                pace.pause(Duration::from_millis(bytes * 1000 / BYTES_PER_SECOND))
-            });
-            if let Ok(false) = verified {
-                return Err(UpkeepError::Stopped);
-            }
-            scrubbed.parts += 1;
-            if let Err(error) = verified {
-                let reason = error.to_string();
-                tracing::error!("metrics: {reason}");
-                scrubbed.damaged.push(Damaged { path, reason });
-            }
+            scrubbed.verify(part.part(), path, pace)?;
         }
         Ok(scrubbed)
+    }
+}
+
+impl Scrubbed {
+    fn verify(&mut self, part: &Part, path: PathBuf, pace: &dyn Pace) -> Result<(), UpkeepError> {
+        let verified = part.verify(&mut |bytes| {
+            self.bytes += bytes;
+            pace.pause(Duration::from_millis(bytes * 1000 / BYTES_PER_SECOND))
+        });
+        self.parts += 1;
+        match verified {
+            Ok(true) => {}
+            Ok(false) => return Err(UpkeepError::Stopped),
+            Err(error) => self.note(path, &error),
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, path: PathBuf, error: &PartError) {
+        let reason = error.to_string();
+        tracing::error!("metrics: {reason}");
+        self.damaged.push(Damaged { path, reason });
     }
 }

@@ -10,6 +10,7 @@ use crate::scrub;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
+use metrics::database::Unpaced;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -177,7 +178,9 @@ pub async fn scrub(
     let node = Arc::clone(&service.node);
     let job = move || {
         let _one_at_a_time = one_at_a_time;
-        scrub::run(node.data(), node.blobs()).map_err(|error| Problem::Internal(error.to_string()))
+        let metrics = node.metrics().scrub(&Unpaced)?;
+        scrub::run(node.data(), node.blobs(), &metrics)
+            .map_err(|error| Problem::Internal(error.to_string()))
     };
     Ok(axum::Json(service.node.store(job).await?))
 }
