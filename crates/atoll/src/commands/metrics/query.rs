@@ -232,8 +232,10 @@ fn tell_plot(range: Range, series: &[Series], screen: Screen) -> io::Result<()> 
 /// read for.
 fn legend(own: &Labels, series: &Series) -> String {
     let last = series.values.last().map_or(f64::NAN, Sample::number);
-    let size = if last == 0.0 { 1.0 } else { last.abs() };
-    let decimals = (LEGEND_DIGITS - 1).saturating_sub(size.log10().floor() as i32);
+    let decimals = match last {
+        0.0 => 0,
+        _ => (LEGEND_DIGITS - 1).saturating_sub(last.abs().log10().floor() as i32),
+    };
     let last = format!("last {last:.*}", decimals.clamp(0, MAX_DECIMALS) as usize);
     match own.is_empty() {
         true => last,
@@ -373,7 +375,7 @@ mod tests {
         for (value, expected) in [
             ("0.195090909", "0.1951"),
             ("12345.6", "12346"),
-            ("0", "0.000"),
+            ("0", "0"),
             ("1e-300", "0.000000000000"),
             ("NaN", "NaN"),
         ] {
