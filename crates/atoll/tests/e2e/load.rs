@@ -88,6 +88,9 @@ fn an_encrypted_server_is_believed_by_its_fingerprint() {
         (&20.into(), Some(0)),
         "{found}"
     );
+    let other = format!("sha256:{}", "0".repeat(64));
+    let words = ["load", &url, "--requests", "5", "--fingerprint", &other];
+    refused(&words, 1, &format!("expected {other}, got {fingerprint}"));
     let (found, code) = measured(&url, &["--requests", "5"]);
     let failed = &found["failures"]["untrusted"]["count"];
     assert_eq!((failed, code), (&5.into(), Some(1)), "{found}");

@@ -8,7 +8,7 @@ use super::request::Request;
 use super::stream::Stream;
 use super::tally::Failure;
 use super::target::Target;
-use rustls::ClientConfig;
+use rustls::{CertificateError, ClientConfig};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -163,13 +163,22 @@ impl Connection {
             _ if self.stream.is_handshaking() => Failure::Untrusted,
             _ => Failure::Broken,
         };
-        Step::Failed(failure, error.to_string())
+        Step::Failed(failure, said(error))
     }
 }
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+}
+
+/// What went wrong, in the words of whoever decides whom to believe if it was that.
+fn said(error: &io::Error) -> String {
+    let cause = error.get_ref();
+    match cause.and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(own))) => own.0.to_string(),
+        _ => error.to_string(),
     }
 }
 

@@ -7,6 +7,10 @@
 
 use std::time::Duration;
 
+/// In the open loop, the last requests begin up to so long after the end: it may be this
+/// machine that was late, not the server.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// What makes a request due.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
@@ -65,7 +69,7 @@ impl Schedule {
     pub fn next(&mut self, now: Duration) -> Turn {
         let is_over = match self.amount {
             Amount::Requests(count) => self.number >= count,
-            Amount::Lasting(time) => now >= time || self.due(now) >= time,
+            Amount::Lasting(time) => self.due(now) >= time || now >= time + self.grace(),
         };
         if is_over {
             return Turn::Over;
@@ -90,6 +94,14 @@ impl Schedule {
             Amount::Lasting(time) => due(time.min(now)),
         };
         end.saturating_sub(self.number).div_ceil(self.step)
+    }
+
+    /// How long after the end a request may begin that was due before it.
+    fn grace(&self) -> Duration {
+        match self.pace {
+            Pace::Closed => Duration::ZERO,
+            Pace::Open { .. } => GRACE,
+        }
     }
 
     /// When the next request is due.
@@ -169,7 +181,8 @@ mod tests {
         assert_eq!(schedule.overdue(ms(1000)), 5);
         assert_eq!(schedule.next(ms(20)), Turn::Now(ms(0)));
         assert_eq!(schedule.overdue(ms(1000)), 4);
-        assert_eq!(schedule.next(ms(1000)), Turn::Over);
+        assert_eq!(schedule.next(ms(249)), Turn::Now(ms(10)));
+        assert_eq!(schedule.next(ms(250)), Turn::Over);
         let closed = Schedule::new(Pace::Closed, Amount::Requests(9), 0, 1);
         assert_eq!(closed.overdue(ms(9)), 0);
     }

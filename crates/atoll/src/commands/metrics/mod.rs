@@ -1,8 +1,8 @@
 //! `atoll metrics`: samples sent to a node and asked for; one file for each subcommand.
 //!
 //! All of them speak HTTP, the queries as Prometheus does, so that they ask its servers
-//! too. Here are what people write (`line`, `moment`) and what they see (`table`, `plot`,
-//! `axis`, `caret`); `answer` and `labels` are what the server says, `retry` is when it is
+//! too. Here are what people write (`line`, `moment`) and what they see (`told`, `table`,
+//! `plot`, `axis`, `caret`); `answer` and `labels` are what the server says, `retry` is when it is
 //! asked again.
 
 mod answer;
@@ -19,6 +19,7 @@ mod query;
 mod retry;
 mod screen;
 mod table;
+mod told;
 
 use anyhow::Result;
 use clap::Subcommand;
