@@ -41,6 +41,10 @@ const PIECES: usize = 2;
 /// thread costs little, small enough that a slow reader holds under 1 MiB.
 pub const PIECE_BYTES: usize = 256 * 1024;
 
+/// Memory that is taken for a body before it has come: as much as most bodies have, and
+/// no more than a connection may cost anyway.
+const COLLECT_AHEAD_BYTES: usize = 32 * 1024;
+
 /// A request body read piece by piece, up to a limit.
 pub struct Incoming {
     body: Body,
@@ -184,8 +188,10 @@ impl http_body::Body for Lent {
 /// # Errors
 /// As [`Incoming::next`].
 pub async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
+    // What is announced is believed only as far as it would be taken.
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut whole = Vec::with_capacity(announced.min(limit).min(COLLECT_AHEAD_BYTES));
     let mut incoming = Incoming::new(body, limit as u64);
-    let mut whole = Vec::new();
     while let Some(bytes) = incoming.next().await? {
         whole.extend_from_slice(&bytes);
     }

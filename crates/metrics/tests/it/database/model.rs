@@ -61,7 +61,9 @@ fn run(steps: &[Step]) {
                 add(&mut expected, &samples);
             }
             Step::Flush => database.flush().unwrap(),
-            Step::KeepHouse => drop(database.keep_house(&Unpaced).unwrap()),
+            Step::KeepHouse => {
+                database.keep_house(&Unpaced).unwrap();
+            }
             Step::Delete(n, start, end) => {
                 let selector = format!("m{{n=\"{n}\"}}");
                 let range = TimeRange {

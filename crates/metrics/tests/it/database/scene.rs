@@ -65,7 +65,13 @@ pub fn send(
             format!(r#"{{"name":"m","value":{value},"tags":{{"n":"{n}"}},"timestamp":{time}}}"#)
         })
         .collect();
-    let body = format!(r#"{{"metrics":[{}]}}"#, items.join(","));
+    send_json(database, &format!(r#"{{"metrics":[{}]}}"#, items.join(",")))
+}
+
+fn send_json(
+    database: &Database,
+    body: &str,
+) -> Result<Receiver<Result<(), WriteError>>, WriteError> {
     let mut intake = database.intake(Client(7));
     let mut batch = Batch::default();
     batch.times = intake.times;
@@ -80,6 +86,11 @@ pub fn send(
 /// Sends samples and waits for the acknowledgement.
 pub fn put(database: &Database, samples: &[(u32, i64, f64)]) -> Result<(), WriteError> {
     send(database, samples)?.recv().unwrap()
+}
+
+/// Sends a document and waits for the acknowledgement.
+pub fn put_json(database: &Database, body: &str) -> Result<(), WriteError> {
+    send_json(database, body)?.recv().unwrap()
 }
 
 /// All samples that a selector gives.
