@@ -16,6 +16,7 @@ mod page;
 mod problems;
 mod recovery;
 mod restore;
+mod samples;
 mod site;
 mod slow;
 mod uploads;

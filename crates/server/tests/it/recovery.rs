@@ -360,7 +360,7 @@ async fn scrub_misses_no_flipped_byte_of_the_last_small_file_without_its_index()
             &SeededRandom::new(1),
             0,
         );
-        let report = server::scrub::run(data.path(), &store.unwrap()).unwrap();
+        let report = server::scrub::run(data.path(), &store.unwrap(), &Default::default()).unwrap();
         report["damaged"].to_string()
     };
     assert_eq!(told(), "[]");
