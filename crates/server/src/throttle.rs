@@ -61,7 +61,7 @@ const OF_AN_ADDRESS: [Rate; 6] = [
     Rate(Class::Write, 5000, 10_000),
     Rate(Class::Read, 10_000, 10_000),
     Rate(Class::Feed, 2000, 10_000),
-    Rate(Class::Push, 20_000, 40_000),
+    Rate(Class::Push, 10_000, 10_000),
     Rate(Class::Open, 200, 2000),
 ];
 
@@ -71,7 +71,7 @@ const OF_A_DEVICE: [Rate; 6] = [
     Rate(Class::Write, 2000, 10_000),
     Rate(Class::Read, 3000, 10_000),
     Rate(Class::Feed, 500, 5000),
-    Rate(Class::Push, 20_000, 40_000),
+    Rate(Class::Push, 10_000, 10_000),
     Rate(Class::Open, 200, 2000),
 ];
 
