@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::json;
 use server::figures;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The samples of a text, by name and labels as they are written; panics on what is not in
 /// the grammar of the format.
@@ -125,11 +126,21 @@ async fn a_round_is_stored_and_can_be_asked_for() {
     let text = site.get("", "/metrics").await.text();
     let stored = ask("count(%7Bjob=%22atoll%22%7D)").await;
     let stored: f64 = stored[0].1.parse().unwrap();
-    // But for the text's own request, which is not stored yet: its queries were.
+    // But for what the requests since then added to it.
     assert!(stored > 40.0);
     assert!(stored <= samples(&text).len() as f64);
     let grown = ask("increase(atoll_http_requests_total%5B1m%5D)").await;
     assert_eq!(grown.len(), 1);
+}
+
+#[tokio::test]
+async fn the_first_round_is_at_once_and_the_end_waits_for_it() {
+    let (_data, site, _) = Site::fresh().await;
+    drop(figures::Keeper::start(Arc::clone(&site.service)).unwrap());
+    let answer = site
+        .get(&site.admin(), "/api/v1/query?query=atoll_metrics_parts")
+        .await;
+    assert_eq!(values(&answer).len(), 1);
 }
 
 #[tokio::test]

@@ -245,10 +245,9 @@ async fn take(
         true => service.node.store(job).await?,
         false => job()?,
     };
-    match written.await {
-        Ok(Err(error)) => return Err(error.into()),
-        // Written; or nothing was queued, and so nobody answers.
-        Ok(Ok(())) | Err(_) => {}
+    // Nobody answers where nothing was queued.
+    if let Ok(Err(error)) = written.await {
+        return Err(error.into());
     }
     let tallies = &service.pushes.tallies;
     tallies.count(format, taken.accepted, taken.batch.refused());
