@@ -66,6 +66,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     progress.step("documentation tests", |count| {
         watch(&mut shell::cargo(&["test", "--workspace", "--doc"]), count)
     });
+    progress.step("every order of threads", model);
     if !options.fast {
         progress.step("end to end, release binary", |count| {
             packages::ensure(&[packages::RSYNC, packages::GIT])?;
@@ -119,6 +120,21 @@ fn test(arguments: &[&str], count: &mut Count) -> anyhow::Result<()> {
         &["test", "--no-fail-fast", "--tests"]
     };
     watch(&mut shell::cargo(&[runner, arguments].concat()), count)
+}
+
+/// Runs the tests that try every order in which threads may see each other. They are built
+/// with a flag for all crates, so in a folder of their own: the ordinary build stays.
+fn model(count: &mut Count) -> anyhow::Result<()> {
+    let mut test = shell::cargo(&[
+        "test",
+        "--package",
+        "rings",
+        "--lib",
+        "--release",
+        "--target-dir",
+        "target/loom",
+    ]);
+    watch(test.env("RUSTFLAGS", "--cfg loom"), count)
 }
 
 fn watch(command: &mut Command, count: &mut Count) -> anyhow::Result<()> {

@@ -2,16 +2,16 @@
 //!
 //! It knows nothing of what it keeps: `files` keeps open files in it, `limit`
 //! keeps clients. Every operation is O(1); a look-up allocates nothing. It takes
-//! no lock and reads no clock.
+//! no lock and reads no clock. How keys are hashed is the owner's choice.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 
 /// At most `capacity` values, in the order of their last use.
 #[derive(Debug)]
-pub(crate) struct Recent<K, V> {
-    places: HashMap<K, usize>,
+pub(crate) struct Recent<K, V, S = RandomState> {
+    places: HashMap<K, usize, S>,
     slots: Vec<Slot<K, V>>,
     free: Vec<usize>,
     newest: usize,
@@ -29,11 +29,11 @@ struct Slot<K, V> {
 /// No slot: the end of the list in either direction.
 const NONE: usize = usize::MAX;
 
-impl<K: Hash + Eq + Clone, V> Recent<K, V> {
+impl<K: Hash + Eq + Clone, V, S: BuildHasher + Default> Recent<K, V, S> {
     /// Holds nothing yet; `capacity` of 0 counts as 1.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            places: HashMap::new(),
+            places: HashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
             newest: NONE,
@@ -161,7 +161,7 @@ mod tests {
         /// It behaves as a list kept by hand, newest last.
         #[test]
         fn agrees_with_a_plain_list(steps in steps(), capacity in 1..6usize) {
-            let mut recent = Recent::new(capacity);
+            let mut recent: Recent<u8, u16> = Recent::new(capacity);
             let mut model: Vec<(u8, u16)> = Vec::new();
             for step in steps {
                 match step {

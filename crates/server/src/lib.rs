@@ -8,6 +8,7 @@
 pub mod address;
 pub mod api;
 pub mod config;
+pub mod figures;
 mod folder_told;
 pub mod folders;
 pub mod listen;
@@ -23,6 +24,7 @@ pub mod token;
 use address::Endpoint;
 use api::Service;
 use config::Source;
+use figures::Keeper;
 use folders::Folders;
 use httpd::limit::LimitError;
 use httpd::models::{TooFewDescriptors, expect_descriptors, raise_descriptors};
@@ -43,6 +45,8 @@ use tokio::sync::watch;
 pub struct Server {
     service: Arc<Service>,
     serving: Serving,
+    /// Stores the node's own figures.
+    figures: Keeper,
     stop: watch::Sender<bool>,
     runtime: Runtime,
     endpoint: Endpoint,
@@ -158,9 +162,11 @@ impl Server {
         )?;
         node.publish_address(&endpoint.local())?;
         runtime.block_on(folders.start(&endpoint.local()));
+        let figures = Keeper::start(Arc::clone(&service))?;
         Ok(Self {
             service,
             serving,
+            figures,
             stop,
             runtime,
             endpoint,
@@ -254,6 +260,7 @@ impl Server {
         self.stop.send_replace(true);
         self.service.folders.join();
         self.serving.join();
+        drop(self.figures);
         self.service.node.close();
     }
 }

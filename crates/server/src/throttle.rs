@@ -8,7 +8,10 @@
 
 use base::DeviceId;
 use http::Method;
-use httpd::limit::{Client, Decision, Limit, LimitError, Limiter, LimiterSize, Quota, Rules};
+use httpd::limit::{
+    Client, Decision, Limit, LimitError, Limiter, LimiterSize, Quota, RECORDED_CLASSES, Recorder,
+    Rules,
+};
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,6 +91,20 @@ const FAILED: &str = "failed";
 /// The name of the limit of samples in headers and figures.
 const SAMPLES: &str = "samples";
 
+/// The names of everything that is counted, in the order of their numbers.
+const KINDS: [&str; CLASSES.len() + 2] = [
+    CLASSES[0].name(),
+    CLASSES[1].name(),
+    CLASSES[2].name(),
+    CLASSES[3].name(),
+    CLASSES[4].name(),
+    CLASSES[5].name(),
+    FAILED,
+    SAMPLES,
+];
+
+const _: () = assert!(KINDS.len() <= RECORDED_CLASSES as usize);
+
 /// How often clients may ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -108,7 +125,8 @@ pub struct Throttle {
     devices: Limiter,
     failures: Limiter,
     samples: Limiter,
-    refused: [AtomicU64; CLASSES.len() + 2],
+    refused: [AtomicU64; KINDS.len()],
+    decisions: Recorder,
     begun: Instant,
 }
 
@@ -191,6 +209,7 @@ impl Throttle {
             failures: Limiter::new(&[FAILED], &only(limits.failures), size)?,
             samples: Limiter::new(&[SAMPLES], &only(limits.samples), size)?,
             refused: Default::default(),
+            decisions: Recorder::default(),
             begun: Instant::now(),
         })
     }
@@ -250,12 +269,19 @@ impl Throttle {
 
     /// How many requests of each class were refused, by its name.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let names = CLASSES
-            .map(Class::name)
-            .into_iter()
-            .chain([FAILED, SAMPLES]);
         let counts = self.refused.iter();
-        names.zip(counts.map(|count| count.load(Ordering::Relaxed)))
+        let counts = counts.map(|count| count.load(Ordering::Relaxed));
+        KINDS.into_iter().zip(counts)
+    }
+
+    /// What was decided about whom; [`Throttle::class_name`] has the names of classes.
+    pub const fn decisions(&self) -> &Recorder {
+        &self.decisions
+    }
+
+    /// The name of a class of [`Throttle::decisions`] in figures.
+    pub fn class_name(class: u8) -> &'static str {
+        KINDS.get(usize::from(class)).copied().unwrap_or_default()
     }
 
     /// Whether a client, known by its number, may send so many samples now.
@@ -286,7 +312,9 @@ impl Throttle {
             return Ok(());
         };
         let decision = limiter.take(client, route, cost, self.begun.elapsed());
-        if decision.is_allowed() {
+        let allowed = decision.is_allowed();
+        self.decisions.record(client, kind.number as u8, allowed);
+        if allowed {
             return Ok(());
         }
         self.refused[kind.number].fetch_add(1, Ordering::Relaxed);
@@ -378,6 +406,46 @@ mod tests {
             assert!(ask("127.0.0.1", Class::Join).is_ok());
         }
         assert!(throttle.refused().any(|told| told == ("join", 1)));
+    }
+
+    #[test]
+    fn decisions_are_recorded_by_client_and_class() {
+        let mut limits = Limits::default();
+        let once = Limit::Window {
+            count: 1,
+            period: Duration::from_secs(86_400),
+        };
+        limits
+            .addresses
+            .routes
+            .insert("join".to_owned(), Some(once));
+        let throttle = Throttle::new(&limits).unwrap();
+        let address = peer("192.0.2.1");
+        throttle.admit(address, Class::Join).unwrap();
+        throttle.admit(address, Class::Join).unwrap_err();
+        throttle.admit(peer("127.0.0.1"), Class::Join).unwrap();
+        throttle.admit_known(7, Class::Push).unwrap();
+        throttle.admit_samples(7, 1000).unwrap();
+        throttle.failed(address).unwrap();
+        throttle.decisions().drain();
+        let mut told = Vec::new();
+        throttle
+            .decisions()
+            .totals(&mut |client, class, decisions| {
+                let name = Throttle::class_name(class);
+                told.push((client.unwrap(), name, decisions.allowed, decisions.refused));
+            });
+        told.sort_by_key(|one| one.1);
+        let (address, known) = (Client::at(address.0), Client::Known(7));
+        assert_eq!(
+            told,
+            [
+                (address, "failed", 1, 0),
+                (address, "join", 1, 1),
+                (known, "push", 1, 0),
+                (known, "samples", 1, 0),
+            ]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What every request passes: it is counted, waits for `at_least`, and is
+//! What every request passes: it is counted and timed, waits for `at_least`, and is
 //! answered with the node's cursor. Also the answers to addresses and methods
 //! that do not exist.
 
@@ -8,7 +8,7 @@ use super::body;
 use super::input;
 use crate::problem::Problem;
 use crate::throttle::{Class, Peer};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::Cursor;
@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The header that says how far the answering node has applied the log.
 const CURSOR: HeaderName = HeaderName::from_static("atoll-cursor");
@@ -35,7 +35,10 @@ pub async fn pass(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let begun = Instant::now();
     service.requests.fetch_add(1, Ordering::Relaxed);
+    let pattern = request.extensions().get::<MatchedPath>();
+    let route = service.latencies.route(pattern.map(MatchedPath::as_str));
     let class = Class::of(request.method(), request.uri().path());
     let peer = request.extensions().get::<Peer>().copied();
     request.extensions_mut().insert(class);
@@ -77,6 +80,7 @@ pub async fn pass(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    route.record(response.status(), begun.elapsed());
     response
 }
 

@@ -47,6 +47,7 @@ pub use spaces::make as make_space;
 
 use crate::address::Endpoint;
 use crate::config::Config;
+use crate::figures::Latencies;
 use crate::folders::Folders;
 use crate::node::Node;
 use crate::pool::Pool;
@@ -83,13 +84,15 @@ pub struct Service {
     /// Browsers signed in.
     browsers: Browsers,
     /// Folders that sync.
-    syncs: Syncs,
+    pub(crate) syncs: Syncs,
     /// Who may ask how often.
-    throttle: Throttle,
-    /// Requests answered.
-    requests: AtomicU64,
+    pub(crate) throttle: Throttle,
+    /// Requests received.
+    pub(crate) requests: AtomicU64,
+    /// How long they took.
+    pub(crate) latencies: Latencies,
     /// Contents that were asked for and could not be read.
-    unreadable: AtomicU64,
+    pub(crate) unreadable: AtomicU64,
     /// Where the node listens; none in tests.
     endpoint: RwLock<Option<Endpoint>>,
     /// Holds true once the node is asked to stop: open streams then end.
@@ -104,9 +107,11 @@ pub struct Service {
     comparisons: Semaphore,
     streams: Arc<Semaphore>,
     /// Room for samples that arrive.
-    pushes: samples::Pushes,
+    pub(crate) pushes: samples::Pushes,
     /// Threads for queries of metrics.
     queries: Pool<()>,
+    /// Queries of metrics that were answered.
+    pub(crate) answered: AtomicU64,
     /// What clients on this machine need no token for.
     loopback: RwLock<Loopback>,
     /// Tokens that were looked up.
@@ -131,6 +136,7 @@ impl Service {
             syncs: Syncs::default(),
             throttle: Throttle::default(),
             requests: AtomicU64::new(0),
+            latencies: Latencies::default(),
             unreadable: AtomicU64::new(0),
             endpoint: RwLock::default(),
             stop,
@@ -144,6 +150,7 @@ impl Service {
             loopback: RwLock::default(),
             identities: identities::Identities::default(),
             queries,
+            answered: AtomicU64::new(0),
         }))
     }
 

@@ -5,6 +5,7 @@ use super::Service;
 use super::access::{Administrator, Caller};
 use super::input::Json;
 use super::moment;
+use crate::figures;
 use crate::problem::Problem;
 use crate::scrub;
 use axum::extract::State;
@@ -102,52 +103,8 @@ impl Service {
 
 /// `GET /metrics`: Prometheus text.
 pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
-    let node = &service.node;
-    let sample = |name: &str, kind: &str, help: &str, value: u64| {
-        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
-    };
-    let text = [
-        sample(
-            "atoll_http_requests_total",
-            "counter",
-            "Requests received.",
-            service.requests.load(Ordering::Relaxed),
-        ),
-        sample(
-            "atoll_unreadable_contents_total",
-            "counter",
-            "Contents asked for that are damaged or missing here; the log names them, POST /api/scrub finds all.",
-            service.unreadable.load(Ordering::Relaxed),
-        ),
-        sample(
-            "atoll_log_applied_index",
-            "gauge",
-            "Last log entry applied.",
-            node.cursor().index,
-        ),
-        sample(
-            "atoll_log_committed_index",
-            "gauge",
-            "Last log entry committed.",
-            node.committed(),
-        ),
-        sample(
-            "atoll_sync_sessions",
-            "gauge",
-            "Folders that sync now.",
-            service.syncs.count(node.now()) as u64,
-        ),
-    ]
-    .concat();
-    let refused = service.throttle.refused();
-    let refused = refused
-        .map(|(class, count)| format!("atoll_http_refused_total{{class=\"{class}\"}} {count}\n"));
-    let text = format!(
-        "{text}# HELP atoll_http_refused_total Requests that came too often.\n\
-         # TYPE atoll_http_refused_total counter\n{}",
-        refused.collect::<String>()
-    );
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    let text = figures::render(&figures::gather(&service));
+    ([(header::CONTENT_TYPE, figures::MEDIA_TYPE)], text).into_response()
 }
 
 /// `POST /api/folders`

@@ -7,6 +7,7 @@ mod access;
 mod downloads;
 mod edits;
 mod feed;
+mod figures;
 mod folders;
 mod frames;
 mod limits;

@@ -31,6 +31,7 @@ pub const START: u64 = 1_800_000_000_000;
 pub struct Site {
     pub node: Arc<Node>,
     pub clock: Arc<ManualClock>,
+    pub service: Arc<Service>,
     router: Router,
     sequence: AtomicU64,
     stream: u64,
@@ -74,10 +75,11 @@ impl Site {
         let service = Service::new(Arc::clone(&node), Folders::new(Arc::clone(&node)), stopped);
         let service = service.unwrap();
         let stream = base::Random::next_u64(&SystemRandom) | 1;
-        let router = api::router(service);
+        let router = api::router(Arc::clone(&service));
         Self {
             node,
             clock,
+            service,
             router,
             sequence: AtomicU64::new(0),
             stream,

@@ -10,6 +10,7 @@ mod export;
 mod prometheus;
 mod push;
 mod refusals;
+mod tally;
 
 use super::Service;
 use axum::Router;

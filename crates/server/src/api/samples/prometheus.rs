@@ -99,7 +99,9 @@ pub async fn answer(
     };
     let answered = service.queries.run(job).await;
     drop(waiting);
-    answered.map(respond)
+    let response = answered?;
+    service.answered.fetch_add(1, Ordering::Relaxed);
+    Ok(respond(response))
 }
 
 /// The form of a request, empty if it is none.

@@ -12,6 +12,7 @@ use super::super::input::Query;
 use super::client::Sender;
 use super::coding::{BODY_BYTES, Coding};
 use super::refusals::{self, Place};
+use super::tally::{Format, Tallies};
 use crate::problem::Problem;
 use axum::body::Body;
 use axum::extract::State;
@@ -39,6 +40,7 @@ const LARGE: usize = 16;
 pub struct Pushes {
     small: Semaphore,
     large: Semaphore,
+    tallies: Tallies,
 }
 
 /// What became of a request.
@@ -69,7 +71,15 @@ impl Default for Pushes {
         Self {
             small: Semaphore::new(SMALL),
             large: Semaphore::new(LARGE),
+            tallies: Tallies::default(),
         }
+    }
+}
+
+impl Pushes {
+    /// Samples that came so far.
+    pub(crate) const fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 }
 
@@ -87,7 +97,7 @@ pub async fn json(
     });
     let all_or_none = options.atomic != 0;
     let body = read_body(&service, &headers, body).await?;
-    let taken = take(&service, sender, body, all_or_none, parse).await?;
+    let taken = take(&service, sender, body, Format::Json, all_or_none, parse).await?;
     answer(&taken, Place::Index)
 }
 
@@ -103,7 +113,7 @@ pub async fn import(
         Ok(())
     });
     let body = read_body(&service, &headers, body).await?;
-    let taken = take(&service, sender, body, false, parse).await?;
+    let taken = take(&service, sender, body, Format::JsonLines, false, parse).await?;
     answer(&taken, Place::Line)
 }
 
@@ -132,7 +142,7 @@ pub async fn remote_write(
         read.map_err(|error| error.to_string())
     });
     let body = read_body(&service, &headers, body).await?;
-    let taken = take(&service, sender, body, false, parse).await?;
+    let taken = take(&service, sender, body, Format::RemoteWrite, false, parse).await?;
     nothing_or_refusals(&taken, Place::Index)
 }
 
@@ -150,7 +160,7 @@ pub async fn line_protocol(
         Ok(())
     });
     let body = read_body(&service, &headers, body).await?;
-    let taken = take(&service, sender, body, false, parse).await?;
+    let taken = take(&service, sender, body, Format::LineProtocol, false, parse).await?;
     nothing_or_refusals(&taken, Place::Line)
 }
 
@@ -215,6 +225,7 @@ async fn take(
     service: &Arc<Service>,
     sender: Sender,
     body: Read<'_>,
+    format: Format,
     all_or_none: bool,
     parse: Parse,
 ) -> Result<Taken, Problem> {
@@ -234,12 +245,13 @@ async fn take(
         true => service.node.store(job).await?,
         false => job()?,
     };
-    match written.await {
-        Ok(Ok(())) => Ok(taken),
-        Ok(Err(error)) => Err(error.into()),
-        // Nothing was queued, and so nobody answers.
-        Err(_) => Ok(taken),
+    // Nobody answers where nothing was queued.
+    if let Ok(Err(error)) = written.await {
+        return Err(error.into());
     }
+    let tallies = &service.pushes.tallies;
+    tallies.count(format, taken.accepted, taken.batch.refused());
+    Ok(taken)
 }
 
 fn queue(
