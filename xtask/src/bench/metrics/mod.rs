@@ -16,6 +16,7 @@
 mod body;
 mod client;
 mod corpus;
+mod disk;
 mod figures;
 mod fleet;
 mod load;

@@ -1,14 +1,13 @@
 //! How long a node needs to be ready again after `kill -9`, with samples in its log, and how
 //! much memory that takes beside what it had.
 
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
 use super::super::report::{Row, megabytes};
 use super::Bench;
+use super::disk::bytes_below;
 use super::figures::median;
 use super::fleet::Series;
 use super::remote_write::{FLEET, send};
@@ -99,26 +98,4 @@ fn look_at(bench: &Bench, series: &[Series]) -> anyhow::Result<Start> {
         resident_before,
         peak,
     })
-}
-
-/// Bytes of all files in and below `folder`; none where there is no folder.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn bytes_below(folder: &Path) -> anyhow::Result<u64> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-        entries => entries?,
-    };
-    let mut bytes = 0;
-    for entry in entries {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() {
-            bytes_below(&entry.path())?
-        } else {
-            metadata.len()
-        };
-    }
-    Ok(bytes)
 }

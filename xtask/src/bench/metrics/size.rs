@@ -1,27 +1,18 @@
 //! Bytes on the disk of a sample of node_exporter, everything that is needed to find it
 //! among them; and whether what went in comes out.
 
-use std::time::{Duration, Instant};
-
 use anyhow::ensure;
 
 use super::super::report::Row;
 use super::Bench;
 use super::client::escaped;
 use super::corpus::{Corpus, JOBS, make_blocks};
+use super::disk::{bytes_below, still};
 use super::figures::{self, Bar};
-use super::replay::bytes_below;
 use super::server::{Server, System, data_folder};
 
 /// Bytes of a request: series come whole.
 const BODY_BYTES: usize = 1 << 20;
-
-/// The bytes on the disk count when they have been the same for this long, since merges run
-/// in the background.
-const STILL: Duration = Duration::from_secs(5);
-
-/// Merges are over within this time.
-const LIMIT: Duration = Duration::from_secs(300);
 
 /// Measures it, once: bytes repeat themselves.
 ///
@@ -104,20 +95,4 @@ fn import(server: &Server, corpus: &Corpus) -> anyhow::Result<()> {
         send(&body)?;
     }
     Ok(())
-}
-
-/// What `size` gives once it stays.
-fn still(size: impl Fn() -> anyhow::Result<u64>) -> anyhow::Result<u64> {
-    let begun = Instant::now();
-    let (mut seen, mut since) = (size()?, Instant::now());
-    while since.elapsed() < STILL {
-        ensure!(begun.elapsed() < LIMIT, "the merges do not end");
-        std::thread::sleep(Duration::from_millis(100));
-        // A file that a merge has just let go is none to be counted.
-        let Ok(bytes) = size() else { continue };
-        if bytes != seen {
-            (seen, since) = (bytes, Instant::now());
-        }
-    }
-    Ok(seen)
 }
