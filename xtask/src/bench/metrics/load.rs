@@ -126,7 +126,7 @@ pub fn deliver<B>(
     senders: Vec<B>,
 ) -> anyhow::Result<Delivery>
 where
-    B: Iterator<Item = Vec<u8>> + Send,
+    B: Iterator<Item: AsRef<[u8]>> + Send,
 {
     let before = server.cpu()?;
     let begun = Instant::now();
@@ -137,7 +137,7 @@ where
                 let client = server.client();
                 scope.spawn(move || -> anyhow::Result<()> {
                     for body in bodies {
-                        client.post(target, format.fields(), &body)?;
+                        client.post(target, format.fields(), body.as_ref())?;
                     }
                     Ok(())
                 })

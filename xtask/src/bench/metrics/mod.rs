@@ -13,8 +13,10 @@
 //! about what goes out. How fast JSON is parsed alone is measured beside the parser, by
 //! `benches/metrics`. Nothing here is a test: a missed bar is a figure.
 
+mod answers;
 mod body;
 mod client;
+mod cores;
 mod corpus;
 mod disk;
 mod figures;
@@ -144,7 +146,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     };
     let machine = bench.describe()?;
     eprintln!("{machine}");
-    server::stay_off_the_server()?;
+    cores::stay_off_the_server()?;
     let mut failures = Failures::default();
     let mut rows = Vec::new();
     for work in asked.works() {

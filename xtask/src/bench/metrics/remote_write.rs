@@ -30,14 +30,14 @@ pub const FLEET: Fleet = Fleet {
 /// # Errors
 /// When a server does not run, or loses samples that it took.
 pub fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
-    let series: Vec<Series> = FLEET.series().collect();
+    let bodies = bodies(bench.scale.remote_write_times);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..bench.rounds {
         let mut systems = [System::Atoll, System::VictoriaMetrics];
         systems.rotate_left(round % 2);
         for system in systems {
             let server = system.start(bench)?;
-            let delivery = send(&server, &series, bench.scale.remote_write_times)?;
+            let delivery = send(&server, &bodies)?;
             eprintln!("  {} {delivery:?}", system.name());
             server.expect_series(FLEET.len())?;
             server.stop()?;
@@ -73,23 +73,31 @@ pub fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// Sends a sample of each series for each of so many times, the last of which is now.
+/// A sample of each series for each of so many times, the last of which is now: those of each
+/// sender, in the order of time. They are all written before any is sent, so that it does not
+/// matter how fast they are written.
+pub fn bodies(times: usize) -> Vec<Vec<Vec<u8>>> {
+    let series: Vec<Series> = FLEET.series().collect();
+    let first = now() - times as i64 * STEP;
+    let body = |sender: usize, step: usize| {
+        let numbers = sender * FLEET.metrics..(sender + 1) * FLEET.metrics;
+        let samples = numbers.map(|number| Sample {
+            series: &series[number],
+            value: value(number, step),
+            time: first + step as i64 * STEP,
+        });
+        Format::RemoteWrite.write(&samples.collect::<Vec<_>>())
+    };
+    (0..SENDERS)
+        .map(|sender| (0..times).map(|step| body(sender, step)).collect())
+        .collect()
+}
+
+/// Sends them.
 ///
 /// # Errors
 /// When one is not taken.
-pub fn send(server: &Server, series: &[Series], times: usize) -> anyhow::Result<Delivery> {
-    let first = now() - times as i64 * STEP;
-    let of_one = series.len() / SENDERS;
-    let senders = (0..SENDERS).map(|sender| {
-        (0..times).map(move |step| {
-            let numbers = sender * of_one..(sender + 1) * of_one;
-            let samples = numbers.map(|number| Sample {
-                series: &series[number],
-                value: value(number, step),
-                time: first + step as i64 * STEP,
-            });
-            Format::RemoteWrite.write(&samples.collect::<Vec<_>>())
-        })
-    });
+pub fn send(server: &Server, bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Delivery> {
+    let senders = bodies.iter().map(|bodies| bodies.iter());
     deliver(server, TARGET, Format::RemoteWrite, senders.collect())
 }

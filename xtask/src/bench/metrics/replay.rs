@@ -9,8 +9,7 @@ use super::super::report::{Row, megabytes};
 use super::Bench;
 use super::disk::bytes_below;
 use super::figures::median;
-use super::fleet::Series;
-use super::remote_write::{FLEET, send};
+use super::remote_write::{FLEET, bodies, send};
 use super::server::{System, data_folder};
 
 /// Seconds for [`BAR_SAMPLES`].
@@ -32,8 +31,8 @@ struct Start {
 /// # Errors
 /// When the node does not come back, or without its samples.
 pub fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
-    let series: Vec<Series> = FLEET.series().collect();
-    let starts = (0..bench.rounds).map(|_| look_at(bench, &series));
+    let bodies = bodies(bench.scale.replay_times);
+    let starts = (0..bench.rounds).map(|_| look_at(bench, &bodies));
     let starts: Vec<Start> = starts.collect::<Result<_, _>>()?;
     let scaled = starts
         .iter()
@@ -72,11 +71,10 @@ pub fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-fn look_at(bench: &Bench, series: &[Series]) -> anyhow::Result<Start> {
+fn look_at(bench: &Bench, bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Start> {
     let data = data_folder(bench, "data")?;
-    let times = bench.scale.replay_times;
     let server = System::Atoll.start_on(bench, &data)?;
-    send(&server, series, times)?;
+    send(&server, bodies)?;
     let resident_before = server.resident()?;
     server.kill();
     let in_parts = bytes_below(&data.join("metrics").join("parts"))?;
@@ -93,7 +91,7 @@ fn look_at(bench: &Bench, series: &[Series]) -> anyhow::Result<Start> {
     server.stop()?;
     Ok(Start {
         wall,
-        samples: times * series.len(),
+        samples: bench.scale.replay_times * FLEET.len(),
         log_bytes,
         resident_before,
         peak,

@@ -11,15 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use harness::process::{self, Process};
 use harness::site::Node;
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::client::Client;
+use super::cores::on_server_core;
 use super::fleet::JOB;
 use super::{Bench, fresh};
-
-/// The core of servers, and that of whoever asks them.
-const SERVER_CORE: usize = 0;
-const LOAD_CORE: usize = 1;
 
 /// A server is there, or gone, within this time.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -152,6 +148,8 @@ impl System {
             command.arg(format!("-storageDataPath={data}"));
             command.arg(format!("-httpListenAddr={address}"));
             command.arg(format!("-retentionPeriod={RETENTION}"));
+            // What a query may read, so that all series can be counted.
+            command.arg("-search.maxUniqueTimeseries=10000000");
             return Ok(command);
         }
         let file = bench.folder.join("prometheus.yml");
@@ -321,28 +319,6 @@ fn emptied_log(bench: &Bench) -> anyhow::Result<PathBuf> {
     let log = bench.folder.join("server.log");
     fs::write(&log, "")?;
     Ok(log)
-}
-
-/// Keeps this process, which asks, off the core of servers.
-///
-/// # Errors
-/// When it may not choose.
-pub fn stay_off_the_server() -> anyhow::Result<()> {
-    pin(LOAD_CORE)
-}
-
-/// What `start` starts inherits the core that this thread has meanwhile.
-fn on_server_core<T>(start: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    pin(SERVER_CORE)?;
-    let started = start();
-    pin(LOAD_CORE)?;
-    started
-}
-
-fn pin(core: usize) -> anyhow::Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores).context("cannot choose a core")
 }
 
 /// An address that was free a moment ago: whoever takes it in between makes the start fail,
