@@ -66,7 +66,10 @@ pub fn hardware() -> anyhow::Result<String> {
 }
 
 /// Median and 99th percentile of an append made durable.
-fn fsync_latency(folder: &Path) -> anyhow::Result<(Duration, Duration)> {
+///
+/// # Errors
+/// When the disk cannot be written.
+pub fn fsync_latency(folder: &Path) -> anyhow::Result<(Duration, Duration)> {
     let path = folder.join("latency");
     let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
     let page = [7; 4096];

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: Atoll beside its rivals, in one run on one machine.
 //!
-//! `bench http` and `bench meta` are folders of their own, [`http`] and [`metadata`]. The
-//! rest is `bench sync`:
+//! `bench http`, `bench meta` and `bench metrics` are folders of their own, [`http`],
+//! [`metadata`] and [`metrics`]. The rest is `bench sync`:
 //!
 //! 1. Build the release binary, make the data sets (`harness::tree`).
 //! 2. Each work in `works` runs its rounds: fresh folders, the disk settled by
@@ -18,6 +18,7 @@ mod http;
 mod latency;
 mod machine;
 mod metadata;
+mod metrics;
 mod report;
 mod rsync;
 mod works;
@@ -49,6 +50,8 @@ enum Area {
     Http(Run<http::Work>),
     /// Metadata as text and bytes, and manifests of folders, beside YAML and mtree
     Meta(Run<metadata::Work>),
+    /// Metrics, beside VictoriaMetrics and Prometheus
+    Metrics(metrics::Options),
 }
 
 /// What of a benchmark to run.
@@ -158,6 +161,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         Area::Sync(options) => run_sync(options),
         Area::Http(options) => http::run(options),
         Area::Meta(options) => metadata::run(options),
+        Area::Metrics(options) => metrics::run(options),
     }
 }
 
