@@ -93,7 +93,7 @@ impl Follower {
     ///
     /// # Errors
     /// What the disk says, or holds.
-    pub fn next(&mut self) -> Result<Followed, LogError> {
+    pub fn entries(&mut self) -> Result<Followed, LogError> {
         let State { through, closed } = self.durable.wait_behind(self.after);
         if self.after >= through && closed {
             return Ok(Followed::Closed);

@@ -77,7 +77,7 @@ impl Drop for LiveCopy {
 impl Copier {
     fn run(mut self, mut follower: Follower, from: u64) {
         loop {
-            match follower.next() {
+            match follower.entries() {
                 Ok(Followed::Entries(entries)) => {
                     for entry in entries {
                         self.take(&entry.bytes, entry.index > from);
