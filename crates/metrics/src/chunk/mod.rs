@@ -46,28 +46,37 @@ impl PartialEq for Sample {
 /// jitter takes the third, two hours of pause the fourth.
 const TIME_BITS: [u32; 5] = [7, 9, 12, 20, 64];
 
-/// Where the bits that differ lie in a value.
+/// Where the bits that differ lie in a value. In bytes: each series in memory has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Window {
     /// Bits before them.
-    leading: u32,
+    leading: u8,
     /// How many, from 1 to 64.
-    length: u32,
+    length: u8,
 }
 
 impl Window {
     /// Of a difference that is not 0.
     const fn of(difference: u64) -> Self {
         let leading = difference.leading_zeros();
+        let length = u64::BITS - leading - difference.trailing_zeros();
         Self {
-            leading,
-            length: u64::BITS - leading - difference.trailing_zeros(),
+            leading: leading as u8,
+            length: length as u8,
         }
+    }
+
+    const fn leading(self) -> u32 {
+        self.leading as u32
+    }
+
+    const fn length(self) -> u32 {
+        self.length as u32
     }
 
     /// Bits behind them.
     const fn trailing(self) -> u32 {
-        u64::BITS - self.leading - self.length
+        u64::BITS - self.leading() - self.length()
     }
 
     /// Whether all bits of `other` lie in it.

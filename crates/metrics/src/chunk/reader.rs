@@ -30,8 +30,12 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads `count` samples from the bits of a [`Chunk`](super::Chunk).
     pub const fn new(bytes: &'a [u8], count: u32) -> Self {
+        Self::of_bits(BitReader::new(bytes), count)
+    }
+
+    pub(super) const fn of_bits(bits: BitReader<'a>, count: u32) -> Self {
         Self {
-            bits: BitReader::new(bytes),
+            bits,
             count,
             read: 0,
             time: 0,
@@ -81,13 +85,13 @@ impl<'a> Reader<'a> {
         let outside = ChunkError::Window(self.read);
         let is_new = self.bits.take(1).ok_or(short)? == 1;
         if is_new {
-            let leading = self.bits.take(6).ok_or(short)? as u32;
-            let length = self.bits.take(6).ok_or(short)? as u32 + 1;
-            let fits = leading + length <= u64::BITS;
+            let leading = self.bits.take(6).ok_or(short)? as u8;
+            let length = self.bits.take(6).ok_or(short)? as u8 + 1;
+            let fits = u32::from(leading + length) <= u64::BITS;
             self.window = Some(Window { leading, length }).filter(|_| fits);
         }
         let window = self.window.ok_or(outside)?;
-        let bits = self.bits.take(window.length).ok_or(short)?;
+        let bits = self.bits.take(window.length()).ok_or(short)?;
         Ok(bits << window.trailing())
     }
 }
@@ -134,7 +138,7 @@ mod tests {
             .map(|&(time, value)| Sample { time, value })
             .collect();
         assert_eq!(read.unwrap(), expected);
-        assert_eq!((chunk.len(), chunk.bytes().len()), (samples.len(), bytes));
+        assert_eq!((chunk.len(), chunk.to_bytes().len()), (samples.len(), bytes));
         assert_eq!(chunk.last_time(), samples.last().map(|sample| sample.0));
     }
 
@@ -164,11 +168,11 @@ mod tests {
                 value: n as f64,
             });
         }
-        let cut = &chunk.bytes()[..chunk.bytes().len() / 2];
+        let cut = &chunk.to_bytes()[..chunk.to_bytes().len() / 2];
         let read: Vec<_> = Reader::new(cut, 10).collect();
         assert!(matches!(read.last(), Some(Err(ChunkError::Short(_)))));
         // A value whose bits are where the last one's were, and there was none.
-        let mut bytes = chunk.bytes()[..16].to_vec();
+        let mut bytes = chunk.to_bytes()[..16].to_vec();
         bytes.push(0b1000_0000);
         let read: Vec<_> = Reader::new(&bytes, 2).collect();
         assert_eq!(read[1], Err(ChunkError::Window(1)));

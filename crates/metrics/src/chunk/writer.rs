@@ -9,16 +9,13 @@ use super::{Sample, TIME_BITS, Window};
 pub struct Chunk {
     bits: Bits,
     count: u32,
-    last: Last,
-}
-
-/// What the next sample is told by.
-#[derive(Debug, Clone, Copy, Default)]
-struct Last {
+    /// Of the last sample.
     time: i64,
     /// From the time before the last to the last.
     step: i64,
+    /// Of the last sample, as bits.
     value: u64,
+    /// Where the last value that differed did.
     window: Option<Window>,
 }
 
@@ -31,14 +28,14 @@ impl Chunk {
             self.bits.put(time.cast_unsigned(), u64::BITS);
             self.bits.put(value, u64::BITS);
         } else {
-            let step = time.wrapping_sub(self.last.time);
-            let late = step.wrapping_sub(self.last.step);
-            let difference = value ^ self.last.value;
+            let step = time.wrapping_sub(self.time);
+            let late = step.wrapping_sub(self.step);
+            let difference = value ^ self.value;
             self.put_news(late, difference);
-            self.last.step = step;
+            self.step = step;
         }
-        self.last.time = time;
-        self.last.value = value;
+        self.time = time;
+        self.value = value;
         self.count += 1;
     }
 
@@ -54,24 +51,24 @@ impl Chunk {
 
     /// The time of the last sample, if there is one.
     pub fn last_time(&self) -> Option<i64> {
-        (!self.is_empty()).then_some(self.last.time)
+        (!self.is_empty()).then_some(self.time)
     }
 
     /// The last sample, if there is one.
     pub fn last(&self) -> Option<Sample> {
-        let Last { time, value, .. } = self.last;
-        let value = f64::from_bits(value);
+        let value = f64::from_bits(self.value);
+        let time = self.time;
         (!self.is_empty()).then_some(Sample { time, value })
     }
 
     /// Reads its samples.
     pub fn samples(&self) -> Reader<'_> {
-        Reader::new(self.bits.bytes(), self.count)
+        Reader::of_bits(self.bits.reader(), self.count)
     }
 
     /// The bits, which [`Reader::new`] reads when it is told how many samples they are.
-    pub fn bytes(&self) -> &[u8] {
-        self.bits.bytes()
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.bits.to_bytes()
     }
 
     /// Bytes of memory, its own among them.
@@ -129,19 +126,19 @@ impl Chunk {
         // A window of its own costs 12 bits more to tell, and saves those that the last
         // one is wider.
         const TOLD: u32 = 12;
-        if let Some(last) = self.last.window
+        if let Some(last) = self.window
             && last.holds(own)
-            && last.length <= own.length + TOLD
+            && last.length() <= own.length() + TOLD
         {
             self.bits.put(0, 1);
-            self.bits.put(difference >> last.trailing(), last.length);
+            self.bits.put(difference >> last.trailing(), last.length());
             return;
         }
         self.bits.put(1, 1);
         self.bits.put(u64::from(own.leading), 6);
         self.bits.put(u64::from(own.length - 1), 6);
-        self.bits.put(difference >> own.trailing(), own.length);
-        self.last.window = Some(own);
+        self.bits.put(difference >> own.trailing(), own.length());
+        self.window = Some(own);
     }
 }
 
