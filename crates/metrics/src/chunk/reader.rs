@@ -138,7 +138,10 @@ mod tests {
             .map(|&(time, value)| Sample { time, value })
             .collect();
         assert_eq!(read.unwrap(), expected);
-        assert_eq!((chunk.len(), chunk.to_bytes().len()), (samples.len(), bytes));
+        assert_eq!(
+            (chunk.len(), chunk.to_bytes().len()),
+            (samples.len(), bytes)
+        );
         assert_eq!(chunk.last_time(), samples.last().map(|sample| sample.0));
     }
 

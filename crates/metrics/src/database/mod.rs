@@ -141,7 +141,7 @@ impl Database {
         begin_terms(&mut log)?;
         let id = log.id().to_u64();
         let reader = log.reader();
-        let head = Arc::new(Head::new(settings.series));
+        let head = Arc::new(Head::new(settings.series, random));
         let kinds = Arc::new(Kinds::default());
         for (name, kind) in &keeper.manifest().kinds {
             kinds.set(name, *kind);

@@ -100,7 +100,8 @@ impl<'h> Replay<'h> {
     fn append(&mut self) {
         for (shard, samples) in self.shards.iter_mut().enumerate() {
             if !samples.is_empty() {
-                self.head.append(shard, samples.drain(..), 0, self.now);
+                self.head.append(shard, samples, 0, self.now);
+                samples.clear();
             }
         }
     }

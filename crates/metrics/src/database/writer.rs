@@ -197,8 +197,8 @@ impl Writer {
         let now = seconds(&*self.clock);
         for (shard, samples) in self.shards.iter_mut().enumerate() {
             if !samples.is_empty() {
-                self.head
-                    .append(shard, samples.drain(..), self.generation, now);
+                self.head.append(shard, samples, self.generation, now);
+                samples.clear();
             }
         }
     }

@@ -60,6 +60,12 @@ impl Labels {
         is_sound.then_some(labels)
     }
 
+    /// Labels from pairs that are in their one form, by their names.
+    pub(crate) fn of_pairs(bytes: &[u8]) -> Self {
+        debug_assert!(Self::from_bytes(bytes).is_some());
+        Self(bytes.into())
+    }
+
     /// The one form of these labels, equal for equal labels.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -20,7 +20,11 @@ pub struct SeriesLimits {
 pub(super) struct Census {
     limits: SeriesLimits,
     total: u64,
-    clients: HashMap<Client, u64>,
+    /// How many each client has, by the client's number.
+    counts: Vec<(Client, u64)>,
+    numbers: HashMap<Client, u32>,
+    /// Numbers of no client.
+    free: Vec<u32>,
 }
 
 impl Default for SeriesLimits {
@@ -40,8 +44,8 @@ impl Census {
         }
     }
 
-    /// Counts another series, if there may be one.
-    pub(super) fn add(&mut self, client: Client) -> Result<(), SeriesRefusal> {
+    /// Counts another series, if there may be one; gives the client's number.
+    pub(super) fn add(&mut self, client: Client) -> Result<u32, SeriesRefusal> {
         let SeriesLimits {
             total,
             client: most,
@@ -49,28 +53,45 @@ impl Census {
         if self.total >= total {
             return Err(SeriesRefusal::Total { limit: total });
         }
-        let has = self.clients.get(&client).copied().unwrap_or(0);
+        let number = self.numbers.get(&client);
+        let has = number.map_or(0, |number| self.counts[*number as usize].1);
         if has >= most {
             return Err(SeriesRefusal::Client { limit: most });
         }
-        self.add_anyway(client);
-        Ok(())
+        Ok(self.add_anyway(client))
     }
 
     /// Counts another series that was taken before, whatever the limits say now.
-    pub(super) fn add_anyway(&mut self, client: Client) {
+    pub(super) fn add_anyway(&mut self, client: Client) -> u32 {
         self.total += 1;
-        *self.clients.entry(client).or_default() += 1;
+        let Self {
+            counts,
+            numbers,
+            free,
+            ..
+        } = self;
+        let number = *numbers.entry(client).or_insert_with(|| match free.pop() {
+            Some(number) => {
+                counts[number as usize] = (client, 0);
+                number
+            }
+            None => {
+                counts.push((client, 0));
+                counts.len() as u32 - 1
+            }
+        });
+        counts[number as usize].1 += 1;
+        number
     }
 
-    /// A series has gone.
-    pub(super) fn remove(&mut self, client: Client) {
+    /// A series of the client with this number has gone.
+    pub(super) fn remove(&mut self, number: u32) {
         self.total -= 1;
-        if let Some(count) = self.clients.get_mut(&client) {
-            *count -= 1;
-            if *count == 0 {
-                self.clients.remove(&client);
-            }
+        let (client, count) = &mut self.counts[number as usize];
+        *count -= 1;
+        if *count == 0 {
+            self.numbers.remove(client);
+            self.free.push(number);
         }
     }
 
@@ -80,11 +101,6 @@ impl Census {
 
     pub(super) const fn total(&self) -> u64 {
         self.total
-    }
-
-    #[cfg(test)]
-    fn clients(&self) -> usize {
-        self.clients.len()
     }
 }
 
@@ -100,14 +116,16 @@ mod tests {
         });
         let (one, other) = (Client(1), Client(2));
         let full = |limit| Err(SeriesRefusal::Client { limit });
-        let steps = [Ok(()), Ok(()), Ok(()), full(3)];
+        let steps = [Ok(0), Ok(0), Ok(0), full(3)];
         assert_eq!(steps.map(|_| census.add(one)), steps);
-        let steps = [Ok(()), Ok(()), Err(SeriesRefusal::Total { limit: 5 })];
+        let steps = [Ok(1), Ok(1), Err(SeriesRefusal::Total { limit: 5 })];
         assert_eq!(steps.map(|_| census.add(other)), steps);
-        census.remove(one);
-        assert_eq!(census.add(one), Ok(()));
-        (0..3).for_each(|_| census.remove(one));
-        (0..2).for_each(|_| census.remove(other));
-        assert_eq!((census.total(), census.clients()), (0, 0));
+        census.remove(0);
+        assert_eq!(census.add(one), Ok(0));
+        (0..3).for_each(|_| census.remove(0));
+        (0..2).for_each(|_| census.remove(1));
+        assert_eq!((census.total(), census.numbers.len()), (0, 0));
+        // The number of a client that has none is another's.
+        assert_eq!(census.add(Client(3)), Ok(1));
     }
 }

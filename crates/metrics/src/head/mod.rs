@@ -24,11 +24,12 @@ use crate::chunk::Sample;
 use crate::eval::{Labels, TimeRange, encode_labels};
 use crate::ingest::{self, Key, SeriesRefusal};
 use crate::promql::LabelMatcher;
+use base::Random;
 use census::Census;
 use hashbrown::DefaultHashBuilder;
 pub(crate) use id::SHARDS;
-use key_table::KeyTable;
-use shard::{Series, Shard};
+use key_table::{Fingerprint, KeyTable, Secret};
+use shard::Shard;
 use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -36,16 +37,21 @@ pub use census::SeriesLimits;
 pub use id::{Client, SeriesId};
 pub use select::Frozen;
 
-/// Bytes of keys that are kept, of all shards together: those of two million series as
-/// they are most often named.
-const KEYS_BYTES: usize = 256 << 20;
+/// Keys that are kept, of all shards together: those of two million series, each named in
+/// two ways.
+const KEYS: usize = 4_000_000;
+
+/// Series that are fetched from memory together: about as many as a core waits for at once.
+const TOUCHED_AHEAD: usize = 16;
 
 /// The series in memory.
 #[derive(Debug)]
 pub struct Head {
     shards: Box<[RwLock<Shard>]>,
     keys: Box<[RwLock<KeyTable>]>,
+    secret: Secret,
     census: Mutex<Census>,
+    /// Decides which shard a series is in.
     hasher: DefaultHashBuilder,
 }
 
@@ -61,11 +67,12 @@ pub struct Admission<'h> {
 }
 
 impl Head {
-    /// An empty one.
-    pub fn new(limits: SeriesLimits) -> Self {
+    /// An empty one. Keys are told apart by a secret that is drawn from `random`.
+    pub fn new(limits: SeriesLimits, random: &dyn Random) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             keys: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            secret: Secret::new([random.next_u64(), random.next_u64()]),
             census: Mutex::new(Census::new(limits)),
             hasher: DefaultHashBuilder::default(),
         }
@@ -93,33 +100,30 @@ impl Head {
         now: u32,
         labels: &[u8],
     ) -> Result<SeriesId, SeriesRefusal> {
-        self.admit_labels(labels, client, now, |census| {
-            census.add_anyway(client);
-            Ok(())
-        })
+        self.admit_labels(labels, now, |census| Ok(census.add_anyway(client)))
     }
 
     /// Takes samples of one shard, each of a series that is there, in this generation.
-    pub fn append(
-        &self,
-        shard: usize,
-        samples: impl IntoIterator<Item = (u32, Sample)>,
-        generation: u32,
-        now: u32,
-    ) {
+    pub fn append(&self, shard: usize, samples: &[(u32, Sample)], generation: u32, now: u32) {
         let mut shard = write(&self.shards[shard]);
-        for (slot, sample) in samples {
-            let series = shard.series_mut(slot);
-            let series = series.expect("a series stays while a request has samples for it");
-            series.samples.append(sample, generation);
-            series.touched = now;
+        for some in samples.chunks(TOUCHED_AHEAD) {
+            // Series lie all over the memory. Those that are needed next are asked for at
+            // once, so that it is waited for all of them and not for one after the other.
+            let touched = some.iter().map(|(slot, _)| shard.last_touched(*slot));
+            std::hint::black_box(touched.fold(0, u32::wrapping_add));
+            for (slot, sample) in some {
+                let series = shard.series_mut(*slot);
+                let series = series.expect("a series stays while a request has samples for it");
+                series.samples.append(*sample, generation);
+                series.touched = now;
+            }
         }
     }
 
     /// The labels of a series.
     pub fn labels(&self, id: SeriesId) -> Option<Labels> {
         let shard = read(&self.shards[id.shard()]);
-        Some(shard.series(id.slot())?.labels.clone())
+        Some(shard.labels(shard.series(id.slot())?))
     }
 
     /// How many series there are.
@@ -175,16 +179,13 @@ impl Head {
     /// runs no request may be looking for series, and none may have samples on the way.
     pub fn retire(&self, series: &[SeriesId], before: u32) -> Vec<SeriesId> {
         let mut retired = Vec::new();
-        for id in series {
-            let mut shard = write(&self.shards[id.shard()]);
-            let found = shard.series(id.slot());
-            let Some(idle) = found.filter(|series| series.is_idle(before)) else {
-                continue;
-            };
-            let owner = idle.owner;
-            shard.remove(&self.hasher, id.slot());
-            self.lock_census().remove(owner);
-            retired.push(*id);
+        for (number, shard) in self.shards.iter().enumerate() {
+            let slots = series.iter().filter(|id| id.shard() == number);
+            let removed = write(shard).remove_idle(slots.map(|id| id.slot()), before);
+            for (slot, owner) in removed {
+                self.lock_census().remove(owner);
+                retired.push(SeriesId::new(number, slot));
+            }
         }
         if !retired.is_empty() {
             self.forget_keys();
@@ -202,34 +203,30 @@ impl Head {
     fn admit_labels(
         &self,
         labels: &[u8],
-        owner: Client,
         now: u32,
-        count: impl FnOnce(&mut Census) -> Result<(), SeriesRefusal>,
+        count: impl FnOnce(&mut Census) -> Result<u32, SeriesRefusal>,
     ) -> Result<SeriesId, SeriesRefusal> {
-        let hash = self.hasher.hash_one(labels);
-        let number = shard_of(hash);
-        let found = read(&self.shards[number]).find(hash, labels);
+        let number = shard_of(self.hasher.hash_one(labels));
+        let found = read(&self.shards[number]).find(labels);
         if let Some(slot) = found {
             return Ok(SeriesId::new(number, slot));
         }
         let mut shard = write(&self.shards[number]);
         // Another may have made it meanwhile.
-        if let Some(slot) = shard.find(hash, labels) {
+        if let Some(slot) = shard.find(labels) {
             return Ok(SeriesId::new(number, slot));
         }
         if !shard.has_room() {
             let limit = self.series();
             return Err(SeriesRefusal::Total { limit });
         }
-        count(&mut self.lock_census())?;
-        let series = Series {
-            labels: Labels::from_bytes(labels).expect("labels were put in their one form"),
-            owner,
-            samples: Default::default(),
-            touched: now,
-        };
-        let slot = shard.insert(&self.hasher, hash, series);
+        let owner = count(&mut self.lock_census())?;
+        let slot = shard.insert(labels, owner, now);
         Ok(SeriesId::new(number, slot))
+    }
+
+    fn keys_of(&self, fingerprint: Fingerprint) -> &RwLock<KeyTable> {
+        &self.keys[fingerprint.shard(SHARDS)]
     }
 
     fn lock_census(&self) -> MutexGuard<'_, Census> {
@@ -241,8 +238,8 @@ impl ingest::Series for Admission<'_> {
     type Id = SeriesId;
 
     fn known(&mut self, key: Key<'_>) -> Option<SeriesId> {
-        let hash = key_table::hash(&self.head.hasher, &key);
-        read(&self.head.keys[shard_of(hash)]).find(hash, &key)
+        let fingerprint = self.head.secret.fingerprint(&key);
+        read(self.head.keys_of(fingerprint)).find(fingerprint)
     }
 
     fn admit(
@@ -252,13 +249,11 @@ impl ingest::Series for Admission<'_> {
     ) -> Result<SeriesId, SeriesRefusal> {
         self.labels.clear();
         encode_labels(labels.iter(), &mut self.labels);
-        let (client, now) = (self.client, self.now);
-        let count = |census: &mut Census| census.add(client);
-        let id = self.head.admit_labels(&self.labels, client, now, count)?;
+        let count = |census: &mut Census| census.add(self.client);
+        let id = self.head.admit_labels(&self.labels, self.now, count)?;
         if let Some(key) = key {
-            let hasher = &self.head.hasher;
-            let keys = &self.head.keys[shard_of(key_table::hash(hasher, &key))];
-            write(keys).insert(hasher, &key, id, KEYS_BYTES / SHARDS);
+            let fingerprint = self.head.secret.fingerprint(&key);
+            write(self.head.keys_of(fingerprint)).insert(fingerprint, id, KEYS / SHARDS);
         }
         Ok(id)
     }

@@ -50,9 +50,10 @@ impl Head {
     pub(super) fn choose(&self, matchers: &[LabelMatcher]) -> Vec<(Labels, SeriesId)> {
         let mut chosen = Vec::new();
         for (number, shard) in self.shards.iter().enumerate() {
-            read(shard).select(matchers, |slot, series| {
+            let shard = read(shard);
+            shard.select(matchers, |slot, series| {
                 if !series.samples.is_empty() {
-                    chosen.push((series.labels.clone(), SeriesId::new(number, slot)));
+                    chosen.push((shard.labels(series), SeriesId::new(number, slot)));
                 }
             });
         }
@@ -153,7 +154,7 @@ impl SeriesCursor for HeadCursor<'_> {
         let shard = read(&self.head.shards[id.shard()]);
         // Another series may have the slot meanwhile, when this one got no samples.
         let series = shard.series(id.slot());
-        if let Some(series) = series.filter(|series| series.labels == *labels) {
+        if let Some(series) = series.filter(|series| shard.has_labels(series, labels)) {
             match self.which {
                 Which::From(start) => series.samples.read(start, &mut self.samples),
                 Which::Frozen(generation) => {

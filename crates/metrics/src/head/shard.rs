@@ -1,12 +1,12 @@
 //! A part of the head's series, which one lock guards: found by their labels, and by the
 //! labels that they have.
 
-use super::id::{Client, SLOTS};
-use super::postings::{Candidates, Postings};
+use super::id::SLOTS;
+use super::postings::{Candidates, Pairs, Postings};
 use super::samples::Samples;
 use crate::eval::Labels;
 use crate::promql::LabelMatcher;
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
 use std::hash::BuildHasher;
 
 /// Series that are held together. A vector of all of them would need as much memory again
@@ -16,22 +16,24 @@ const PAGE: usize = 256;
 /// The series of one shard.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    /// Slots by the hash of their labels.
-    by_labels: HashTable<u32>,
+    /// Slots by the hash of their pairs.
+    by_pairs: HashTable<u32>,
     /// Pages of [`PAGE`] slots; only the last is not full.
     pages: Vec<Vec<Option<Series>>>,
     /// Slots without a series.
     free: Vec<u32>,
     postings: Postings,
+    hasher: DefaultHashBuilder,
 }
 
 /// A series.
 #[derive(Debug)]
 pub(super) struct Series {
-    pub(super) labels: Labels,
-    /// Who brought it.
-    pub(super) owner: Client,
+    /// Its labels.
+    pub(super) pairs: Pairs,
     pub(super) samples: Samples,
+    /// The number of who brought it, in the census.
+    pub(super) owner: u32,
     /// When a sample last came, in seconds since 1970.
     pub(super) touched: u32,
 }
@@ -44,13 +46,15 @@ impl Series {
 }
 
 impl Shard {
-    /// The slot of the series with these labels, as bytes.
-    pub(super) fn find(&self, hash: u64, labels: &[u8]) -> Option<u32> {
+    /// The slot of the series with these labels, in the form of [`Labels::as_bytes`].
+    pub(super) fn find(&self, labels: &[u8]) -> Option<u32> {
+        let pairs = self.postings.find(labels)?;
         let is_it = |slot: &u32| {
             let series = self.series(*slot);
-            series.is_some_and(|series| series.labels.as_bytes() == labels)
+            series.is_some_and(|series| series.pairs == pairs)
         };
-        self.by_labels.find(hash, is_it).copied()
+        let hash = self.hasher.hash_one(&pairs);
+        self.by_pairs.find(hash, is_it).copied()
     }
 
     /// Whether there is room for another.
@@ -59,33 +63,63 @@ impl Shard {
     }
 
     /// Adds a series that is not there, where there is room.
-    pub(super) fn insert(&mut self, hasher: &impl BuildHasher, hash: u64, series: Series) -> u32 {
-        let labels = series.labels.clone();
+    pub(super) fn insert(&mut self, labels: &[u8], owner: u32, now: u32) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| self.new_slot());
-        *self.place(slot) = Some(series);
-        self.postings.add(slot, &labels);
+        let pairs = self.postings.add(slot, labels);
+        let hash = self.hasher.hash_one(&pairs);
+        *self.place(slot) = Some(Series {
+            pairs,
+            samples: Samples::default(),
+            owner,
+            touched: now,
+        });
         let Self {
-            by_labels, pages, ..
+            by_pairs,
+            pages,
+            hasher,
+            ..
         } = self;
         let hash_of = |slot: &u32| {
             let series = series_at(pages, *slot).expect("a slot in the table has a series");
-            hasher.hash_one(series.labels.as_bytes())
+            hasher.hash_one(&series.pairs)
         };
-        by_labels.insert_unique(hash, slot, hash_of);
+        by_pairs.insert_unique(hash, slot, hash_of);
         slot
     }
 
-    /// Takes away the series of a slot.
-    pub(super) fn remove(&mut self, hasher: &impl BuildHasher, slot: u32) {
-        let Some(series) = self.place(slot).take() else {
-            return;
-        };
-        let hash = hasher.hash_one(series.labels.as_bytes());
-        if let Ok(entry) = self.by_labels.find_entry(hash, |other| *other == slot) {
-            entry.remove();
+    /// Takes away those of these slots' series that are idle; gives their slots and owners.
+    pub(super) fn remove_idle(
+        &mut self,
+        slots: impl Iterator<Item = u32>,
+        before: u32,
+    ) -> Vec<(u32, u32)> {
+        let (mut removed, mut pairs) = (Vec::new(), Vec::new());
+        for slot in slots {
+            let series = self.place(slot).take_if(|series| series.is_idle(before));
+            let Some(series) = series else {
+                continue;
+            };
+            let hash = self.hasher.hash_one(&series.pairs);
+            if let Ok(entry) = self.by_pairs.find_entry(hash, |other| *other == slot) {
+                entry.remove();
+            }
+            pairs.extend_from_slice(&series.pairs);
+            removed.push((slot, series.owner));
         }
-        self.postings.remove(slot, &series.labels);
-        self.free.push(slot);
+        let gone: HashSet<u32> = removed.iter().map(|(slot, _)| *slot).collect();
+        self.postings.remove(pairs, |slot| gone.contains(&slot));
+        self.free.extend(gone);
+        removed
+    }
+
+    /// The labels of a series.
+    pub(super) fn labels(&self, series: &Series) -> Labels {
+        self.postings.labels(&series.pairs)
+    }
+
+    /// Whether a series has these labels.
+    pub(super) fn has_labels(&self, series: &Series, labels: &Labels) -> bool {
+        self.postings.are(&series.pairs, labels.as_bytes())
     }
 
     /// The series of a slot.
@@ -97,6 +131,11 @@ impl Shard {
     pub(super) fn series_mut(&mut self, slot: u32) -> Option<&mut Series> {
         let (page, place) = place_of(slot);
         self.pages.get_mut(page)?.get_mut(place)?.as_mut()
+    }
+
+    /// When the series of a slot got a sample last; 0 if there is none.
+    pub(super) fn last_touched(&self, slot: u32) -> u32 {
+        self.series(slot).map_or(0, |series| series.touched)
     }
 
     /// All of them, with their slots.
@@ -112,12 +151,15 @@ impl Shard {
 
     /// Calls `each` with the series that all matchers choose.
     pub(super) fn select(&self, matchers: &[LabelMatcher], mut each: impl FnMut(u32, &Series)) {
-        let chosen = |labels: &Labels| {
+        let chosen = |series: &Series| {
             let mut matchers = matchers.iter();
-            matchers.all(|matcher| matcher.matches(labels.get(matcher.name())))
+            matchers.all(|matcher| {
+                let value = self.postings.value(&series.pairs, matcher.name());
+                matcher.matches(value)
+            })
         };
         let mut look = |slot, series: &Series| {
-            if chosen(&series.labels) {
+            if chosen(series) {
                 each(slot, series);
             }
         };
@@ -167,4 +209,15 @@ fn series_at(pages: &[Vec<Option<Series>>], slot: u32) -> Option<&Series> {
 const fn place_of(slot: u32) -> (usize, usize) {
     let slot = slot as usize;
     (slot / PAGE, slot % PAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_takes_little() {
+        // A million of them take as many megabytes.
+        assert_eq!(size_of::<Option<Series>>(), 112);
+    }
 }

@@ -9,8 +9,8 @@
 //! checked in full is ever remembered, so one that is found proves its own grammar, and
 //! costs finding its end and one lookup: no unescaping, no check of names, no sorting, no
 //! allocation. Another spelling of the same labels (another order, an escape) has a key of
-//! its own, for which [`Series::admit`] gives the same id. Keys are compared, never only
-//! their hashes: two series may not become one.
+//! its own, for which [`Series::admit`] gives the same id. Keys are compared, or
+//! told apart by fingerprints that nobody can forge: two series may not become one.
 //!
 //! What is refused, is refused alone: the rest of the request is kept, and whoever wants
 //! all or nothing drops the [`Batch`] when [`Batch::refused`] counts any. A request that
