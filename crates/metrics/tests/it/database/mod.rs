@@ -3,5 +3,7 @@
 mod basics;
 mod concurrent;
 mod crash;
+mod follow;
 mod model;
 mod scene;
+mod upkeep;

@@ -8,7 +8,7 @@ use metrics::head::Client;
 use metrics::ingest::{Batch, json};
 use metrics::promql::parse_selector;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use store::fs::SimulatedFileSystem;
@@ -24,6 +24,7 @@ pub struct Scene {
     pub disk: SimulatedFileSystem,
     pub clock: Arc<ManualClock>,
     pub settings: Settings,
+    pub directory: PathBuf,
 }
 
 impl Scene {
@@ -40,13 +41,14 @@ impl Scene {
             disk,
             clock: Arc::new(ManualClock::new(NOW)),
             settings,
+            directory: PathBuf::from("node/metrics"),
         }
     }
 
     pub fn open(&self) -> Result<Arc<Database>, OpenError> {
         Database::open(
             Arc::new(self.disk.clone()),
-            Path::new("node/metrics"),
+            &self.directory,
             self.settings.clone(),
             self.clock.clone(),
             &SeededRandom::new(1),
@@ -86,6 +88,17 @@ fn send_json(
 /// Sends samples and waits for the acknowledgement.
 pub fn put(database: &Database, samples: &[(u32, i64, f64)]) -> Result<(), WriteError> {
     send(database, samples)?.recv().unwrap()
+}
+
+/// Why a sample is refused.
+pub fn refused(database: &Database, n: u32, time: i64) -> String {
+    let item = format!(r#"{{"name":"m","value":1,"tags":{{"n":"{n}"}},"timestamp":{time}}}"#);
+    let body = format!(r#"{{"metrics":[{item}]}}"#);
+    let mut intake = database.intake(Client(7));
+    let mut batch = Batch::default();
+    batch.times = intake.times;
+    json::parse(body.as_bytes(), intake.now, &mut intake.series, &mut batch).unwrap();
+    batch.listed()[0].reason.to_string()
 }
 
 /// Sends a document and waits for the acknowledgement.
