@@ -158,7 +158,9 @@ impl<'a> Cursor<'a> {
         let at_key = if *first {
             bytes
         } else {
-            bytes.strip_prefix(b",")?
+            let behind = bytes.strip_prefix(b",")?;
+            // As Python writes it, unless told otherwise.
+            behind.strip_prefix(b" ").unwrap_or(behind)
         };
         let (key, length) = find(at_key)?;
         self.at += bytes.len() - at_key.len() + length;

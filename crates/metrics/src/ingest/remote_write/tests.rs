@@ -202,7 +202,8 @@ fn histograms_and_absurd_times_are_refused() {
             "__name__=up 3ff0000000000000@2",
             "0: 2 native histograms are not supported; classic ones are",
             "1: 1 native histograms are not supported; classic ones are",
-            "2: the timestamp is further from 1970 than 2^51 milliseconds",
+            "2: the timestamp 9223372036854775807 is in the future: samples are taken until \
+             2251799813685248, in milliseconds since 1970",
         ],
     );
 }
