@@ -200,6 +200,22 @@ fn scrub_names_the_part_with_a_flipped_byte() {
     let _node = ended.restart().unwrap();
     expect_named(&alone, &part);
     assert_eq!(site.values("room"), ["21.5"]);
+    // What needs the part fails as a whole: nobody takes what is left for everything.
+    let words = [
+        "metrics",
+        "export",
+        "--match",
+        "room_before",
+        "--data",
+        &data,
+    ];
+    refused(&words, 1, "broke off after 0 bytes");
+    let old = "last_over_time(room_before[60d])";
+    refused(
+        &["metrics", "query", old, "--data", &data],
+        1,
+        "is damaged at byte",
+    );
 }
 
 /// `atoll scrub` fails, and says where.
