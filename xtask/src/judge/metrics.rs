@@ -28,8 +28,9 @@ const BATCH: usize = 20;
 /// In one of so many lives a snapshot is made.
 const SNAPSHOT: u64 = 3;
 
-/// A kill comes at most so long after a snapshot was asked for: about as long as one takes.
-const SNAPSHOT_MILLIS: u64 = 400;
+/// A kill comes at most so long after a snapshot was asked for: about half of them are made
+/// before it.
+const SNAPSHOT_MILLIS: u64 = 2000;
 
 /// One of so many starts is killed as well.
 const START: u64 = 8;
@@ -88,6 +89,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         longest_millis: u64::try_from(longest.as_millis())?,
         senders: Senders::new(CLIENTS, i64::try_from(begin.as_millis())?),
         kills: 0,
+        snapshots: Snapshots::default(),
         starts: Vec::new(),
         begun: Instant::now(),
     };
@@ -103,12 +105,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many snapshots were asked for, and how many of them were made before the kill.
+#[derive(Default)]
+struct Snapshots {
+    asked: usize,
+    made: usize,
+}
+
 /// One run of the judge.
 struct Trial {
     random: SeededRandom,
     longest_millis: u64,
     senders: Senders,
     kills: usize,
+    snapshots: Snapshots,
     /// How long each start took after a kill.
     starts: Vec<Duration>,
     begun: Instant,
@@ -137,12 +147,13 @@ impl Trial {
         let snapshot = self.random.below(SNAPSHOT) == 0;
         let after = Duration::from_millis(self.random.below(SNAPSHOT_MILLIS));
         let name = format!("of-kill-{}", self.kills);
+        let snapshots = &mut self.snapshots;
         let ended = self.senders.push_while(node, |node| {
             std::thread::sleep(life);
-            match snapshot {
-                true => kill_in_snapshot(node, &name, after),
-                false => Ok(node.kill()),
-            }
+            Ok(match snapshot {
+                true => snapshots.kill_during(node, &name, after),
+                false => node.kill(),
+            })
         })?;
         remove(&ended.data().join("metrics").join("snapshots"))?;
         Ok(ended)
@@ -167,7 +178,7 @@ impl Trial {
         let millis = |at: usize| self.starts.get(at).map_or(0, Duration::as_millis);
         eprintln!(
             "judge: {:6.1} s  {} kills, {} samples acknowledged and {} more: {} lost, {} changed, \
-             {} never sent; a start takes {} ms, {} at worst",
+             {} never sent; {} of {} snapshots were made; a start takes {} ms, {} at worst",
             self.begun.elapsed().as_secs_f64(),
             self.kills,
             checked.acknowledged,
@@ -175,6 +186,8 @@ impl Trial {
             checked.lost,
             checked.changed,
             checked.invented,
+            self.snapshots.made,
+            self.snapshots.asked,
             millis(self.starts.len() / 2),
             millis(self.starts.len().saturating_sub(1)),
         );
@@ -188,16 +201,19 @@ impl Trial {
     }
 }
 
-/// Asks for a snapshot and kills the node a while later, whether it is made or not.
-fn kill_in_snapshot(node: Node, name: &str, after: Duration) -> anyhow::Result<Ended> {
-    let administrator = node.administrator();
-    let path = format!("/api/v1/admin/tsdb/snapshot?name={name}");
-    let asking = std::thread::spawn(move || administrator.ask("POST", &path));
-    std::thread::sleep(after);
-    let ended = node.kill();
-    // That it is not answered is what was wanted.
-    let _ = asking.join();
-    Ok(ended)
+impl Snapshots {
+    /// Asks for one and kills the node a while later, whether it is made or not.
+    fn kill_during(&mut self, node: Node, name: &str, after: Duration) -> Ended {
+        let administrator = node.administrator();
+        let path = format!("/api/v1/admin/tsdb/snapshot?name={name}");
+        let asking = std::thread::spawn(move || administrator.ask("POST", &path));
+        std::thread::sleep(after);
+        let ended = node.kill();
+        self.asked += 1;
+        // One that is not answered was under way, as is wanted.
+        self.made += usize::from(asking.join().is_ok_and(|answer| answer.is_ok()));
+        ended
+    }
 }
 
 fn remove(folder: &Path) -> anyhow::Result<()> {
