@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use base::{Random, SeededRandom, SystemRandom};
 use clap::Args;
 use harness::samples::Senders;
@@ -191,6 +191,7 @@ impl Trial {
             millis(self.starts.len() / 2),
             millis(self.starts.len().saturating_sub(1)),
         );
+        ensure!(checked.acknowledged > 0, "nothing was acknowledged at all");
         if !checked.holds() {
             bail!(
                 "samples are not as they should be: {}",
