@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::json;
+use ureq::Body;
+use ureq::http::{Request, Response};
 
 use crate::process::{Finished, Process};
 
@@ -34,6 +36,15 @@ pub struct Ended {
     data: PathBuf,
     log: PathBuf,
     address: String,
+}
+
+/// Who may ask a node for everything, for as long as it runs.
+#[derive(Debug, Clone)]
+pub struct Administrator {
+    /// The node's address, as `http://host:port`.
+    pub url: String,
+    /// What stands in the header `Authorization`.
+    pub authorization: String,
 }
 
 /// A space of a node, with a token that joins folders to it.
@@ -84,6 +95,14 @@ impl Node {
     /// Where it listens, as `host:port`.
     pub fn address(&self) -> &str {
         &self.place.address
+    }
+
+    /// Its administrator.
+    pub fn administrator(&self) -> Administrator {
+        Administrator {
+            url: format!("http://{}", self.address()),
+            authorization: format!("Bearer {}", self.token),
+        }
     }
 
     /// Makes a space and a token that joins folders to it.
@@ -146,13 +165,7 @@ impl Node {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        let mut command = Command::new(binary);
-        command
-            .arg("serve")
-            .arg("--data")
-            .arg(data)
-            .args(["--listen", listen]);
-        let mut process = Process::start("node", &mut command, log)?;
+        let mut process = serve(binary, data, log, listen)?;
         let start = Instant::now();
         let address = loop {
             let address = std::fs::read_to_string(&address_file).unwrap_or_default();
@@ -181,6 +194,21 @@ impl Node {
     }
 }
 
+impl Administrator {
+    /// The answer to a request without a body; it may be as long as it is.
+    ///
+    /// # Errors
+    /// When the node refuses or is gone.
+    pub fn ask(&self, method: &str, path: &str) -> anyhow::Result<Response<Body>> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", &self.authorization)
+            .body(())?;
+        ureq::run(request).with_context(|| format!("{method} {path}"))
+    }
+}
+
 impl Ended {
     /// Its data directory.
     pub fn data(&self) -> &Path {
@@ -195,6 +223,17 @@ impl Ended {
         Node::start_at(&self.binary, &self.data, &self.log, &self.address)
     }
 
+    /// Starts it again and kills it so much later, come up or not.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn restart_and_kill(self, later: Duration) -> anyhow::Result<Self> {
+        let mut process = serve(&self.binary, &self.data, &self.log, &self.address)?;
+        std::thread::sleep(later);
+        process.kill();
+        Ok(self)
+    }
+
     /// `atoll scrub`: verifies every hash the node holds.
     ///
     /// # Errors
@@ -205,6 +244,16 @@ impl Ended {
         Process::start("scrub", &mut command, &self.log)?.succeed(limit)?;
         Ok(())
     }
+}
+
+fn serve(binary: &Path, data: &Path, log: &Path, listen: &str) -> anyhow::Result<Process> {
+    let mut command = Command::new(binary);
+    command
+        .arg("serve")
+        .arg("--data")
+        .arg(data)
+        .args(["--listen", listen]);
+    Process::start("node", &mut command, log)
 }
 
 impl Folder {

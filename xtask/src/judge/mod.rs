@@ -3,6 +3,7 @@
 //! Without a name, folders are judged.
 
 mod folders;
+mod metrics;
 mod promql;
 
 use clap::{Args, Subcommand};
@@ -22,6 +23,8 @@ pub struct Options {
 
 #[derive(Subcommand)]
 enum Other {
+    /// Samples that are pushed to a node which is killed all the time
+    Metrics(metrics::Options),
     /// Random queries over random samples, beside Prometheus
     Promql(promql::Options),
 }
@@ -32,6 +35,7 @@ enum Other {
 /// Names the first thing that does not hold, and the seed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     match &options.other {
+        Some(Other::Metrics(options)) => metrics::run(options),
         Some(Other::Promql(options)) => promql::run(options),
         None => folders::run(&options.folders),
     }

@@ -8,7 +8,7 @@
 //! [`lan`]: a node that other machines reach, and its certificate. [`told`]: what a
 //! node is told while it runs. [`meta`]: documents and manifests, which need no node.
 //! [`load`]: the load generator, against the web server. [`metrics`]: the commands for
-//! samples, against a server that says what a test wants.
+//! samples, against a server that says what a test wants. [`samples`]: a node that keeps them.
 
 mod echo;
 mod follow;
@@ -18,6 +18,7 @@ mod lan;
 mod load;
 mod meta;
 mod metrics;
+mod samples;
 mod shapes;
 mod share;
 mod told;

@@ -6,7 +6,6 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -56,11 +55,11 @@ pub struct Incoming {
 
 /// The sending half of a streamed answer.
 #[derive(Clone)]
-pub struct Outgoing(mpsc::Sender<Bytes>);
+pub struct Outgoing(mpsc::Sender<Result<Bytes, BrokenOff>>);
 
 /// The other half: what the engine reads.
 struct Streamed {
-    pieces: mpsc::Receiver<Bytes>,
+    pieces: mpsc::Receiver<Result<Bytes, BrokenOff>>,
     /// What must arrive for the answer to be whole, if its length was announced.
     left: Option<u64>,
 }
@@ -81,6 +80,11 @@ struct Shared {
 /// The client stopped reading.
 #[derive(Debug, Clone, Copy)]
 pub struct Gone;
+
+/// An answer could not be made to its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BrokenOff(String);
 
 impl Incoming {
     /// Reads `body`, at most `limit` bytes.
@@ -217,7 +221,19 @@ impl Outgoing {
     /// # Errors
     /// [`Gone`] when the client left or did not read for too long.
     pub async fn send(&self, piece: impl Into<Bytes>) -> Result<(), Gone> {
-        match tokio::time::timeout(READER_IDLE, self.0.send(piece.into())).await {
+        self.put(Ok(piece.into())).await
+    }
+
+    /// Breaks the answer off, so that the client does not take what it has for all of it.
+    ///
+    /// # Errors
+    /// As [`Outgoing::send`].
+    pub async fn break_off(&self, reason: String) -> Result<(), Gone> {
+        self.put(Err(BrokenOff(reason))).await
+    }
+
+    async fn put(&self, piece: Result<Bytes, BrokenOff>) -> Result<(), Gone> {
+        match tokio::time::timeout(READER_IDLE, self.0.send(piece)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Gone),
         }
@@ -231,14 +247,17 @@ impl Outgoing {
 
 impl http_body::Body for Streamed {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         self.pieces.poll_recv(context).map(|piece| {
-            let piece = piece?;
+            let piece = match piece? {
+                Ok(piece) => piece,
+                Err(broken_off) => return Some(Err(broken_off)),
+            };
             if let Some(left) = &mut self.left {
                 *left = left.saturating_sub(piece.len() as u64);
             }
@@ -312,6 +331,19 @@ mod tests {
         assert!(outgoing.send("one too many").await.is_err());
         drop(body);
         outgoing.closed().await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_not_taken_for_a_whole_one() {
+        let (outgoing, body) = stream(None);
+        outgoing.send("piece").await.unwrap();
+        outgoing
+            .break_off("it is damaged".to_owned())
+            .await
+            .unwrap();
+        drop(outgoing);
+        let broken = collect(body, 100).await;
+        assert!(matches!(broken, Err(Problem::Cut(reason)) if reason == "it is damaged"));
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
 //! Samples out as JSON Lines: streamed, a series at a time, to whoever reads as fast as it
-//! likes.
+//! likes. One that cannot go on breaks off, so that nobody takes a part for the whole.
 
 use super::super::Service;
 use super::super::body::{self, Outgoing};
@@ -50,17 +50,19 @@ pub async fn export(
     };
     let running = service.queries.submit(job)?;
     service.stream(async move {
-        send(outgoing, made).await?;
-        if let Ok(Err(error)) = running.wait().await {
-            tracing::warn!("an export ended early: {error}");
+        send(&outgoing, made).await?;
+        match running.wait().await {
+            Ok(Ok(())) => Ok(()),
+            // Told in the log by whoever sends the answer.
+            Ok(Err(reason)) => outgoing.break_off(reason).await,
+            Err(problem) => outgoing.break_off(problem.to_string()).await,
         }
-        Ok(())
     })?;
     let media_type = [(header::CONTENT_TYPE, "application/stream+json")];
     Ok((media_type, streamed).into_response())
 }
 
-async fn send(outgoing: Outgoing, mut made: mpsc::Receiver<Bytes>) -> Result<(), body::Gone> {
+async fn send(outgoing: &Outgoing, mut made: mpsc::Receiver<Bytes>) -> Result<(), body::Gone> {
     while let Some(piece) = made.recv().await {
         outgoing.send(piece).await?;
     }
