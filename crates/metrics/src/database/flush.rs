@@ -14,18 +14,13 @@ use super::retention::oldest_kept;
 use super::window::{Within, range_of, window_of};
 use super::writer::{Command, Cut, seconds};
 use super::{Database, keeper::Keeper};
-use crate::eval::{EvalError, Select, TimeRange};
+use crate::eval::TimeRange;
 use crate::head::Frozen;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 /// Series that leave in one step: requests wait so long.
 const LEAVE_AT_ONCE: usize = 1024;
-
-const EVER: TimeRange = TimeRange {
-    start: i64::MIN,
-    end: i64::MAX,
-};
 
 impl Database {
     /// Writes what is in the head into parts.
@@ -47,8 +42,8 @@ impl Database {
         }
         let frozen = self.head.frozen(generation);
         let mut parts = keeper.parts().to_vec();
-        for window in windows(&frozen, self.oldest_kept())? {
-            let series = frozen.select(&[], EVER)?;
+        for window in windows(frozen, self.oldest_kept()) {
+            let series = Box::new(frozen.series());
             let range = range_of(window);
             let start = range.start.max(self.oldest_kept());
             let mut series = Within::new(series, TimeRange { start, ..range });
@@ -81,22 +76,17 @@ impl Database {
 }
 
 /// The windows of samples from `oldest` on.
-fn windows(frozen: &Frozen<'_>, oldest: i64) -> Result<BTreeSet<i64>, EvalError> {
+fn windows(frozen: Frozen<'_>, oldest: i64) -> BTreeSet<i64> {
     let mut windows = BTreeSet::new();
-    let mut series = frozen.select(&[], EVER)?;
-    while series.advance()? {
+    frozen.for_each(|samples| {
         let mut last = None;
-        for sample in series
-            .samples()?
-            .iter()
-            .filter(|sample| sample.time >= oldest)
-        {
+        for sample in samples.iter().filter(|sample| sample.time >= oldest) {
             let window = window_of(sample.time);
             if last != Some(window) {
                 windows.insert(window);
                 last = Some(window);
             }
         }
-    }
-    Ok(windows)
+    });
+    windows
 }

@@ -10,9 +10,11 @@
 //! Locks are taken in this order and never in another: `keys` or a shard, one at a time;
 //! then the census. A test has threads do everything at once.
 //!
-//! Read `shard` next, then `samples`; `select` is the source that queries read.
+//! Read `shard` next, then `samples`; `select` is the source that queries read, `frozen`
+//! what a flush does.
 
 mod census;
+mod frozen;
 mod id;
 mod key_table;
 mod postings;
@@ -34,8 +36,8 @@ use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use census::SeriesLimits;
+pub use frozen::{Frozen, FrozenCursor};
 pub use id::{Client, SeriesId};
-pub use select::Frozen;
 
 /// Keys that are kept, of all shards together: those of two million series, each named in
 /// two ways.

@@ -165,6 +165,10 @@ impl Samples {
             sealed,
             late,
         } = self.beside();
+        // Most series have one piece; room for more would be most of the memory of a flush.
+        frozen.reserve_exact(
+            sealed.len() + usize::from(!active.is_empty()) + usize::from(!late.is_empty()),
+        );
         frozen.extend(sealed.drain(..).map(Piece::Chunk));
         if !active.is_empty() {
             frozen.push(Piece::Chunk(active));

@@ -1,8 +1,8 @@
-//! The head as a source of series: for queries all samples, for a flush those before its
-//! cut.
+//! The head as a source of series for queries.
 //!
 //! Which series are chosen is settled at the start; the samples of each are copied when it
-//! is looked at, so no lock is held between two of them.
+//! is looked at, so no lock is held between two of them. A series may leave in between, and
+//! another get its slot, so each is known by its labels. What a flush reads is in `frozen`.
 
 use super::id::SeriesId;
 use super::shard::Shard;
@@ -13,39 +13,17 @@ use crate::promql::LabelMatcher;
 use std::collections::BTreeSet;
 use std::sync::RwLock;
 
-/// The samples before a cut: what a flush writes.
-#[derive(Debug, Clone, Copy)]
-pub struct Frozen<'h> {
-    head: &'h Head,
-    generation: u32,
-}
-
 /// Chosen series, by the order of their labels.
 struct HeadCursor<'h> {
     head: &'h Head,
     chosen: std::vec::IntoIter<(Labels, SeriesId)>,
     at: Option<(Labels, SeriesId)>,
-    which: Which,
+    /// Samples before it are not asked for.
+    start: i64,
     samples: Vec<Sample>,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Which {
-    /// From a time on.
-    From(i64),
-    /// Before the cut that began a generation.
-    Frozen(u32),
-}
-
 impl Head {
-    /// The samples before the cut that began this generation.
-    pub const fn frozen(&self, generation: u32) -> Frozen<'_> {
-        Frozen {
-            head: self,
-            generation,
-        }
-    }
-
     /// The series with samples that all matchers choose, in any order.
     pub(super) fn choose(&self, matchers: &[LabelMatcher]) -> Vec<(Labels, SeriesId)> {
         let mut chosen = Vec::new();
@@ -60,18 +38,6 @@ impl Head {
         chosen
     }
 
-    fn cursor(&self, matchers: &[LabelMatcher], which: Which) -> HeadCursor<'_> {
-        let mut chosen = self.choose(matchers);
-        chosen.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        HeadCursor {
-            head: self,
-            chosen: chosen.into_iter(),
-            at: None,
-            which,
-            samples: Vec::new(),
-        }
-    }
-
     fn each_shard(&self, each: impl FnMut(&RwLock<Shard>)) {
         self.shards.iter().for_each(each);
     }
@@ -83,7 +49,15 @@ impl Select for Head {
         matchers: &[LabelMatcher],
         range: TimeRange,
     ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
-        Ok(Box::new(self.cursor(matchers, Which::From(range.start))))
+        let mut chosen = self.choose(matchers);
+        chosen.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        Ok(Box::new(HeadCursor {
+            head: self,
+            chosen: chosen.into_iter(),
+            at: None,
+            start: range.start,
+            samples: Vec::new(),
+        }))
     }
 
     fn label_names(
@@ -123,18 +97,6 @@ impl Select for Head {
     }
 }
 
-/// Without a lock that is held, and without a range: all that is before the cut.
-impl Select for Frozen<'_> {
-    fn select<'s>(
-        &'s self,
-        matchers: &[LabelMatcher],
-        _: TimeRange,
-    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
-        let which = Which::Frozen(self.generation);
-        Ok(Box::new(self.head.cursor(matchers, which)))
-    }
-}
-
 impl SeriesCursor for HeadCursor<'_> {
     fn advance(&mut self) -> Result<bool, EvalError> {
         self.at = self.chosen.next();
@@ -155,12 +117,7 @@ impl SeriesCursor for HeadCursor<'_> {
         // Another series may have the slot meanwhile, when this one got no samples.
         let series = shard.series(id.slot());
         if let Some(series) = series.filter(|series| shard.has_labels(series, labels)) {
-            match self.which {
-                Which::From(start) => series.samples.read(start, &mut self.samples),
-                Which::Frozen(generation) => {
-                    series.samples.read_frozen(generation, &mut self.samples);
-                }
-            }
+            series.samples.read(self.start, &mut self.samples);
         }
         Ok(&self.samples)
     }
