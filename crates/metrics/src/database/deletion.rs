@@ -26,14 +26,17 @@ impl Deletion {
     /// # Errors
     /// A selector that is none.
     pub fn new(selector: &str, range: TimeRange) -> Result<Self, ParseError> {
+        let matchers = parse_selector(selector)?.matchers().to_vec();
+        let written: Vec<String> = matchers.iter().map(ToString::to_string).collect();
         Ok(Self {
-            matchers: parse_selector(selector)?.matchers().to_vec(),
-            selector: selector.to_owned(),
+            // Not as it was given: that may have comments and lines.
+            selector: format!("{{{}}}", written.join(",")),
+            matchers,
             range,
         })
     }
 
-    /// As it was given.
+    /// As PromQL writes it, in one line.
     pub fn selector(&self) -> &str {
         &self.selector
     }
@@ -41,6 +44,11 @@ impl Deletion {
     /// What the selector says.
     pub fn matchers(&self) -> &[LabelMatcher] {
         &self.matchers
+    }
+
+    /// Whether it is the same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.selector == other.selector && self.range == other.range
     }
 
     /// Between which times.

@@ -97,6 +97,15 @@ pub enum UpkeepError {
         /// What is wrong with it.
         reason: ManifestError,
     },
+    /// There are parts and no list of them.
+    #[error(
+        "{} is missing, and there are parts: restore it from a copy, or move the parts away to \
+         begin without them", .0.display()
+    )]
+    NoManifest(PathBuf),
+    /// So much is to be deleted that it cannot be noted.
+    #[error("too many deletions wait to be carried out by merges: try again later")]
+    Deletions,
     /// A name that a snapshot cannot have.
     #[error(
         "a snapshot's name is 1 to 64 letters, digits, `-`, `_` and `.`, and begins with none of `.`"

@@ -7,11 +7,14 @@
 //! A part that cannot be opened is left where it is and out of what is read: the rest of
 //! the store, and of the node, goes on without it, and says so.
 
+use super::deletion::Deletion;
 use super::error::UpkeepError;
 use super::live::{Live, LivePart};
 use super::manifest::{Manifest, PartLine};
+use super::window::range_of;
 use crate::eval::SeriesCursor;
-use crate::part::{self, Part, Summary};
+use crate::part::{self, Part};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,9 +29,13 @@ pub(super) const PARTS: &str = "parts";
 /// Ends the names of parts.
 const SUFFIX: &str = ".part";
 
-/// The longest manifest that is read: a part takes some 40 bytes and a kind as many as its
-/// name, of which there are bounds.
+/// The longest manifest that is read: a part takes some 40 bytes, kinds 30 MB at most, and
+/// deletions what follows.
 const MANIFEST_BYTES: u64 = 64 << 20;
+
+/// The most bytes of selectors of deletions that parts are still to be read without: each
+/// query looks through them.
+const DELETIONS_BYTES: usize = 1 << 20;
 
 /// The parts of one store.
 pub(super) struct Keeper {
@@ -37,6 +44,15 @@ pub(super) struct Keeper {
     manifest: Manifest,
     parts: Vec<Arc<LivePart>>,
     damaged: Vec<Damaged>,
+    /// Windows that are not merged: a part of theirs cannot be read.
+    spoiled: BTreeSet<i64>,
+}
+
+/// Writes parts, without a hold on the others.
+#[derive(Clone)]
+pub(super) struct PartWriter {
+    fs: Arc<dyn FileSystem>,
+    folder: PathBuf,
 }
 
 /// A part that cannot be read.
@@ -55,13 +71,23 @@ impl Keeper {
         make_durable_dir(&*fs, &folder)
             .map_err(|error| UpkeepError::io("create", &folder, error))?;
         let manifest = read_manifest(&*fs, directory)?;
+        let is_new = manifest.is_none();
         let mut keeper = Self {
             fs,
             directory: directory.to_owned(),
-            manifest,
+            manifest: manifest.unwrap_or_else(|| Manifest {
+                next: 1,
+                ..Manifest::default()
+            }),
             parts: Vec::new(),
             damaged: Vec::new(),
+            spoiled: BTreeSet::new(),
         };
+        if is_new {
+            // Before there is any part: without a list, those that there are would be taken
+            // for what a crash left.
+            keeper.begin()?;
+        }
         keeper.remove_strangers()?;
         keeper.open_parts();
         Ok(keeper)
@@ -92,28 +118,41 @@ impl Keeper {
         Live::new(self.parts.clone(), self.manifest.deletions.clone())
     }
 
-    /// Writes a part that the manifest does not name yet.
-    pub(super) fn write_part(
-        &mut self,
-        window: i64,
-        resolution: u64,
-        series: &mut dyn SeriesCursor,
-    ) -> Result<Option<Arc<LivePart>>, UpkeepError> {
+    /// Windows that are not merged.
+    pub(super) const fn spoiled(&self) -> &BTreeSet<i64> {
+        &self.spoiled
+    }
+
+    /// A window's parts cannot be read: they are left as they are.
+    pub(super) fn spoil(&mut self, window: i64) {
+        self.spoiled.insert(window);
+    }
+
+    /// The line of a part that is about to be written. A number is never used again, whatever
+    /// becomes of the part.
+    pub(super) const fn reserve(&mut self, window: i64, resolution: u64) -> PartLine {
         let number = self.manifest.next;
-        let path = self.path_of(number);
-        let written: Option<Summary> = part::write(&*self.fs, &path, series)?;
-        // A number is never used again, whatever becomes of the part.
         self.manifest.next += 1;
-        if written.is_none() {
-            return Ok(None);
-        }
-        let part = Part::open(&*self.fs, &path)?;
-        let line = PartLine {
+        PartLine {
             number,
             window,
             resolution,
-        };
-        Ok(Some(Arc::new(LivePart::new(part, line))))
+        }
+    }
+
+    /// Who writes parts here.
+    pub(super) fn writer(&self) -> PartWriter {
+        PartWriter {
+            fs: Arc::clone(&self.fs),
+            folder: self.directory.join(PARTS),
+        }
+    }
+
+    /// Whether another deletion may be noted.
+    pub(super) fn has_room_for(&self, deletion: &Deletion) -> bool {
+        let noted = self.manifest.deletions.iter();
+        let bytes: usize = noted.map(|noted| noted.deletion.selector().len()).sum();
+        bytes + deletion.selector().len() <= DELETIONS_BYTES
     }
 
     /// Makes a change of the parts and of the rest of the manifest what there is.
@@ -123,23 +162,14 @@ impl Keeper {
         change: impl FnOnce(&mut Manifest),
     ) -> Result<(), UpkeepError> {
         let mut manifest = self.manifest.clone();
-        let damaged = self.manifest.parts.iter().filter(|line| {
-            !self
-                .parts
-                .iter()
-                .any(|part| part.line().number == line.number)
-        });
-        let damaged: Vec<PartLine> = damaged.copied().collect();
-        manifest.parts = damaged
-            .into_iter()
-            .chain(parts.iter().map(|part| part.line()))
-            .collect();
+        manifest.parts = self.lines(&parts);
         change(&mut manifest);
-        manifest.deletions.retain(|deletion| {
-            manifest
-                .parts
-                .iter()
-                .any(|part| part.number < deletion.before)
+        let damaged = self.damaged_lines();
+        manifest.deletions.retain(|noted| {
+            let (before, range) = (noted.before, noted.deletion.range());
+            let is_about =
+                |part: &Arc<LivePart>| part.line().number < before && part.overlaps(range);
+            parts.iter().any(is_about) || damaged.iter().any(|line| line.number < before)
         });
         self.sync_parts()?;
         self.write_manifest(&self.directory.join(MANIFEST), &manifest)?;
@@ -162,16 +192,72 @@ impl Keeper {
     /// is removed at the next opening.
     pub(super) fn remove_files(&self, parts: &[Arc<LivePart>]) {
         for part in parts {
-            let path = self.path_of(part.line().number);
-            if let Err(error) = self.fs.remove_file(&path) {
-                tracing::warn!("cannot remove {}: {error}", path.display());
-            }
+            self.remove_file(&self.path_of(part.line().number));
+        }
+    }
+
+    fn remove_file(&self, path: &Path) {
+        if let Err(error) = self.fs.remove_file(path) {
+            tracing::warn!("cannot remove {}: {error}", path.display());
         }
     }
 
     /// The file of a part.
     pub(super) fn path_of(&self, number: u64) -> PathBuf {
         self.directory.join(PARTS).join(file_name(number))
+    }
+
+    /// Lets go the parts that cannot be read of windows that end before a time.
+    pub(super) fn let_go_damaged(&mut self, oldest: i64) -> Result<(), UpkeepError> {
+        let is_old = |line: &PartLine| range_of(line.window).end < oldest;
+        let old: Vec<PartLine> = self.damaged_lines().into_iter().filter(is_old).collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        self.manifest.parts.retain(|line| !old.contains(line));
+        self.commit(self.parts.clone(), |_| {})?;
+        for line in old {
+            let path = self.path_of(line.number);
+            self.damaged.retain(|damaged| damaged.path != path);
+            self.remove_file(&path);
+        }
+        Ok(())
+    }
+
+    /// The lines of parts that cannot be read.
+    fn damaged_lines(&self) -> Vec<PartLine> {
+        let is_read = |line: &PartLine| {
+            let mut parts = self.parts.iter();
+            parts.any(|part| part.line().number == line.number)
+        };
+        let lines = self.manifest.parts.iter().copied();
+        lines.filter(|line| !is_read(line)).collect()
+    }
+
+    /// The lines of these parts, and of those that cannot be read in their places: of their
+    /// windows nothing is merged, so that all others there stay as they are.
+    fn lines(&self, parts: &[Arc<LivePart>]) -> Vec<PartLine> {
+        let damaged = self.damaged_lines();
+        let lines: Vec<PartLine> = parts.iter().map(|part| part.line()).collect();
+        let former = self.manifest.parts.iter().copied();
+        let mut kept: Vec<PartLine> = former
+            .filter(|line| damaged.iter().any(|other| other.window == line.window))
+            .filter(|line| damaged.contains(line) || lines.contains(line))
+            .collect();
+        let others = lines.into_iter().filter(|line| !kept.contains(line));
+        let others: Vec<PartLine> = others.collect();
+        kept.extend(others);
+        kept
+    }
+
+    fn begin(&self) -> Result<(), UpkeepError> {
+        let folder = self.directory.join(PARTS);
+        let entries = self.fs.list(&folder);
+        let entries = entries.map_err(|error| UpkeepError::io("list", &folder, error))?;
+        if entries.iter().any(|entry| entry.name.ends_with(SUFFIX)) {
+            return Err(UpkeepError::NoManifest(self.directory.join(MANIFEST)));
+        }
+        self.write_manifest(&self.directory.join(MANIFEST), &self.manifest)
     }
 
     fn sync_parts(&self) -> Result<(), UpkeepError> {
@@ -209,27 +295,41 @@ impl Keeper {
                     let reason = error.to_string();
                     tracing::error!("metrics go on without a part: {reason}");
                     self.damaged.push(Damaged { path, reason });
+                    self.spoiled.insert(line.window);
                 }
             }
         }
     }
 }
 
-/// The manifest of the store in `directory`, or that of one without parts.
+impl PartWriter {
+    /// Writes a part that the manifest does not name yet; `None` if it would have no sample.
+    pub(super) fn write(
+        &self,
+        line: PartLine,
+        series: &mut dyn SeriesCursor,
+    ) -> Result<Option<Arc<LivePart>>, UpkeepError> {
+        let path = self.folder.join(file_name(line.number));
+        if part::write(&*self.fs, &path, series)?.is_none() {
+            return Ok(None);
+        }
+        let part = Part::open(&*self.fs, &path)?;
+        Ok(Some(Arc::new(LivePart::new(part, line))))
+    }
+}
+
+/// The manifest of the store in `directory`, if there is one.
 pub(super) fn read_manifest(
     fs: &dyn FileSystem,
     directory: &Path,
-) -> Result<Manifest, UpkeepError> {
+) -> Result<Option<Manifest>, UpkeepError> {
     let path = directory.join(MANIFEST);
-    match read_text(fs, &path)? {
-        Some(text) => {
-            Manifest::read(&text).map_err(|reason| UpkeepError::Manifest { path, reason })
-        }
-        None => Ok(Manifest {
-            next: 1,
-            ..Manifest::default()
-        }),
-    }
+    let Some(text) = read_text(fs, &path)? else {
+        return Ok(None);
+    };
+    let read = Manifest::read(&text);
+    let read = read.map_err(|reason| UpkeepError::Manifest { path, reason })?;
+    Ok(Some(read))
 }
 
 pub(super) fn file_name(number: u64) -> String {

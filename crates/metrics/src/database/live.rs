@@ -1,14 +1,15 @@
 //! The parts that queries read, and when the ones that were are read no more.
 //!
 //! What is live changes as a whole. Whoever holds a [`Live`] goes on with its parts, so
-//! what a change makes superfluous (samples of the head that lie in a part now) is kept
-//! until nobody holds the one before ([`Current::replace`]).
+//! what a flush makes superfluous, the samples of the head that lie in a part now, is kept
+//! until nobody holds any that was live before it ([`Current::former`]).
 
 use super::deletion::Deletion;
 use super::manifest::{PartDeletion, PartLine};
 use crate::eval::TimeRange;
 use crate::part::Part;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A part, and what the manifest says of it.
 pub(super) struct LivePart {
@@ -22,18 +23,20 @@ pub(super) struct Live {
     /// As the manifest has them: of two in one window the newer comes later.
     parts: Vec<Arc<LivePart>>,
     deletions: Vec<PartDeletion>,
-    gone: Arc<Gone>,
+    gone: Gone,
 }
 
-/// Tells when nobody holds a [`Live`] any more.
-#[derive(Debug, Default)]
-pub(super) struct Gone {
-    has_gone: Mutex<bool>,
-    news: Condvar,
-}
+/// Whether nobody holds a [`Live`] any more.
+pub(super) type Gone = Arc<AtomicBool>;
 
-/// What is live now.
-pub(super) struct Current(Mutex<Arc<Live>>);
+/// What is live now, and what was.
+pub(super) struct Current(Mutex<State>);
+
+struct State {
+    live: Arc<Live>,
+    /// Of those that were live before and are still held, perhaps.
+    former: Vec<Gone>,
+}
 
 impl LivePart {
     pub(super) const fn new(part: Part, line: PartLine) -> Self {
@@ -91,38 +94,37 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        let has_gone = &self.gone.has_gone;
-        *has_gone.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.gone.news.notify_all();
-    }
-}
-
-impl Gone {
-    /// Waits until it has.
-    pub(super) fn wait(&self) {
-        let has_gone = self.has_gone.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.news.wait_while(has_gone, |has_gone| !*has_gone);
-        drop(waited);
+        self.gone.store(true, Ordering::Release);
     }
 }
 
 impl Current {
     pub(super) fn new(live: Live) -> Self {
-        Self(Mutex::new(Arc::new(live)))
+        let live = Arc::new(live);
+        let former = Vec::new();
+        Self(Mutex::new(State { live, former }))
     }
 
     /// What is live now.
     pub(super) fn live(&self) -> Arc<Live> {
-        Arc::clone(&self.lock())
+        Arc::clone(&self.lock().live)
     }
 
-    /// Puts something else in its place; gives who tells when nobody reads what was there.
-    pub(super) fn replace(&self, live: Live) -> Arc<Gone> {
-        let before = std::mem::replace(&mut *self.lock(), Arc::new(live));
-        Arc::clone(&before.gone)
+    /// Puts something else in its place.
+    pub(super) fn replace(&self, live: Live) {
+        let mut state = self.lock();
+        let before = std::mem::replace(&mut state.live, Arc::new(live));
+        state.former.push(Arc::clone(&before.gone));
+        drop(before);
+        state.former.retain(|gone| !gone.load(Ordering::Acquire));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Arc<Live>> {
+    /// Of everything that was live before and that somebody still reads: whether it has gone.
+    pub(super) fn former(&self) -> Vec<Gone> {
+        self.lock().former.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

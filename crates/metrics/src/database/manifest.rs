@@ -7,12 +7,12 @@
 //! flushed 0123456789abcdef 4711               a log, and its last entry that is in parts
 //! part 12 2943 0                              number, window, resolution in ms (0: as it came)
 //! part 17 2943 0                              of two in one window the newer comes later
-//! deletion 15 0 1790000000000 up{job="x"}     for parts below a number, from, to, of what
+//! deletion 15 0 1790000000000 {job="x"}       for parts below a number, from, to, of what
 //! kind gauge node_load1
 //! checksum 1234abcd                           CRC-32C of all lines before
 //! ```
 //!
-//! Pure: text in, text out. When it is written is decided in `upkeep`.
+//! Pure: text in, text out. `keeper` reads and replaces the file.
 
 use super::deletion::Deletion;
 use crate::eval::TimeRange;
@@ -100,8 +100,7 @@ impl Manifest {
         }
         for PartDeletion { before, deletion } in &self.deletions {
             let TimeRange { start, end } = deletion.range();
-            // A line break in a selector can as well be a space.
-            let selector = deletion.selector().replace(['\n', '\r'], " ");
+            let selector = deletion.selector();
             line(format_args!("deletion {before} {start} {end} {selector}"));
         }
         for (name, kind) in &self.kinds {
@@ -218,8 +217,22 @@ mod tests {
         assert!(
             manifest()
                 .write()
-                .contains("\ndeletion 15 -5 70 up{job=\"a b\"}\n")
+                .contains("\ndeletion 15 -5 70 {__name__=\"up\",job=\"a b\"}\n")
         );
+    }
+
+    #[test]
+    fn a_selector_is_one_line_whatever_it_was() {
+        let range = TimeRange { start: 0, end: 1 };
+        for (given, written) in [
+            ("up # old host\n{job=\"x\"}", "{__name__=\"up\",job=\"x\"}"),
+            ("{ # why\n job=\"x\"}", "{job=\"x\"}"),
+            ("{a=`b\nc`}", "{a=\"b\\nc\"}"),
+        ] {
+            let deletion = Deletion::new(given, range).unwrap();
+            assert_eq!(deletion.selector(), written);
+            assert!(Deletion::new(written, range).unwrap().is(&deletion));
+        }
     }
 
     #[test]

@@ -12,10 +12,11 @@ use super::coarse::{Coarse, resolution};
 use super::deletion::WithoutDeleted;
 use super::error::UpkeepError;
 use super::keeper::Keeper;
-use super::live::LivePart;
+use super::live::{Live, LivePart};
 use super::upkeep::{Pace, Paced};
 use super::window::{Within, range_of};
-use crate::eval::{Select, TimeRange, merge};
+use crate::eval::{EvalError, Select, TimeRange, merge};
+use crate::part::PartError;
 use std::sync::Arc;
 
 /// How many parts of about one size are merged.
@@ -24,6 +25,9 @@ const TIER: usize = 4;
 /// A part is of about one size with newer ones when it has at most so many times the bytes
 /// of all of them.
 const ALIKE: u64 = 2;
+
+/// A week is written again when what came besides has at least such a part of its bytes.
+const WORTH: u64 = 8;
 
 /// How long after its end a window gets its last late samples, most likely, in
 /// milliseconds.
@@ -50,15 +54,44 @@ struct Candidate {
 }
 
 impl Database {
-    /// Does the merge that is most due; tells whether there was one.
-    pub(super) fn merge_once(
-        &self,
-        keeper: &mut Keeper,
-        pace: &dyn Pace,
-    ) -> Result<bool, UpkeepError> {
-        let now = self.clock.now();
+    /// Does the merge that is most due; tells whether there was one. The parts are let go
+    /// while it runs: others come, and a flush that becomes due is done in between.
+    pub(super) fn merge_once(&self, pace: &dyn Pace) -> Result<bool, UpkeepError> {
+        let mut keeper = self.keeper();
+        let Some(plan) = self.plan(&keeper) else {
+            return Ok(false);
+        };
         let live = keeper.live();
-        let candidates = live.parts().iter().map(|part| Candidate {
+        let line = keeper.reserve(plan.window, plan.resolution);
+        let writer = keeper.writer();
+        drop(keeper);
+        let is_merged = |part: &&Arc<LivePart>| plan.numbers.contains(&part.line().number);
+        let merged: Vec<_> = live.parts().iter().filter(is_merged).cloned().collect();
+        let written = self
+            .merged(&plan, &live, &merged, pace)
+            .and_then(|mut series| writer.write(line, &mut series));
+        let mut keeper = self.keeper();
+        match written {
+            Ok(part) => self.put_in_place(&mut keeper, &merged, part)?,
+            Err(UpkeepError::Part(PartError::Source(EvalError::Canceled))) => {
+                return Err(UpkeepError::Stopped);
+            }
+            Err(error @ UpkeepError::Part(PartError::Source(_))) => {
+                // It would fail again. What can be read of the parts is still answered.
+                tracing::error!("metrics: these parts are not merged any more: {error}");
+                keeper.spoil(plan.window);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    fn plan(&self, keeper: &Keeper) -> Option<Plan> {
+        let now = i64::try_from(self.clock.now()).unwrap_or(i64::MAX);
+        let live = keeper.live();
+        let parts = live.parts().iter();
+        let parts = parts.filter(|part| !keeper.spoiled().contains(&part.line().window));
+        let candidates = parts.map(|part| Candidate {
             number: part.line().number,
             window: part.line().window,
             resolution: part.line().resolution,
@@ -67,56 +100,62 @@ impl Database {
         });
         let candidates: Vec<Candidate> = candidates.collect();
         let coarse = |window| {
-            let end = range_of(window).end;
-            let age = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(end);
+            let age = now.saturating_sub(range_of(window).end);
             resolution(&self.settings.downsampling, u64::try_from(age).unwrap_or(0))
         };
-        let Some(plan) = plan(&candidates, i64::try_from(now).unwrap_or(i64::MAX), coarse) else {
-            return Ok(false);
-        };
-        self.carry_out(&plan, keeper, pace)?;
-        Ok(true)
+        plan(&candidates, now, coarse)
     }
 
-    fn carry_out(
-        &self,
+    /// The series of these parts as they are to be.
+    fn merged<'s>(
+        &'s self,
         plan: &Plan,
-        keeper: &mut Keeper,
-        pace: &dyn Pace,
-    ) -> Result<(), UpkeepError> {
-        let live = keeper.live();
-        let is_merged = |part: &&Arc<LivePart>| plan.numbers.contains(&part.line().number);
-        let merged: Vec<_> = live.parts().iter().filter(is_merged).cloned().collect();
+        live: &Live,
+        parts: &'s [Arc<LivePart>],
+        pace: &'s dyn Pace,
+    ) -> Result<Paced<'s>, UpkeepError> {
         let range = range_of(plan.window);
         let range = TimeRange {
             start: range.start.max(self.oldest_kept()),
             ..range
         };
         let mut cursors = Vec::new();
-        for part in merged.iter().rev() {
+        for part in parts.iter().rev() {
             let series = part.part().select(&[], range)?;
             cursors.push(WithoutDeleted::wrap(series, live.deletions_of(part)));
         }
         let series = Box::new(Within::new(merge(cursors)?, range));
         let series = Coarse::wrap(series, plan.resolution);
-        let mut series = Paced::new(series, pace, self.settings.merge_bytes);
-        let written = keeper.write_part(plan.window, plan.resolution, &mut series)?;
-        drop(series);
+        Ok(Paced::new(series, pace, self))
+    }
 
-        let mut parts = Vec::with_capacity(live.parts().len());
-        let mut written = Some(written);
-        for part in live.parts() {
-            if plan.numbers.contains(&part.line().number) {
+    /// Puts a part in the place of those that it was made from, if they are all still there.
+    fn put_in_place(
+        &self,
+        keeper: &mut Keeper,
+        merged: &[Arc<LivePart>],
+        part: Option<Arc<LivePart>>,
+    ) -> Result<(), UpkeepError> {
+        let is_merged = |one: &Arc<LivePart>| merged.iter().any(|other| Arc::ptr_eq(one, other));
+        let there = keeper.parts().iter().filter(|one| is_merged(one)).count();
+        if there < merged.len() {
+            part.iter()
+                .for_each(|part| keeper.remove_files(&[Arc::clone(part)]));
+            return Ok(());
+        }
+        let mut parts = Vec::with_capacity(keeper.parts().len());
+        let mut part = Some(part);
+        for one in keeper.parts() {
+            if is_merged(one) {
                 // In the place of the first of them.
-                parts.extend(written.take().flatten());
+                parts.extend(part.take().flatten());
             } else {
-                parts.push(Arc::clone(part));
+                parts.push(Arc::clone(one));
             }
         }
-        drop(live);
         keeper.commit(parts, |_| {})?;
         self.current.replace(keeper.live());
-        keeper.remove_files(&merged);
+        keeper.remove_files(merged);
         Ok(())
     }
 }
@@ -151,7 +190,7 @@ fn plan(parts: &[Candidate], now: i64, coarse: impl Fn(i64) -> u64) -> Option<Pl
         let is_coarser = of_window
             .iter()
             .any(|part| part.resolution < coarse(window));
-        if is_coarser || is_over && of_window.len() > 1 {
+        if is_coarser || is_over && are_worth_it(&of_window) {
             return Some(planned(window, &of_window));
         }
         if let Some(tier) = tier(&of_window) {
@@ -159,6 +198,14 @@ fn plan(parts: &[Candidate], now: i64, coarse: impl Fn(i64) -> u64) -> Option<Pl
         }
     }
     None
+}
+
+/// Whether a week is to be written again for what came besides: a few late samples are left
+/// in parts of their own.
+fn are_worth_it(parts: &[Candidate]) -> bool {
+    let largest = parts.iter().map(|part| part.bytes).max().unwrap_or(0);
+    let all: u64 = parts.iter().map(|part| part.bytes).sum();
+    parts.len() > 1 && (all - largest) * WORTH >= largest
 }
 
 /// The newest parts of a window that are of about one size, if they are enough.
@@ -227,6 +274,12 @@ mod tests {
             candidate(1, -2, 900),
             candidate(2, 0, 9),
             candidate(3, -2, 9),
+        ];
+        check(&parts, None);
+        let parts = [
+            candidate(1, -2, 900),
+            candidate(2, 0, 9),
+            candidate(3, -2, 200),
         ];
         check(&parts, Some((&[1, 3], -2, 0)));
     }

@@ -20,8 +20,9 @@
 //! 5. A query reads the head and all parts, and of several samples of one time the newest
 //!    (`view`).
 //!
-//! Whoever wants a lock of several takes them in this order: the gate, the keeper, then any
-//! of those that are held for a moment alone.
+//! Of several locks they are taken in this order: the keeper, what was moved, the gate, then
+//! those that are held for a moment alone. So whoever holds an [`Intake`] asks for nothing
+//! else of the store.
 
 mod coarse;
 mod deletion;
@@ -50,6 +51,7 @@ mod writer;
 
 use crate::head::{Head, SeriesLimits};
 use base::{Clock, Random};
+use flush::Moved;
 use follow::Durable;
 use keeper::Keeper;
 use live::Current;
@@ -57,7 +59,7 @@ use manifest::PartDeletion;
 use queue::Queue;
 use replay::Replay;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -96,6 +98,9 @@ pub struct Database {
     reader: LogReader,
     durable: Arc<Durable>,
     keeper: Mutex<Keeper>,
+    moved: Mutex<Moved>,
+    /// Parts that cannot be read.
+    damaged: AtomicUsize,
     /// The id of the log.
     log: u64,
     settings: Settings,
@@ -150,7 +155,10 @@ impl Database {
         // A store that was restored from a snapshot has another log.
         let flushed = if flushed_log == id { flushed } else { 0 };
         let replay = Replay::new(&head, &kinds, writer::seconds(&*clock));
-        let deletions = replay.run(&reader, flushed)?;
+        let mut deletions = replay.run(&reader, flushed)?;
+        // The manifest knows those that were noted before the store was closed.
+        let noted = &keeper.manifest().deletions;
+        deletions.retain(|one| !noted.iter().any(|other| other.deletion.is(one)));
         delete_from_parts(&mut keeper, deletions)?;
 
         let durable = Arc::new(Durable::new(reader.last().index));
@@ -182,7 +190,9 @@ impl Database {
             gate,
             reader,
             durable,
+            damaged: AtomicUsize::new(keeper.damaged().len()),
             keeper: Mutex::new(keeper),
+            moved: Mutex::default(),
             log: id,
             settings,
             cut: AtomicU64::new(flushed),
@@ -194,8 +204,8 @@ impl Database {
 
     /// What there is now, for queries.
     pub fn view(&self) -> View {
-        // The head first: what leaves it afterwards is kept until the view ends only if
-        // the view does not have the part in which it is.
+        // What the head has now stays there for as long as the view does not know a part that
+        // has it.
         View::new(Arc::clone(&self.head), self.current.live())
     }
 
@@ -221,6 +231,9 @@ impl Database {
     /// When it cannot be made durable; it may then be done or not.
     pub fn delete(&self, deletion: Deletion) -> Result<(), UpkeepError> {
         let mut keeper = self.keeper();
+        if !keeper.has_room_for(&deletion) {
+            return Err(UpkeepError::Deletions);
+        }
         self.command(|answer| Command::Delete(deletion.clone(), answer))?;
         delete_from_parts(&mut keeper, vec![deletion])?;
         self.current.replace(keeper.live());
@@ -261,10 +274,7 @@ impl Database {
             parts: live.parts().len(),
             part_samples: samples.sum(),
             part_bytes: live.bytes(),
-            damaged: self
-                .keeper
-                .try_lock()
-                .map_or(0, |keeper| keeper.damaged().len()),
+            damaged: self.damaged.load(Ordering::Relaxed),
         }
     }
 
@@ -290,6 +300,10 @@ impl Database {
         let (answer, answered): (_, Receiver<_>) = sync_channel(1);
         self.queue.command(command(answer))?;
         answered.recv().unwrap_or(Err(WriteError::Closed))
+    }
+
+    fn moved(&self) -> MutexGuard<'_, Moved> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it guards is replaced as a whole, so a panic leaves it as it was.

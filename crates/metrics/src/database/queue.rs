@@ -111,6 +111,13 @@ impl<C> Queue<C> {
         }
     }
 
+    /// Calls `each` with the series of each sample that waits.
+    pub(super) fn for_each_series(&self, mut each: impl FnMut(SeriesId)) {
+        let waiting = self.lock();
+        let points = waiting.requests.iter().flat_map(|request| &request.points);
+        points.for_each(|point| each(point.series));
+    }
+
     /// Samples that wait.
     pub(super) fn waiting(&self) -> usize {
         self.lock().points

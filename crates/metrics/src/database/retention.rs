@@ -7,7 +7,7 @@ use super::Database;
 use super::error::UpkeepError;
 use super::keeper::Keeper;
 use super::live::LivePart;
-use super::window::range_of;
+use super::window::{range_of, window_of};
 use std::sync::Arc;
 
 /// The first time that is kept, in milliseconds since 1970.
@@ -20,8 +20,10 @@ impl Database {
     /// Lets go what is beyond the bounds; gives how many parts that were.
     pub(super) fn let_go(&self, keeper: &mut Keeper) -> Result<usize, UpkeepError> {
         let oldest = self.oldest_kept();
+        keeper.let_go_damaged(oldest)?;
         let most = self.settings.retention.bytes;
-        let (kept, gone) = divide(keeper.parts(), oldest, most);
+        let now = i64::try_from(self.clock.now()).unwrap_or(i64::MAX);
+        let (kept, gone) = divide(keeper.parts(), oldest, window_of(now), most);
         if gone.is_empty() {
             return Ok(0);
         }
@@ -36,13 +38,10 @@ impl Database {
 type Parts = Vec<Arc<LivePart>>;
 
 /// Parts that are kept and parts that go.
-fn divide(parts: &[Arc<LivePart>], oldest: i64, most: Option<u64>) -> (Parts, Parts) {
+fn divide(parts: &[Arc<LivePart>], oldest: i64, current: i64, most: Option<u64>) -> (Parts, Parts) {
     let is_young = |part: &&Arc<LivePart>| range_of(part.line().window).end >= oldest;
-    let mut windows: Vec<i64> = parts
-        .iter()
-        .filter(is_young)
-        .map(|part| part.line().window)
-        .collect();
+    let young = parts.iter().filter(is_young);
+    let mut windows: Vec<i64> = young.map(|part| part.line().window).collect();
     windows.sort_unstable();
     windows.dedup();
     let bytes = |windows: &[i64]| -> u64 {
@@ -51,12 +50,15 @@ fn divide(parts: &[Arc<LivePart>], oldest: i64, most: Option<u64>) -> (Parts, Pa
             .filter(|part| windows.contains(&part.line().window));
         counted.map(|part| part.bytes()).sum()
     };
-    let mut first = 0;
-    // The last window is kept whatever its size: it is being written.
-    while first + 1 < windows.len() && most.is_some_and(|most| bytes(&windows[first..]) > most) {
-        first += 1;
+    let is_over = |windows: &[i64]| most.is_some_and(|most| bytes(windows) > most);
+    let mut kept = windows.as_slice();
+    // This week is kept whatever its size: it is being written.
+    while let [first, rest @ ..] = kept
+        && *first < current
+        && is_over(kept)
+    {
+        kept = rest;
     }
-    let kept = &windows[first..];
     parts
         .iter()
         .cloned()

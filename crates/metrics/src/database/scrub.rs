@@ -7,6 +7,7 @@ use super::upkeep::Pace;
 use crate::part::{Part, PartError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::fs::FileSystem;
 
@@ -35,7 +36,8 @@ pub fn scrub_folder(
     pace: &dyn Pace,
 ) -> Result<Scrubbed, UpkeepError> {
     let mut scrubbed = Scrubbed::default();
-    for line in read_manifest(fs, directory)?.parts {
+    let manifest = read_manifest(fs, directory)?;
+    for line in manifest.map_or_else(Vec::new, |manifest| manifest.parts) {
         let path = directory.join(PARTS).join(file_name(line.number));
         match Part::open(fs, &path) {
             Ok(part) => scrubbed.verify(&part, path, pace)?,
@@ -65,6 +67,8 @@ impl Database {
         for (path, part) in parts {
             scrubbed.verify(part.part(), path, pace)?;
         }
+        self.damaged
+            .store(scrubbed.damaged.len(), Ordering::Relaxed);
         Ok(scrubbed)
     }
 }

@@ -40,9 +40,13 @@ impl Database {
         made.map_err(|error| UpkeepError::io("create", &parts, error))?;
         self.flush_into(&mut keeper)?;
         let fs = keeper.fs();
-        for part in keeper.parts() {
-            let number = part.line().number;
-            copy(fs, &keeper.path_of(number), &parts.join(file_name(number)))?;
+        // Also those that cannot be read: they are of no less use there than here.
+        for line in &keeper.manifest().parts {
+            let path = keeper.path_of(line.number);
+            match fs.exists(&path) {
+                Ok(false) => tracing::warn!("a snapshot is without {}: it is gone", path.display()),
+                _ => copy(fs, &path, &parts.join(file_name(line.number)))?,
+            }
         }
         let sync = |folder: &Path| {
             let synced = fs.sync_dir(folder);
@@ -52,13 +56,6 @@ impl Database {
         let mut manifest = keeper.manifest().clone();
         // Its log will be another.
         manifest.flushed = (0, 0);
-        let copied = |number| {
-            keeper
-                .parts()
-                .iter()
-                .any(|part| part.line().number == number)
-        };
-        manifest.parts.retain(|part| copied(part.number));
         keeper.write_manifest(&unfinished.join(MANIFEST), &manifest)?;
         let renamed = fs.rename(&unfinished, &path);
         renamed.map_err(|error| UpkeepError::io("rename", &unfinished, error))?;

@@ -14,8 +14,9 @@ use std::time::Duration;
 /// How often it looks whether something is due.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long it waits after something failed: a full disk does not get free at once.
-const AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// How long it waits after something failed: a full disk does not get free at once, and each
+/// try tells the log all series anew.
+const AFTER_FAILURE: Duration = Duration::from_secs(30);
 
 /// Bytes that a merge reads between two pauses.
 const STRETCH_BYTES: u64 = 4 << 20;
@@ -118,21 +119,28 @@ impl Database {
     /// # Errors
     /// [`UpkeepError`]; nothing is lost, and it is due again.
     pub fn keep_house(&self, pace: &dyn Pace) -> Result<Upkept, UpkeepError> {
-        let mut upkept = Upkept::default();
-        let mut keeper = self.keeper();
-        if self.flush_is_due() {
-            self.flush_into(&mut keeper)?;
-            upkept.flushed = true;
-        }
-        upkept.let_go = self.let_go(&mut keeper)?;
-        // A flush that becomes due goes before the next merge.
-        while !self.flush_is_due() && self.merge_once(&mut keeper, pace)? {
+        let mut upkept = Upkept {
+            flushed: self.flush_if_due()?,
+            ..Upkept::default()
+        };
+        self.forget_moved()?;
+        upkept.let_go = self.let_go(&mut self.keeper())?;
+        while self.merge_once(pace)? {
             upkept.merges += 1;
             if !pace.pause(Duration::ZERO) {
                 return Err(UpkeepError::Stopped);
             }
         }
         Ok(upkept)
+    }
+
+    /// Flushes if that is due; tells whether it was.
+    fn flush_if_due(&self) -> Result<bool, UpkeepError> {
+        if !self.flush_is_due() {
+            return Ok(false);
+        }
+        self.flush()?;
+        Ok(true)
     }
 
     fn flush_is_due(&self) -> bool {
@@ -150,12 +158,11 @@ impl Database {
     }
 }
 
-/// Series that are read at a pace.
+/// Series that are read at a pace, with a look at each pause whether a flush is due.
 pub(super) struct Paced<'s> {
     series: Box<dyn SeriesCursor + 's>,
     pace: &'s dyn Pace,
-    /// Bytes in a second.
-    rate: u64,
+    database: &'s Database,
     /// Bytes since the last pause.
     read: u64,
 }
@@ -164,20 +171,24 @@ impl<'s> Paced<'s> {
     pub(super) const fn new(
         series: Box<dyn SeriesCursor + 's>,
         pace: &'s dyn Pace,
-        rate: u64,
+        database: &'s Database,
     ) -> Self {
         let read = 0;
         Self {
             series,
             pace,
-            rate,
+            database,
             read,
         }
     }
 
     fn pause(&mut self) -> Result<(), EvalError> {
-        let time = Duration::from_millis(self.read * 1000 / self.rate.max(1));
+        let rate = self.database.settings.merge_bytes.max(1);
+        let time = Duration::from_millis(self.read * 1000 / rate);
         self.read = 0;
+        if let Err(error) = self.database.flush_if_due() {
+            tracing::error!("metrics: {error}");
+        }
         match self.pace.pause(time) {
             true => Ok(()),
             false => Err(EvalError::Canceled),

@@ -22,15 +22,17 @@ use crate::head::{Head, SHARDS, SeriesId};
 use crate::log::{Encoder, RECORDS};
 use crate::promql::METRIC_NAME;
 use base::{Clock, Millis};
+use hashbrown::HashSet;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock, TryLockError};
 use std::time::Duration;
 use store::log::{Entry, LogError, Segments};
 
 /// The term of all entries: there are no elections here.
 pub(super) const TERM: u64 = 1;
 
-/// An entry is closed when it has so many bytes; whoever reads the log holds a few.
+/// An entry is closed behind the request with which it has so many bytes; whoever reads the
+/// log holds a few.
 const ENTRY_BYTES: usize = 1 << 20;
 
 /// The longest time for which samples that are acknowledged once they are written may be
@@ -75,16 +77,26 @@ pub(super) struct Writer {
     pub(super) shards: Vec<Vec<(u32, Sample)>>,
 }
 
+/// Lets nobody wait for a thread that has ended, however it did.
+struct End {
+    queue: Arc<Queue<Command>>,
+    durable: Arc<Durable>,
+}
+
 impl Writer {
     /// Works until the queue is closed and empty; then everything is synced.
     pub(super) fn run(mut self) {
+        let _end = End {
+            queue: Arc::clone(&self.queue),
+            durable: Arc::clone(&self.durable),
+        };
         loop {
             let work = self.queue.take(UNSYNCED);
             let closed = work.closed;
             self.work_off(work);
             self.sync_at_times(closed);
             if closed {
-                return self.durable.close();
+                return;
             }
         }
     }
@@ -106,8 +118,13 @@ impl Writer {
         let mut requests = work.requests.into_iter();
         let mut done = 0;
         for (before, command) in work.commands {
-            self.commit(requests.by_ref().take(before - done).collect());
-            done = before;
+            // A series that leaves must have no sample on the way.
+            let first = match command {
+                Command::Retire(..) => requests.len(),
+                _ => before.saturating_sub(done),
+            };
+            self.commit(requests.by_ref().take(first).collect());
+            done += first;
             self.obey(command);
         }
         self.commit(requests.collect());
@@ -244,22 +261,35 @@ impl Writer {
         Ok(index)
     }
 
+    /// Takes away those of these series that are idle and that no request names. If requests
+    /// are being read just now, none: they will be asked for again.
     fn retire(&mut self, series: &[SeriesId], before: u32) -> usize {
         let gate = Arc::clone(&self.gate);
-        let _nobody_looks = gate.write().unwrap_or_else(PoisonError::into_inner);
-        // Samples that were queued before the gate closed.
-        let Work {
-            requests, commands, ..
-        } = self.queue.take(Duration::ZERO);
-        self.commit(requests);
-        let retired = self.head.retire(series, before);
+        // Not waited for: whoever comes after would have to wait as well.
+        let _nobody_looks = match gate.try_write() {
+            Ok(closed) => closed,
+            Err(TryLockError::Poisoned(closed)) => closed.into_inner(),
+            Err(TryLockError::WouldBlock) => return 0,
+        };
+        let mut leaving: HashSet<SeriesId> = series.iter().copied().collect();
+        self.queue.for_each_series(|id| {
+            leaving.remove(&id);
+        });
+        let leaving: Vec<SeriesId> = leaving.into_iter().collect();
+        let retired = self.head.retire(&leaving, before);
         for id in &retired {
             self.told.forget(*id);
         }
-        for (_, command) in commands {
-            self.obey(command);
-        }
         retired.len()
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.queue.close();
+        // Whoever waits for an answer is told by its loss.
+        drop(self.queue.take(Duration::ZERO));
+        self.durable.close();
     }
 }
 

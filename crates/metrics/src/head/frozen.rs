@@ -1,5 +1,5 @@
-//! What a flush reads of the head: the samples before its cut, of all series by the order
-//! of their labels.
+//! What a flush reads of the head: the samples of generations that lie in no part yet, of
+//! all series by the order of their labels.
 //!
 //! There may be a million series, so of each shard only the slots are held in their order,
 //! and the labels of one series each. While it is read no series may leave.
@@ -11,12 +11,12 @@ use crate::eval::{EvalError, Labels, SeriesCursor};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// The samples before a cut.
+/// The samples of some generations.
 #[derive(Debug, Clone, Copy)]
 pub struct Frozen<'h> {
     head: &'h Head,
-    /// Which the cut began.
-    generation: u32,
+    /// The first of them, and the first after them.
+    generations: (u32, u32),
 }
 
 /// All series, by the order of their labels.
@@ -31,11 +31,11 @@ pub struct FrozenCursor<'h> {
 }
 
 impl Head {
-    /// The samples before the cut that began this generation.
-    pub const fn frozen(&self, generation: u32) -> Frozen<'_> {
+    /// The samples of ended generations, from one on and before another.
+    pub const fn frozen(&self, generations: (u32, u32)) -> Frozen<'_> {
         Frozen {
             head: self,
-            generation,
+            generations,
         }
     }
 }
@@ -81,7 +81,8 @@ impl<'h> Frozen<'h> {
     fn read(self, id: SeriesId, samples: &mut Vec<Sample>) {
         let shard = read(&self.head.shards[id.shard()]);
         if let Some(series) = shard.series(id.slot()) {
-            series.samples.read_frozen(self.generation, samples);
+            let (from, until) = self.generations;
+            series.samples.read_frozen(&(from..until), samples);
         }
     }
 }

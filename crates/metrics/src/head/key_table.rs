@@ -12,7 +12,7 @@
 
 use super::id::SeriesId;
 use crate::ingest::Key;
-use hashbrown::HashTable;
+use hashbrown::{HashSet, HashTable};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 
@@ -90,8 +90,15 @@ impl KeyTable {
         self.0.insert_unique(fingerprint.place, entry, place_of);
     }
 
+    /// Forgets the keys of series that have gone.
+    pub(super) fn forget(&mut self, gone: &HashSet<SeriesId>) {
+        if !gone.is_empty() {
+            self.0.retain(|entry| !gone.contains(&entry.series));
+        }
+    }
+
     /// Forgets all keys.
-    pub(super) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.0 = HashTable::new();
     }
 }

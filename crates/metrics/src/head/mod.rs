@@ -28,7 +28,7 @@ use crate::ingest::{self, Key, SeriesRefusal};
 use crate::promql::LabelMatcher;
 use base::Random;
 use census::Census;
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashSet};
 pub(crate) use id::SHARDS;
 use key_table::{Fingerprint, KeyTable, Secret};
 use shard::Shard;
@@ -138,15 +138,6 @@ impl Head {
         self.lock_census().set_limits(limits);
     }
 
-    /// Bytes of memory of the samples; it looks at each series.
-    pub fn sample_bytes(&self) -> usize {
-        let bytes = |shard: &RwLock<Shard>| -> usize {
-            let shard = read(shard);
-            shard.all().map(|(_, series)| series.samples.memory()).sum()
-        };
-        self.shards.iter().map(bytes).sum()
-    }
-
     /// Forgets the samples in a range of those series that all matchers choose.
     pub fn delete(&self, matchers: &[LabelMatcher], range: TimeRange) {
         for (_, id) in self.choose(matchers) {
@@ -157,11 +148,12 @@ impl Head {
         }
     }
 
-    /// Forgets the samples before the cut that began this generation: they lie in parts.
-    pub fn forget_frozen(&self, generation: u32) {
+    /// Forgets the samples of generations before `generation`, which lie in parts. `current`
+    /// is the generation now.
+    pub fn forget(&self, generation: u32, current: u32) {
         for shard in &self.shards {
             for series in write(shard).all_mut() {
-                series.samples.forget_frozen(generation);
+                series.samples.forget(generation, current);
             }
         }
     }
@@ -189,17 +181,11 @@ impl Head {
                 retired.push(SeriesId::new(number, slot));
             }
         }
-        if !retired.is_empty() {
-            self.forget_keys();
+        let gone: HashSet<SeriesId> = retired.iter().copied().collect();
+        for keys in &self.keys {
+            write(keys).forget(&gone);
         }
         retired
-    }
-
-    /// Forgets all keys: some name series that have gone.
-    fn forget_keys(&self) {
-        for keys in &self.keys {
-            write(keys).clear();
-        }
     }
 
     fn admit_labels(

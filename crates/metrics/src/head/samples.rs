@@ -3,13 +3,14 @@
 //!
 //! A flush writes what there is at a moment, its cut, into parts, while more samples come.
 //! So samples are of a generation, which the cut ends; those of ended ones are frozen until
-//! they lie in parts. A series is frozen when it is next touched, not at the cut, which
-//! therefore takes no time.
+//! they lie in parts and nobody reads the head without those parts any more. A series is
+//! frozen when it is next touched, not at the cut, which therefore takes no time.
 //!
 //! Of samples of one time the one that came last counts. That is settled when they are
 //! read: nothing is looked for when a sample comes.
 
 use crate::chunk::{Chunk, Sample};
+use std::ops::Range;
 
 /// Samples of a chunk: an instant query decodes one, in some 5 µs.
 const CHUNK_SAMPLES: usize = 1024;
@@ -35,8 +36,15 @@ struct Beside {
     late: Vec<Sample>,
 }
 
+/// Samples of an ended generation.
 #[derive(Debug)]
-enum Piece {
+struct Piece {
+    generation: u32,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
     Chunk(Chunk),
     Late(Vec<Sample>),
 }
@@ -46,7 +54,8 @@ impl Samples {
     pub(super) fn append(&mut self, sample: Sample, generation: u32) {
         self.freeze(generation);
         match self.last() {
-            Some(last) if last == sample => {}
+            // Unless another of its time came in between.
+            Some(last) if last == sample && !self.has_late() => {}
             Some(last) if sample.time <= last.time => self.beside().late.push(sample),
             _ => self.append_in_order(sample),
         }
@@ -62,36 +71,37 @@ impl Samples {
     pub(super) fn read(&self, start: i64, samples: &mut Vec<Sample>) {
         let from = samples.len();
         if let Some(beside) = &self.beside {
-            read_pieces(&beside.frozen, start, samples);
-            for chunk in &beside.sealed {
-                read_chunk(chunk, start, samples);
+            for piece in &beside.frozen {
+                piece.form.read(start, samples);
             }
         }
-        read_chunk(&self.active, start, samples);
-        if let Some(beside) = &self.beside {
-            samples.extend_from_slice(&beside.late);
-        }
+        self.read_current(start, samples);
         settle(samples, from);
     }
 
-    /// Adds to `samples` those before the cut that began `generation`, as [`Samples::read`].
-    pub(super) fn read_frozen(&self, generation: u32, samples: &mut Vec<Sample>) {
-        if self.generation < generation {
-            return self.read(i64::MIN, samples);
-        }
+    /// Adds to `samples` those of these generations, as [`Samples::read`].
+    pub(super) fn read_frozen(&self, generations: &Range<u32>, samples: &mut Vec<Sample>) {
         let from = samples.len();
         if let Some(beside) = &self.beside {
-            read_pieces(&beside.frozen, i64::MIN, samples);
+            let pieces = beside.frozen.iter();
+            for piece in pieces.filter(|piece| generations.contains(&piece.generation)) {
+                piece.form.read(i64::MIN, samples);
+            }
+        }
+        if generations.contains(&self.generation) {
+            self.read_current(i64::MIN, samples);
         }
         settle(samples, from);
     }
 
-    /// Forgets those before the cut that began `generation`, which lie in parts now.
-    pub(super) fn forget_frozen(&mut self, generation: u32) {
-        self.freeze(generation);
+    /// Forgets those of generations before `generation`: they lie in parts now. `current` is
+    /// the generation now.
+    pub(super) fn forget(&mut self, generation: u32, current: u32) {
+        self.freeze(current);
         if let Some(beside) = &mut self.beside {
-            beside.frozen = Vec::new();
-            if beside.sealed.is_empty() && beside.late.is_empty() {
+            beside.frozen.retain(|piece| piece.generation >= generation);
+            beside.frozen.shrink_to_fit();
+            if beside.is_empty() {
                 self.beside = None;
             }
         }
@@ -100,36 +110,42 @@ impl Samples {
     /// Forgets those from `start` to `end`.
     pub(super) fn delete(&mut self, start: i64, end: i64) {
         let is_kept = |sample: &Sample| !(start..=end).contains(&sample.time);
-        let mut frozen = Vec::new();
-        self.read_frozen(self.generation, &mut frozen);
-        frozen.retain(is_kept);
-        if let Some(beside) = &mut self.beside {
-            beside.frozen = Vec::new();
-        }
         let mut current = Vec::new();
-        self.read(i64::MIN, &mut current);
+        self.read_current(i64::MIN, &mut current);
+        settle(&mut current, 0);
         self.active = Chunk::default();
-        self.beside = None;
-        if !frozen.is_empty() {
-            self.beside().frozen.push(Piece::Late(frozen));
+        if let Some(beside) = &mut self.beside {
+            beside.sealed = Vec::new();
+            beside.late = Vec::new();
+            for piece in &mut beside.frozen {
+                piece.form.retain(is_kept);
+            }
+            beside.frozen.retain(|piece| !piece.form.is_empty());
+            if beside.is_empty() {
+                self.beside = None;
+            }
         }
         for sample in current.into_iter().filter(is_kept) {
             self.append_in_order(sample);
         }
     }
 
-    /// Bytes of memory, its own among them.
-    pub(super) fn memory(&self) -> usize {
-        let late = |samples: &Vec<Sample>| samples.capacity() * size_of::<Sample>();
-        let beside = self.beside.as_ref().map_or(0, |beside| {
-            let frozen = beside.frozen.iter().map(|piece| match piece {
-                Piece::Chunk(chunk) => chunk.memory(),
-                Piece::Late(samples) => size_of::<Piece>() + late(samples),
-            });
-            let sealed = beside.sealed.iter().map(Chunk::memory);
-            size_of::<Beside>() + frozen.chain(sealed).sum::<usize>() + late(&beside.late)
-        });
-        size_of::<Self>() - size_of::<Chunk>() + self.active.memory() + beside
+    /// Adds those of this series' own generation, as they come.
+    fn read_current(&self, start: i64, samples: &mut Vec<Sample>) {
+        if let Some(beside) = &self.beside {
+            for chunk in &beside.sealed {
+                read_chunk(chunk, start, samples);
+            }
+        }
+        read_chunk(&self.active, start, samples);
+        if let Some(beside) = &self.beside {
+            samples.extend_from_slice(&beside.late);
+        }
+    }
+
+    fn has_late(&self) -> bool {
+        let beside = self.beside.as_ref();
+        beside.is_some_and(|beside| !beside.late.is_empty())
     }
 
     /// The last in a chunk of this generation.
@@ -154,8 +170,11 @@ impl Samples {
         if self.generation == generation {
             return;
         }
-        self.generation = generation;
-        if self.is_empty() {
+        let ended = std::mem::replace(&mut self.generation, generation);
+        let has_sealed =
+            |beside: &Box<Beside>| !beside.sealed.is_empty() || !beside.late.is_empty();
+        let has_more = self.beside.as_ref().is_some_and(has_sealed);
+        if self.active.is_empty() && !has_more {
             return;
         }
         let mut active = std::mem::take(&mut self.active);
@@ -165,17 +184,18 @@ impl Samples {
             sealed,
             late,
         } = self.beside();
+        let chunks = sealed
+            .drain(..)
+            .chain(Some(active).filter(|chunk| !chunk.is_empty()));
+        let late = Some(std::mem::take(late)).filter(|late| !late.is_empty());
+        let forms: Vec<Form> = chunks
+            .map(Form::Chunk)
+            .chain(late.map(Form::Late))
+            .collect();
         // Most series have one piece; room for more would be most of the memory of a flush.
-        frozen.reserve_exact(
-            sealed.len() + usize::from(!active.is_empty()) + usize::from(!late.is_empty()),
-        );
-        frozen.extend(sealed.drain(..).map(Piece::Chunk));
-        if !active.is_empty() {
-            frozen.push(Piece::Chunk(active));
-        }
-        if !late.is_empty() {
-            frozen.push(Piece::Late(std::mem::take(late)));
-        }
+        frozen.reserve_exact(forms.len());
+        let generation = ended;
+        frozen.extend(forms.into_iter().map(|form| Piece { generation, form }));
     }
 
     fn beside(&mut self) -> &mut Beside {
@@ -183,11 +203,31 @@ impl Samples {
     }
 }
 
-fn read_pieces(pieces: &[Piece], start: i64, samples: &mut Vec<Sample>) {
-    for piece in pieces {
-        match piece {
-            Piece::Chunk(chunk) => read_chunk(chunk, start, samples),
-            Piece::Late(late) => samples.extend_from_slice(late),
+impl Beside {
+    const fn is_empty(&self) -> bool {
+        self.frozen.is_empty() && self.sealed.is_empty() && self.late.is_empty()
+    }
+}
+
+impl Form {
+    fn read(&self, start: i64, samples: &mut Vec<Sample>) {
+        match self {
+            Self::Chunk(chunk) => read_chunk(chunk, start, samples),
+            Self::Late(late) => samples.extend_from_slice(late),
+        }
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(&Sample) -> bool) {
+        let mut samples = Vec::new();
+        self.read(i64::MIN, &mut samples);
+        samples.retain(is_kept);
+        *self = Self::Late(samples);
+    }
+
+    const fn is_empty(&self) -> bool {
+        match self {
+            Self::Chunk(chunk) => chunk.is_empty(),
+            Self::Late(late) => late.is_empty(),
         }
     }
 }
@@ -226,6 +266,8 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Append(i64, u8),
+        /// The last time again.
+        Again(u8),
         Cut,
         Forget,
         Delete(i64, i64),
@@ -242,6 +284,7 @@ mod tests {
         prop_oneof![
             10 => (0..100_i64, 0..3_u8).prop_map(|(time, value)| Step::Append(time, value)),
             10 => (0..5_000_i64, 0..3_u8).prop_map(|(time, value)| Step::Append(time, value)),
+            5 => (0..3_u8).prop_map(Step::Again),
             1 => Just(Step::Cut),
             1 => Just(Step::Forget),
             1 => (0..5_000_i64, 0..50_i64).prop_map(|(start, n)| Step::Delete(start, start + n)),
@@ -260,11 +303,17 @@ mod tests {
             steps in prop::collection::vec(steps(), 0..200),
         ) {
             let (mut samples, mut model) = (Samples::default(), Model::default());
-            let mut generation = 0;
+            let (mut generation, mut last) = (0, 0);
             let first = (0..ordered).map(|time| Step::Append(time, 0));
             for step in first.chain(steps) {
+                let step = match step {
+                    Step::Again(value) => Step::Append(last, value),
+                    step => step,
+                };
                 match step {
+                    Step::Again(_) => {}
                     Step::Append(time, value) => {
+                        last = last.max(time);
                         let value_of = f64::from(value);
                         samples.append(Sample { time, value: value_of }, generation);
                         model.current.insert(time, value);
@@ -275,7 +324,7 @@ mod tests {
                         model.frozen.extend(current);
                     }
                     Step::Forget => {
-                        samples.forget_frozen(generation);
+                        samples.forget(generation, generation);
                         model.frozen.clear();
                     }
                     Step::Delete(start, end) => {
@@ -288,7 +337,7 @@ mod tests {
                 prop_assert!(model.frozen.is_empty() && model.current.is_empty() || !samples.is_empty());
             }
             let mut read = Vec::new();
-            samples.read_frozen(generation, &mut read);
+            samples.read_frozen(&(0..generation), &mut read);
             let frozen: Vec<_> = model.frozen.clone().into_iter().collect();
             prop_assert_eq!(told(&read), frozen);
             read.clear();
@@ -300,15 +349,23 @@ mod tests {
     }
 
     #[test]
-    fn a_series_without_samples_takes_its_own_size_alone() {
+    fn only_what_lies_in_parts_is_forgotten() {
         let mut samples = Samples::default();
-        let empty = samples.memory();
-        for time in [5, 3, 7] {
-            samples.append(Sample { time, value: 1.0 }, 1);
+        for generation in 0..3_u32 {
+            let time = i64::from(generation);
+            samples.append(Sample { time, value: 1.0 }, generation);
         }
-        assert!(samples.memory() > empty);
-        samples.forget_frozen(2);
+        let times = |samples: &Samples, generations: Range<u32>| -> Vec<i64> {
+            let mut read = Vec::new();
+            samples.read_frozen(&generations, &mut read);
+            read.iter().map(|sample| sample.time).collect()
+        };
+        assert_eq!(times(&samples, 0..3), [0, 1, 2]);
+        assert_eq!(times(&samples, 1..2), [1]);
+        samples.forget(1, 3);
+        assert_eq!(times(&samples, 0..3), [1, 2]);
+        samples.forget(3, 3);
         assert!(samples.is_empty());
-        assert_eq!(samples.memory(), empty);
+        assert!(samples.beside.is_none());
     }
 }

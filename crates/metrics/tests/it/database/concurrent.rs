@@ -20,7 +20,7 @@ const SENDERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a thread does again and again until the others are done.
-type Deed = fn(&Database, u64);
+type Deed = fn(&Scene, &Database, u64);
 
 /// Takes every lock that there is, from many threads, in every order in which the code takes
 /// them. If two of them could wait for each other, they would soon.
@@ -30,14 +30,16 @@ fn locks_of_shards_are_never_waited_for_in_a_circle() {
     scene.settings.idle_seconds = 0;
     scene.settings.flush_bytes = 20_000;
     let database = scene.open().unwrap();
-    let deeds: [Deed; 5] = [
-        |database, _| drop(read(&database.view(), "m{n=~\"1.*\"}")),
-        |database, _| drop(read(&database.view(), "{n!=\"\"}")),
-        |database, _| {
+    let deeds: [Deed; 6] = [
+        |_, database, _| drop(read(&database.view(), "m{n=~\"1.*\"}")),
+        |_, database, _| drop(read(&database.view(), "{n!=\"\"}")),
+        // So that series are idle, and leave with the next flush.
+        |scene, _, turn| scene.clock.set(NOW + turn % 1_000_000),
+        |_, database, _| {
             database.keep_house(&Unpaced).unwrap();
         },
-        |database, _| database.flush().unwrap(),
-        |database, turn| {
+        |_, database, _| database.flush().unwrap(),
+        |_, database, turn| {
             let range = TimeRange { start: 0, end: 1 };
             let selector = format!("m{{n=\"{}\"}}", turn % 100);
             let deletion = Deletion::new(&selector, range).unwrap();
@@ -48,13 +50,15 @@ fn locks_of_shards_are_never_waited_for_in_a_circle() {
     ];
     let is_over = Arc::new(AtomicBool::new(false));
     let (sender, ends) = channel();
+    let scene = Arc::new(scene);
     for deed in deeds {
         let (database, is_over) = (Arc::clone(&database), Arc::clone(&is_over));
+        let scene = Arc::clone(&scene);
         let sender = sender.clone();
         std::thread::spawn(move || {
             let mut turn = 0;
             while !is_over.load(Ordering::Relaxed) {
-                deed(&database, turn);
+                deed(&scene, &database, turn);
                 turn += 1;
             }
             sender.send(()).unwrap();
@@ -95,6 +99,33 @@ fn request(thread: u32, number: u32) -> Vec<(u32, i64, f64)> {
     series
         .map(|n| (thread * 1000 + n, time, f64::from(number)))
         .collect()
+}
+
+#[test]
+fn a_view_that_is_held_keeps_what_it_has_seen() {
+    let mut scene = Scene::new();
+    scene.settings.idle_seconds = 0;
+    let database = scene.open().unwrap();
+    put(&database, &[(1, T, 1.0)]).unwrap();
+    let view = database.view();
+    let all = expected(&[(1, T, 1.0)]);
+    // Something else is replaced before the flush, and after it.
+    let range = TimeRange { start: 0, end: 1 };
+    let nothing = Deletion::new("none", range).unwrap();
+    database.delete(nothing.clone()).unwrap();
+    database.flush().unwrap();
+    database.delete(nothing).unwrap();
+    put(&database, &[(2, T, 1.0)]).unwrap();
+    database.flush().unwrap();
+    database.keep_house(&Unpaced).unwrap();
+    assert_eq!(read(&view, "m{n=\"1\"}"), all);
+    scene.clock.set(NOW + 5000);
+    database.keep_house(&Unpaced).unwrap();
+    assert_eq!(database.statistics().series, 2, "the view needs them");
+    drop(view);
+    database.keep_house(&Unpaced).unwrap();
+    assert_eq!(database.statistics().series, 0);
+    assert_eq!(read(&database.view(), "m{n=\"1\"}"), all);
 }
 
 /// Whoever reads while samples move from the head into parts sees each of them all the time.

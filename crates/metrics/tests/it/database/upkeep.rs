@@ -159,6 +159,41 @@ fn a_damaged_part_is_left_out_and_told() {
 }
 
 #[test]
+fn parts_without_a_list_are_not_taken_for_rubbish() {
+    let scene = Scene::new();
+    let database = scene.open().unwrap();
+    put(&database, &[(1, T, 1.0)]).unwrap();
+    keep_house(&database);
+    database.close();
+    drop(database);
+    let manifest = Path::new("node/metrics/manifest");
+    scene.disk.remove_file(manifest).unwrap();
+    let error = scene.open().err().unwrap().to_string();
+    assert!(error.contains("manifest is missing"), "{error}");
+}
+
+#[test]
+fn a_sample_that_comes_while_its_series_is_to_leave_is_kept() {
+    let mut scene = Scene::new();
+    scene.settings.idle_seconds = 60;
+    let database = scene.open().unwrap();
+    let mut all = Vec::new();
+    for turn in 0..30 {
+        let sample = (1, T + turn * 120_000, turn as f64);
+        put(&database, &[sample]).unwrap();
+        all.push(sample);
+        later(&scene, 120_000);
+        // The next is on its way while it is flushed and the series is idle.
+        let next = (1, T + turn * 120_000 + 1, turn as f64);
+        let sent = super::scene::send(&database, &[next]).unwrap();
+        database.flush().unwrap();
+        sent.recv().unwrap().unwrap();
+        all.push(next);
+    }
+    assert_eq!(read(&database.view(), "m"), expected(&all));
+}
+
+#[test]
 fn series_without_samples_leave_and_come_back() {
     let mut scene = Scene::new();
     scene.settings.series.total = 3;
@@ -170,7 +205,6 @@ fn series_without_samples_leave_and_come_back() {
     later(&scene, 120_000);
     put(&database, &[(3, T + 120_000, 2.0)]).unwrap();
     database.flush().unwrap();
-    // It takes two flushes: what a series has must lie in a part.
     assert_eq!(database.statistics().series, 1);
     let more = [(1, T + 120_000, 3.0), (5, T + 120_000, 3.0)];
     put(&database, &more).unwrap();
