@@ -20,9 +20,9 @@ mod values;
 use super::error::EvalError;
 use super::evaluator::Evaluator;
 use super::notes::{Notes, Remark};
-use super::selectors::Window;
 use super::steps::Steps;
 use super::vector::{Column, Value, merged};
+use super::windows::Window;
 use crate::promql::{Call, Expr, Span};
 use std::collections::HashSet;
 
@@ -122,7 +122,7 @@ impl Evaluator<'_> {
         steps: &Steps,
         compute: OfWindow,
     ) -> Result<Vec<Column>, EvalError> {
-        let columns = self.over_windows(range, steps, &mut |window| Ok(compute(window)))?;
+        let columns = self.over_windows(range, steps, |window| Ok(compute(window)))?;
         if matches!(name, "rate" | "increase") {
             rates::remark_on_names(&columns, range.span(), &mut self.notes);
         }

@@ -5,8 +5,8 @@ use super::OfWindow;
 use super::scalars::seconds;
 use crate::chunk::Sample;
 use crate::eval::notes::{Notes, Remark};
-use crate::eval::selectors::Window;
 use crate::eval::vector::Column;
+use crate::eval::windows::Window;
 use crate::promql::{METRIC_NAME, Span};
 
 /// What counters' names end in.
