@@ -73,6 +73,7 @@ impl Evaluator<'_> {
             return self.ranged(name, range, steps, compute);
         }
         match (name, arguments) {
+            ("rate" | "increase" | "delta", [range]) => self.extrapolated(name, range, steps),
             ("vector", [scalar]) => self.vector_of(scalar, steps),
             ("timestamp", [vector]) => self.timestamps(vector, steps),
             ("round", [vector, nearest @ ..]) => self.rounded(vector, nearest.first(), steps),
@@ -120,7 +121,7 @@ impl Evaluator<'_> {
         name: &str,
         range: &Expr,
         steps: &Steps,
-        compute: OfWindow,
+        mut compute: impl FnMut(&Window<'_>) -> Option<f64>,
     ) -> Result<Vec<Column>, EvalError> {
         let columns = self.over_windows(range, steps, |window| Ok(compute(window)))?;
         if matches!(name, "rate" | "increase") {
