@@ -89,6 +89,7 @@ mod sets;
 mod steps;
 mod summation;
 mod vector;
+mod windows;
 
 pub use engine::{Answer, Element, Engine, QueryValue, Settings, ValueSeries};
 pub use error::EvalError;

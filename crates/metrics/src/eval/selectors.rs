@@ -1,5 +1,5 @@
 //! Reads series: the last value of each at each step, or its values over a range of
-//! time before each step.
+//! time before each step, which `windows` finds among them.
 //!
 //! Ranges are open to the left: what lies just as far back as a range or the lookback is
 //! long is not in it. See
@@ -12,35 +12,12 @@ use super::labels::Labels;
 use super::select::TimeRange;
 use super::steps::Steps;
 use super::vector::{ABSENT, Column, is_present};
+use super::windows::{Window, Windows};
 use crate::chunk::Sample;
 use crate::promql::{At, Expr, ExprKind, MatrixSelector, Subquery, TimeModifiers, VectorSelector};
 
-/// The samples of a series over a range of time; at least one, none of them stale.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Window<'a> {
-    pub(super) samples: &'a [Sample],
-    /// Where a value is smaller than the one before it.
-    pub(super) decreases: &'a [Decrease],
-    /// Samples lie behind this.
-    pub(super) start: i64,
-    /// The last time that belongs to it.
-    pub(super) end: i64,
-    /// The step that it is for.
-    pub(super) step: usize,
-}
-
-/// Two samples of which the later has the smaller value: the reset of a counter, if it is
-/// one. They are found once for a series, because windows overlap.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Decrease {
-    /// Which of the series' samples the later one is.
-    later: usize,
-    /// The value of the earlier one.
-    pub(super) from: f64,
-}
-
-/// Takes the samples of a series, none of them stale.
-type VisitSamples<'v> = dyn FnMut(&Labels, &[Sample]) -> Result<(), EvalError> + 'v;
+/// Takes the samples of a series that lie in any range, none of them stale.
+type VisitSamples<'v> = dyn FnMut(Labels, &[Sample]) -> Result<(), EvalError> + 'v;
 
 /// When something looks.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +30,10 @@ struct Looks {
 
 /// The ranges of time before each step.
 #[derive(Debug, Clone, Copy)]
-struct Ranges<'s> {
+pub(super) struct Ranges<'s> {
     looks: Looks,
     length: i64,
-    steps: &'s Steps,
+    pub(super) steps: &'s Steps,
 }
 
 impl Evaluator<'_> {
@@ -79,7 +56,7 @@ impl Evaluator<'_> {
             let samples = series.samples()?;
             self.budget.read(samples.len())?;
             self.budget.hold(steps.count())?;
-            let values = last_values(samples, &ranges, told);
+            let values = last_values(ranges.cut(samples), &ranges, told);
             let labels = series.labels().clone();
             columns.push(Column { labels, values });
         }
@@ -92,18 +69,18 @@ impl Evaluator<'_> {
         &mut self,
         expr: &Expr,
         steps: &Steps,
-        compute: &mut dyn FnMut(&Window<'_>) -> Result<Option<f64>, EvalError>,
+        mut compute: impl FnMut(&Window<'_>) -> Result<Option<f64>, EvalError>,
     ) -> Result<Vec<Column>, EvalError> {
         let mut columns = Vec::new();
         let ranges = self.ranges(expr, steps)?;
+        let mut windows = Windows::default();
         let mut watch = self.budget.watch();
         let mut watched = |window: &Window<'_>| {
             watch.work(window.samples.len())?;
             compute(window)
         };
         self.range_samples(expr, &ranges, &mut |labels, samples| {
-            let values = window_values(samples, &ranges, &mut watched)?;
-            let labels = labels.clone();
+            let values = windows.values(samples, &ranges, &mut watched)?;
             columns.push(Column { labels, values });
             Ok(())
         })?;
@@ -118,22 +95,17 @@ impl Evaluator<'_> {
     ) -> Result<Vec<ValueSeries>, EvalError> {
         let mut series = Vec::new();
         let ranges = self.ranges(expr, steps)?;
-        let range = ranges.all();
         let most = self.budget.limits().points;
         let mut held = 0;
         self.range_samples(expr, &ranges, &mut |labels, samples| {
-            let from = samples.partition_point(|sample| sample.time < range.start);
-            let to = samples.partition_point(|sample| sample.time <= range.end);
             // A sample takes the place of two points.
-            held += 2 * (to - from);
+            held += 2 * samples.len();
             if held > most {
                 return Err(EvalError::TooManyPoints(most));
             }
-            if from < to {
-                series.push(ValueSeries {
-                    labels: labels.clone(),
-                    samples: samples[from..to].to_vec(),
-                });
+            if !samples.is_empty() {
+                let samples = samples.to_vec();
+                series.push(ValueSeries { labels, samples });
             }
             Ok(())
         })?;
@@ -177,12 +149,12 @@ impl Evaluator<'_> {
         let mut fresh = Vec::new();
         let mut series = self.source.select(selector.matchers(), ranges.all())?;
         while series.advance()? {
+            // They share their memory, so that the samples can be looked at beside them.
+            let labels = series.labels().clone();
             let samples = series.samples()?;
             self.budget.read(samples.len())?;
             self.budget.hold(ranges.steps.count())?;
-            fresh.clear();
-            fresh.extend(samples.iter().filter(|sample| is_present(sample.value)));
-            each(series.labels(), &fresh)?;
+            each(labels, without_stale(ranges.cut(samples), &mut fresh))?;
         }
         Ok(())
     }
@@ -205,7 +177,7 @@ impl Evaluator<'_> {
                 time,
                 value: *value,
             }));
-            each(&column.labels, &samples)?;
+            each(column.labels, &samples)?;
         }
         Ok(())
     }
@@ -236,12 +208,6 @@ impl Evaluator<'_> {
     }
 }
 
-impl Window<'_> {
-    pub(super) fn values(&self) -> impl Iterator<Item = f64> {
-        self.samples.iter().map(|sample| sample.value)
-    }
-}
-
 impl Looks {
     fn at(self, time: i64) -> i64 {
         self.fixed.unwrap_or(time) - self.offset
@@ -250,7 +216,7 @@ impl Looks {
 
 impl Ranges<'_> {
     /// For each step, behind which time its range begins, and its last time.
-    fn each(&self) -> impl Iterator<Item = (i64, i64)> {
+    pub(super) fn each(&self) -> impl Iterator<Item = (i64, i64)> {
         let ends = self.steps.times().map(|time| self.looks.at(time));
         ends.map(|end| (end - self.length, end))
     }
@@ -262,6 +228,27 @@ impl Ranges<'_> {
             end: self.looks.at(self.steps.end()),
         }
     }
+
+    /// The samples that lie in any.
+    fn cut<'a>(&self, samples: &'a [Sample]) -> &'a [Sample] {
+        let TimeRange { start, end } = self.all();
+        let from = samples.partition_point(|sample| sample.time < start);
+        let samples = &samples[from..];
+        let to = samples.partition_point(|sample| sample.time <= end);
+        &samples[..to]
+    }
+}
+
+/// The samples that are not stale: mostly all, which then are not copied.
+fn without_stale<'a>(samples: &'a [Sample], copies: &'a mut Vec<Sample>) -> &'a [Sample] {
+    // Without a way out, so that several are looked at at once.
+    let stale = samples.iter().filter(|sample| !is_present(sample.value));
+    if stale.count() == 0 {
+        return samples;
+    }
+    copies.clear();
+    copies.extend(samples.iter().filter(|sample| is_present(sample.value)));
+    copies
 }
 
 fn last_values(samples: &[Sample], ranges: &Ranges<'_>, told: fn(&Sample) -> f64) -> Vec<f64> {
@@ -280,58 +267,6 @@ fn last_values(samples: &[Sample], ranges: &Ranges<'_>, told: fn(&Sample) -> f64
         }
     };
     ranges.each().map(value).collect()
-}
-
-fn window_values(
-    samples: &[Sample],
-    ranges: &Ranges<'_>,
-    mut compute: impl FnMut(&Window<'_>) -> Result<Option<f64>, EvalError>,
-) -> Result<Vec<f64>, EvalError> {
-    let decreases = decreases(samples);
-    let (mut from, mut to) = (0, 0);
-    let (mut first_decrease, mut end_of_decreases) = (0, 0);
-    let mut values = Vec::with_capacity(ranges.steps.count());
-    for (step, (start, end)) in ranges.each().enumerate() {
-        while samples.get(to).is_some_and(|sample| sample.time <= end) {
-            to += 1;
-        }
-        while from < to && samples[from].time <= start {
-            from += 1;
-        }
-        while decreases
-            .get(end_of_decreases)
-            .is_some_and(|decrease| decrease.later < to)
-        {
-            end_of_decreases += 1;
-        }
-        // Of a decrease both samples must lie within.
-        while first_decrease < end_of_decreases && decreases[first_decrease].later <= from {
-            first_decrease += 1;
-        }
-        let window = Window {
-            samples: &samples[from..to],
-            decreases: &decreases[first_decrease..end_of_decreases],
-            start,
-            end,
-            step,
-        };
-        let value = match window.samples {
-            [] => None,
-            _ => compute(&window)?,
-        };
-        values.push(value.unwrap_or(ABSENT));
-    }
-    Ok(values)
-}
-
-fn decreases(samples: &[Sample]) -> Vec<Decrease> {
-    let pairs = samples.windows(2).enumerate();
-    let smaller = pairs.filter(|(_, pair)| pair[1].value < pair[0].value);
-    let decreases = smaller.map(|(index, pair)| Decrease {
-        later: index + 1,
-        from: pair[0].value,
-    });
-    decreases.collect()
 }
 
 /// What an experimental feature of Prometheus would change.

@@ -23,7 +23,7 @@ impl Evaluator<'_> {
         range: &Expr,
         steps: &Steps,
     ) -> Result<Vec<Column>, EvalError> {
-        let columns = self.over_windows(range, steps, &mut |_| Ok(Some(1.0)))?;
+        let columns = self.over_windows(range, steps, |_| Ok(Some(1.0)))?;
         Ok(vec![absence(range, &columns, steps)])
     }
 }

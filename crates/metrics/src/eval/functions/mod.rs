@@ -20,9 +20,9 @@ mod values;
 use super::error::EvalError;
 use super::evaluator::Evaluator;
 use super::notes::{Notes, Remark};
-use super::selectors::Window;
 use super::steps::Steps;
 use super::vector::{Column, Value, merged};
+use super::windows::Window;
 use crate::promql::{Call, Expr, Span};
 use std::collections::HashSet;
 
@@ -73,6 +73,7 @@ impl Evaluator<'_> {
             return self.ranged(name, range, steps, compute);
         }
         match (name, arguments) {
+            ("rate" | "increase" | "delta", [range]) => self.extrapolated(name, range, steps),
             ("vector", [scalar]) => self.vector_of(scalar, steps),
             ("timestamp", [vector]) => self.timestamps(vector, steps),
             ("round", [vector, nearest @ ..]) => self.rounded(vector, nearest.first(), steps),
@@ -120,9 +121,9 @@ impl Evaluator<'_> {
         name: &str,
         range: &Expr,
         steps: &Steps,
-        compute: OfWindow,
+        mut compute: impl FnMut(&Window<'_>) -> Option<f64>,
     ) -> Result<Vec<Column>, EvalError> {
-        let columns = self.over_windows(range, steps, &mut |window| Ok(compute(window)))?;
+        let columns = self.over_windows(range, steps, |window| Ok(compute(window)))?;
         if matches!(name, "rate" | "increase") {
             rates::remark_on_names(&columns, range.span(), &mut self.notes);
         }

@@ -6,10 +6,10 @@ use super::{OfWindow, checked_quantile, ranges_without_names};
 use crate::chunk::Sample;
 use crate::eval::error::EvalError;
 use crate::eval::evaluator::Evaluator;
-use crate::eval::selectors::Window;
 use crate::eval::steps::Steps;
 use crate::eval::summation::{Mean, Sum, Variance};
 use crate::eval::vector::Column;
+use crate::eval::windows::Window;
 use crate::promql::Expr;
 
 /// The functions that take a range and nothing else.
@@ -45,7 +45,7 @@ impl Evaluator<'_> {
         let wanted = self.scalar(wanted, steps)?;
         let mut asked = vec![false; steps.count()];
         let mut values = Vec::new();
-        let columns = self.over_windows(range, steps, &mut |window| {
+        let columns = self.over_windows(range, steps, |window| {
             asked[window.step] = true;
             values.clear();
             values.extend(window.values());

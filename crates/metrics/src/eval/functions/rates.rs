@@ -4,10 +4,13 @@
 use super::OfWindow;
 use super::scalars::seconds;
 use crate::chunk::Sample;
+use crate::eval::error::EvalError;
+use crate::eval::evaluator::Evaluator;
 use crate::eval::notes::{Notes, Remark};
-use crate::eval::selectors::Window;
+use crate::eval::steps::Steps;
 use crate::eval::vector::Column;
-use crate::promql::{METRIC_NAME, Span};
+use crate::eval::windows::Window;
+use crate::promql::{Expr, METRIC_NAME, Span};
 
 /// What counters' names end in.
 const COUNTERS: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
@@ -16,18 +19,57 @@ const COUNTERS: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 /// the series to be taken to reach it, in mean distances of samples.
 const NEAR: f64 = 1.1;
 
-/// The functions that take a range and nothing else.
+/// How samples lie in a range; times in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Layout {
+    count: usize,
+    /// From the start of the range to the first.
+    before: i64,
+    /// From the first to the last.
+    between: i64,
+    /// From the last to the end of the range.
+    behind: i64,
+}
+
+/// How far samples that lie so reach, in seconds. They mostly come as regularly as the
+/// steps of a query, so that in one range after the other they lie the same, and the
+/// divisions that it takes are done once.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reach {
+    layout: Layout,
+    /// From the first sample to the last.
+    sampled: f64,
+    /// How far the series is taken to go on before the first.
+    to_start: f64,
+    /// How far it is taken to go on behind the last.
+    to_end: f64,
+    /// Of the whole range.
+    length: f64,
+    /// How much longer than between the samples it is between both.
+    factor: f64,
+}
+
+impl Evaluator<'_> {
+    /// `rate`, `increase` or `delta`.
+    pub(super) fn extrapolated(
+        &mut self,
+        name: &str,
+        range: &Expr,
+        steps: &Steps,
+    ) -> Result<Vec<Column>, EvalError> {
+        let mut reach = Reach::default();
+        // Each becomes part of the loop over windows, in which it is a few instructions.
+        match name {
+            "rate" => self.ranged(name, range, steps, |window| rate(window, &mut reach)),
+            "increase" => self.ranged(name, range, steps, |window| increase(window, &mut reach)),
+            _ => self.ranged(name, range, steps, |window| delta(window, &mut reach)),
+        }
+    }
+}
+
+/// The other functions that take a range and nothing else.
 pub(super) fn simple(name: &str) -> Option<OfWindow> {
     Some(match name {
-        "rate" => |window| {
-            let (grown, factor) = growth(window)?;
-            Some(grown * (factor / length(window)))
-        },
-        "increase" => |window| {
-            let (grown, factor) = growth(window)?;
-            Some(grown * factor)
-        },
-        "delta" => delta,
         "irate" => instant_rate,
         "idelta" => |window| {
             let [before, last] = last_two(window)?;
@@ -54,61 +96,82 @@ pub(super) fn remark_on_names(columns: &[Column], span: Span, notes: &mut Notes)
     }
 }
 
+/// How fast a counter grew in the range, per second.
+fn rate(window: &Window<'_>, reach: &mut Reach) -> Option<f64> {
+    let (grown, factor) = growth(window, reach)?;
+    Some(grown * (factor / reach.length))
+}
+
+/// How much a counter grew in the range.
+fn increase(window: &Window<'_>, reach: &mut Reach) -> Option<f64> {
+    let (grown, factor) = growth(window, reach)?;
+    Some(grown * factor)
+}
+
 /// How much a counter grew between its samples, its resets made good, and the factor by
 /// which it grew in the whole range.
-fn growth(window: &Window<'_>) -> Option<(f64, f64)> {
+fn growth(window: &Window<'_>, reach: &mut Reach) -> Option<(f64, f64)> {
     let (first, last) = ends(window)?;
+    reach.go_to(window, first, last);
     let resets = window.decreases.iter().map(|decrease| decrease.from);
     let grown = resets.fold(last.value - first.value, |grown, from| grown + from);
-    let mut to_start = near(window, seconds(first.time - window.start));
     if grown > 0.0 && first.value >= 0.0 {
         // Counters begin at 0: before they got there, they were not.
-        let to_zero = sampled(window) * (first.value / grown);
-        to_start = if to_zero < to_start {
-            to_zero
-        } else {
-            to_start
-        };
+        let to_zero = reach.sampled * (first.value / grown);
+        if to_zero < reach.to_start {
+            return Some((grown, reach.factor_from(to_zero)));
+        }
     }
-    Some((grown, factor(window, to_start)))
+    Some((grown, reach.factor))
 }
 
 /// How much a gauge changed in the range.
-fn delta(window: &Window<'_>) -> Option<f64> {
+fn delta(window: &Window<'_>, reach: &mut Reach) -> Option<f64> {
     let (first, last) = ends(window)?;
-    let to_start = near(window, seconds(first.time - window.start));
-    Some((last.value - first.value) * factor(window, to_start))
+    reach.go_to(window, first, last);
+    Some((last.value - first.value) * reach.factor)
 }
 
-/// How much longer than the time between the samples it is from so far before the first
-/// up to the end of the range.
-fn factor(window: &Window<'_>, to_start: f64) -> f64 {
-    let last = window.samples.last();
-    let behind = last.map_or(0, |last| window.end - last.time);
-    let sampled = sampled(window);
-    let to_end = near(window, seconds(behind));
-    (sampled + to_start + to_end) / sampled
-}
-
-/// How far the series is taken to go on beyond its first or its last sample: to the end
-/// of the range if that is near, else half of the mean distance of samples.
-fn near(window: &Window<'_>, distance: f64) -> f64 {
-    let mean = sampled(window) / (window.samples.len() - 1) as f64;
-    if distance >= mean * NEAR {
-        mean / 2.0
-    } else {
-        distance
+impl Reach {
+    /// That of a window's samples, from its first to its last, which are two.
+    fn go_to(&mut self, window: &Window<'_>, first: &Sample, last: &Sample) {
+        let layout = Layout {
+            count: window.samples.len(),
+            before: first.time - window.start,
+            between: last.time - first.time,
+            behind: window.end - last.time,
+        };
+        if self.layout != layout {
+            *self = Self::of(layout);
+        }
     }
-}
 
-/// Seconds from the first sample to the last.
-fn sampled(window: &Window<'_>) -> f64 {
-    let ends = ends(window);
-    ends.map_or(0.0, |(first, last)| seconds(last.time - first.time))
-}
+    fn of(layout: Layout) -> Self {
+        let sampled = seconds(layout.between);
+        let mean = sampled / (layout.count - 1) as f64;
+        let near = |distance| match distance >= mean * NEAR {
+            true => mean / 2.0,
+            false => distance,
+        };
+        // To the end of the range if that is near, else half of the mean distance.
+        let to_start = near(seconds(layout.before));
+        let mut reach = Self {
+            layout,
+            sampled,
+            to_start,
+            to_end: near(seconds(layout.behind)),
+            length: seconds(layout.before + layout.between + layout.behind),
+            factor: 0.0,
+        };
+        reach.factor = reach.factor_from(to_start);
+        reach
+    }
 
-fn length(window: &Window<'_>) -> f64 {
-    seconds(window.end - window.start)
+    /// How much longer than the time between the samples it is from so far before the first
+    /// up to the end of the range.
+    fn factor_from(&self, to_start: f64) -> f64 {
+        (self.sampled + to_start + self.to_end) / self.sampled
+    }
 }
 
 /// The rate of the last two samples. A value smaller than the one before it has grown

@@ -6,10 +6,10 @@ use super::scalars::seconds;
 use crate::chunk::Sample;
 use crate::eval::error::EvalError;
 use crate::eval::evaluator::Evaluator;
-use crate::eval::selectors::Window;
 use crate::eval::steps::Steps;
 use crate::eval::summation::Sum;
 use crate::eval::vector::Column;
+use crate::eval::windows::Window;
 use crate::promql::Expr;
 
 /// The line that lies nearest to samples.
@@ -36,7 +36,7 @@ impl Evaluator<'_> {
         steps: &Steps,
     ) -> Result<Vec<Column>, EvalError> {
         let ahead = self.scalar(ahead, steps)?;
-        let columns = self.over_windows(range, steps, &mut |window| {
+        let columns = self.over_windows(range, steps, |window| {
             let line = line(window.samples, steps.time(window.step));
             Ok(line.map(|line| line.slope * ahead[window.step] + line.value))
         })?;
@@ -53,7 +53,7 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Column>, EvalError> {
         let smoothing = self.scalar(smoothing, steps)?;
         let trend = self.scalar(trend, steps)?;
-        let columns = self.over_windows(range, steps, &mut |window| {
+        let columns = self.over_windows(range, steps, |window| {
             let smoothing = factor("smoothing", "sf", smoothing[window.step])?;
             let trend = factor("trend", "tf", trend[window.step])?;
             Ok(smooth(window.samples, smoothing, trend))
