@@ -245,13 +245,17 @@ async fn take(
         true => service.node.store(job).await?,
         false => job()?,
     };
-    // Nobody answers where nothing was queued.
-    if let Ok(Err(error)) = written.await {
-        return Err(error.into());
+    if taken.accepted > 0 {
+        // Who does not answer is gone, and what became of the samples is not known.
+        written.await.map_err(|_| lost())??;
     }
     let tallies = &service.pushes.tallies;
     tallies.count(format, taken.accepted, taken.batch.refused());
     Ok(taken)
+}
+
+fn lost() -> Problem {
+    Problem::Unavailable("the store of metrics stopped; see the node's log".to_owned())
 }
 
 fn queue(
