@@ -6,6 +6,8 @@ use base::Clock;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::io::Write;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 impl Site {
     /// Sends a body with some fields to an address.
@@ -160,6 +162,30 @@ async fn bodies_may_be_compressed() {
         )
         .await;
     answer.assert_problem(415, "media-type");
+}
+
+#[tokio::test]
+async fn many_agents_may_compress_at_once() {
+    let (_data, site, _) = Site::fresh().await;
+    // Short ones, and short ones of which much comes.
+    let padding = [0, 500_000].map(|length| " ".repeat(length));
+    let push = |n: usize| {
+        let item = json!({ "name": "t", "value": 1, "tags": { "n": n.to_string() } });
+        let mut body = document(&json!([item]));
+        body.extend(padding[n % 2].bytes());
+        let body = zstd::encode_all(&*body, 3).unwrap();
+        let request = request(Method::POST, "/metrics", &site.admin());
+        let request = request.header("content-encoding", "zstd");
+        site.router()
+            .oneshot(request.body(Body::from(body)).unwrap())
+    };
+    let mut pushes = JoinSet::new();
+    for n in 0..200 {
+        pushes.spawn(push(n));
+    }
+    for answer in pushes.join_all().await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
 }
 
 /// A message of remote write with one series of one sample, snappy around it.
