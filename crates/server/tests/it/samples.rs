@@ -5,6 +5,9 @@ use axum::body::Body;
 use base::Clock;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use server::api::Loopback;
+use server::config::Config;
+use server::throttle::Peer;
 use std::io::Write;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
@@ -336,6 +339,40 @@ async fn strangers_neither_send_nor_ask() {
     assert_eq!(wrong.json()["errorType"], "bad_data");
     let nothing = site.get(&device, "/api/v1/nothing").await;
     assert_eq!(nothing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn who_needs_no_token_is_of_this_machine_and_no_page_of_others() {
+    let (_data, site, _) = Site::fresh().await;
+    let mut config = Config::default();
+    config.metrics.loopback = Loopback::Write;
+    site.service.adopt(&config).unwrap();
+    let push = async |address: &str, fields: &[(&str, &str)]| {
+        let mut request = request(Method::POST, "/metrics", "");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let body = document(&json!([{ "name": "t", "value": 1 }]));
+        let mut request = request.body(Body::from(body)).unwrap();
+        let peer = Peer(address.parse().unwrap());
+        request.extensions_mut().insert(peer);
+        site.send(request).await
+    };
+    let own = [
+        ("host", "localhost:8080"),
+        ("origin", "http://localhost:8080"),
+    ];
+    for fields in [&own[..1], &own, &[("host", "[::1]:8080")]] {
+        let answer = push("127.0.0.1", fields).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    }
+    let foreign = [own[0], ("origin", "http://evil.example")];
+    for fields in [&foreign[..], &[("host", "evil.example:8080")]] {
+        let answer = push("127.0.0.1", fields).await;
+        answer.assert_problem(401, "unauthorized");
+    }
+    let answer = push("192.0.2.1", &own).await;
+    answer.assert_problem(401, "unauthorized");
 }
 
 #[tokio::test]
