@@ -5,7 +5,12 @@ use axum::body::Body;
 use base::Clock;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use server::api::Loopback;
+use server::config::Config;
+use server::throttle::Peer;
 use std::io::Write;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 impl Site {
     /// Sends a body with some fields to an address.
@@ -162,6 +167,30 @@ async fn bodies_may_be_compressed() {
     answer.assert_problem(415, "media-type");
 }
 
+#[tokio::test]
+async fn many_agents_may_compress_at_once() {
+    let (_data, site, _) = Site::fresh().await;
+    // Short ones, and short ones of which much comes.
+    let padding = [0, 500_000].map(|length| " ".repeat(length));
+    let push = |n: usize| {
+        let item = json!({ "name": "t", "value": 1, "tags": { "n": n.to_string() } });
+        let mut body = document(&json!([item]));
+        body.extend(padding[n % 2].bytes());
+        let body = zstd::encode_all(&*body, 3).unwrap();
+        let request = request(Method::POST, "/metrics", &site.admin());
+        let request = request.header("content-encoding", "zstd");
+        site.router()
+            .oneshot(request.body(Body::from(body)).unwrap())
+    };
+    let mut pushes = JoinSet::new();
+    for n in 0..200 {
+        pushes.spawn(push(n));
+    }
+    for answer in pushes.join_all().await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+}
+
 /// A message of remote write with one series of one sample, snappy around it.
 fn message(labels: &[(&str, &str)], time: i64, value: f64) -> Vec<u8> {
     fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
@@ -310,6 +339,40 @@ async fn strangers_neither_send_nor_ask() {
     assert_eq!(wrong.json()["errorType"], "bad_data");
     let nothing = site.get(&device, "/api/v1/nothing").await;
     assert_eq!(nothing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn who_needs_no_token_is_of_this_machine_and_no_page_of_others() {
+    let (_data, site, _) = Site::fresh().await;
+    let mut config = Config::default();
+    config.metrics.loopback = Loopback::Write;
+    site.service.adopt(&config).unwrap();
+    let push = async |address: &str, fields: &[(&str, &str)]| {
+        let mut request = request(Method::POST, "/metrics", "");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let body = document(&json!([{ "name": "t", "value": 1 }]));
+        let mut request = request.body(Body::from(body)).unwrap();
+        let peer = Peer(address.parse().unwrap());
+        request.extensions_mut().insert(peer);
+        site.send(request).await
+    };
+    let own = [
+        ("host", "localhost:8080"),
+        ("origin", "http://localhost:8080"),
+    ];
+    for fields in [&own[..1], &own, &[("host", "[::1]:8080")]] {
+        let answer = push("127.0.0.1", fields).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    }
+    let foreign = [own[0], ("origin", "http://evil.example")];
+    for fields in [&foreign[..], &[("host", "evil.example:8080")]] {
+        let answer = push("127.0.0.1", fields).await;
+        answer.assert_problem(401, "unauthorized");
+    }
+    let answer = push("192.0.2.1", &own).await;
+    answer.assert_problem(401, "unauthorized");
 }
 
 #[tokio::test]

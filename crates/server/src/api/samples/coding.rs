@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use http::{HeaderMap, header};
+use std::borrow::Cow;
 use std::io::{self, Read};
 
 /// The longest body, as it comes and when it is undone: a JSON request of a thousand items
@@ -51,37 +52,39 @@ impl Coding {
         })
     }
 
-    /// The body without its coding. Snappy is left to who knows that it is there.
+    /// Whether [`Coding::undo`] leaves a body as it is.
+    pub const fn is_left(self) -> bool {
+        matches!(self, Self::Identity | Self::Snappy)
+    }
+
+    /// The body without its coding, of `most` bytes at most. Snappy is left to who knows
+    /// that it is there.
     ///
     /// # Errors
     /// [`Problem::TooLong`], or [`Problem::Malformed`] for bytes that are not so coded.
-    pub fn undo(self, body: Vec<u8>) -> Result<Vec<u8>, Problem> {
+    pub fn undo(self, body: &[u8], most: usize) -> Result<Cow<'_, [u8]>, Problem> {
         let undone = match self {
-            Self::Identity | Self::Snappy => return Ok(body),
-            Self::Gzip => read(flate2::read::MultiGzDecoder::new(&*body)),
-            Self::Zstd => {
-                zstd::stream::read::Decoder::with_buffer(&*body).and_then(|mut decoder| {
-                    decoder.window_log_max(WINDOW_LOG)?;
-                    read(decoder)
-                })
-            }
+            Self::Identity | Self::Snappy => return Ok(Cow::Borrowed(body)),
+            Self::Gzip => read(flate2::read::MultiGzDecoder::new(body), most),
+            Self::Zstd => zstd::stream::read::Decoder::with_buffer(body).and_then(|mut decoder| {
+                decoder.window_log_max(WINDOW_LOG)?;
+                read(decoder, most)
+            }),
         };
         let undone = undone.map_err(|error| {
             Problem::Malformed(format!("the body is not {self:?} as it says: {error}"))
         })?;
-        if undone.len() > BODY_BYTES {
-            return Err(Problem::TooLong(BODY_BYTES as u64));
+        if undone.len() > most {
+            return Err(Problem::TooLong(most as u64));
         }
-        Ok(undone)
+        Ok(Cow::Owned(undone))
     }
 }
 
 /// All of it, or one byte more than it may have.
-fn read(decoder: impl Read) -> io::Result<Vec<u8>> {
+fn read(decoder: impl Read, most: usize) -> io::Result<Vec<u8>> {
     let mut undone = Vec::new();
-    decoder
-        .take(BODY_BYTES as u64 + 1)
-        .read_to_end(&mut undone)?;
+    decoder.take(most as u64 + 1).read_to_end(&mut undone)?;
     Ok(undone)
 }
 
@@ -109,22 +112,25 @@ mod tests {
         assert_eq!(of(" zstd").unwrap(), Coding::Zstd);
         assert!(of("br").is_err());
         let zstd = zstd::encode_all(&b"body"[..], 3).unwrap();
-        assert_eq!(Coding::Zstd.undo(zstd).unwrap(), b"body");
-        assert_eq!(Coding::Gzip.undo(gzip(b"body")).unwrap(), b"body");
-        assert_eq!(Coding::Identity.undo(b"body".to_vec()).unwrap(), b"body");
+        let check = |coding: Coding, body: &[u8]| {
+            assert_eq!(&*coding.undo(body, 4).unwrap(), b"body", "{coding:?}");
+        };
+        check(Coding::Zstd, &zstd);
+        check(Coding::Gzip, &gzip(b"body"));
+        check(Coding::Identity, b"body");
     }
 
     #[test]
     fn what_is_not_so_coded_and_what_is_too_long_is_refused() {
         for coding in [Coding::Gzip, Coding::Zstd] {
-            let problem = coding.undo(b"body".to_vec()).unwrap_err();
+            let problem = coding.undo(b"body", BODY_BYTES).unwrap_err();
             assert!(matches!(problem, Problem::Malformed(_)), "{problem}");
         }
         let bomb = vec![0; BODY_BYTES + 1];
-        let problem = Coding::Gzip.undo(gzip(&bomb)).unwrap_err();
+        let problem = Coding::Gzip.undo(&gzip(&bomb), BODY_BYTES).unwrap_err();
         assert!(matches!(problem, Problem::TooLong(_)), "{problem}");
         let bomb = zstd::encode_all(&*bomb, 1).unwrap();
-        let problem = Coding::Zstd.undo(bomb).unwrap_err();
+        let problem = Coding::Zstd.undo(&bomb, BODY_BYTES).unwrap_err();
         assert!(matches!(problem, Problem::TooLong(_)), "{problem}");
     }
 }

@@ -10,6 +10,7 @@ mod export;
 mod prometheus;
 mod push;
 mod refusals;
+mod room;
 mod tally;
 
 use super::Service;

@@ -2,16 +2,17 @@
 //! protocol, and JSON Lines. An answer that says they were taken is sent once they are
 //! durable and can be asked for.
 //!
-//! A body is read whole first. A small one is parsed where it arrived: that takes some
-//! microseconds, less than handing it to a thread. A large one is parsed by a thread of the
-//! node's pool, so that nobody else waits for it.
+//! A body is read whole first (`room`). A small one is parsed where it arrived: that
+//! takes some microseconds, less than handing it to a thread. A large one, and one of which
+//! much comes when it is undone, is parsed by a thread of the node's pool, so that nobody
+//! else waits for it.
 
 use super::super::Service;
-use super::super::body;
 use super::super::input::Query;
 use super::client::Sender;
 use super::coding::{BODY_BYTES, Coding};
 use super::refusals::{self, Place};
+use super::room::{Arrived, Room, SMALL_BYTES};
 use super::tally::{Format, Tallies};
 use crate::problem::Problem;
 use axum::body::Body;
@@ -25,21 +26,16 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use store::log::LogError;
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
-/// A body up to this long is parsed where it arrives: in half a millisecond at most.
-const SMALL_BYTES: usize = 128 << 10;
+/// A body that is undone where it arrives comes as short as this, and as much of snappy,
+/// which multiplies by 22 at most, is undone there.
+const CODED_BYTES: usize = 4 << 10;
 
-/// Bodies of up to [`SMALL_BYTES`] that are read at once.
-const SMALL: usize = 2048;
-
-/// Larger ones: each may take its length twice, and what is parsed from it.
-const LARGE: usize = 16;
-
-/// Room for the bodies that are being read.
+/// What all requests with samples share.
+#[derive(Default)]
 pub struct Pushes {
-    small: Semaphore,
-    large: Semaphore,
+    room: Room,
     tallies: Tallies,
 }
 
@@ -65,16 +61,6 @@ pub struct LineOptions {
 /// Reads a body into a batch, or says why that cannot be read at all.
 type Parse =
     Box<dyn FnOnce(&[u8], &mut Intake<'_>, &mut Batch<SeriesId>) -> Result<(), String> + Send>;
-
-impl Default for Pushes {
-    fn default() -> Self {
-        Self {
-            small: Semaphore::new(SMALL),
-            large: Semaphore::new(LARGE),
-            tallies: Tallies::default(),
-        }
-    }
-}
 
 impl Pushes {
     /// Samples that came so far.
@@ -185,73 +171,49 @@ fn precision(text: Option<&str>) -> Result<Precision, Problem> {
     })
 }
 
-/// A body that was read, and its place.
-struct Read<'s> {
-    bytes: Vec<u8>,
-    coding: Coding,
-    is_large: bool,
-    _place: SemaphorePermit<'s>,
-}
-
-async fn read_body<'s>(
-    service: &'s Service,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Read<'s>, Problem> {
+async fn read_body(service: &Service, headers: &HeaderMap, body: Body) -> Result<Arrived, Problem> {
     let coding = Coding::of(headers)?;
-    let announced = headers.get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    // What is undone may be long although it comes short.
-    let is_large = coding != Coding::Identity || announced.is_none_or(|bytes| bytes > SMALL_BYTES);
-    let pushes = &service.pushes;
-    let (places, most) = match is_large {
-        true => (&pushes.large, BODY_BYTES),
-        false => (&pushes.small, SMALL_BYTES),
-    };
-    // A body that is small after all is counted as large for as long as it is read.
-    let place = places.try_acquire();
-    let place = place.map_err(|_| Problem::Busy("too many requests with samples are running"))?;
-    let bytes = body::collect(body, most).await?;
-    Ok(Read {
-        is_large: is_large && bytes.len() > SMALL_BYTES / 8,
-        bytes,
-        coding,
-        _place: place,
-    })
+    service.pushes.room.read(body, coding).await
 }
 
 /// Parses a body, queues its samples, and waits until they are kept.
 async fn take(
     service: &Arc<Service>,
     sender: Sender,
-    body: Read<'_>,
+    body: Arrived,
     format: Format,
     all_or_none: bool,
     parse: Parse,
 ) -> Result<Taken, Problem> {
-    let Read {
-        bytes,
-        coding,
-        is_large,
-        _place,
-    } = body;
+    // A message of remote write is undone once more when it is parsed.
+    let most = match format {
+        Format::RemoteWrite => CODED_BYTES,
+        _ => SMALL_BYTES,
+    };
+    let body = body.undo_short(CODED_BYTES, most)?;
+    let is_small = body.coding.is_left() && body.bytes.len() <= most;
     let (done, written) = oneshot::channel();
     let queueing = Arc::clone(service);
+    // The body and its place go at the job's end, before the samples are durable.
     let job = move || {
-        let bytes = coding.undo(bytes)?;
+        let bytes = body.coding.undo(&body.bytes, BODY_BYTES)?;
         queue(&queueing, sender, &bytes, all_or_none, parse, done)
     };
-    let taken = match is_large {
-        true => service.node.store(job).await?,
-        false => job()?,
+    let taken = match is_small {
+        true => job()?,
+        false => service.node.store(job).await?,
     };
-    // Nobody answers where nothing was queued.
-    if let Ok(Err(error)) = written.await {
-        return Err(error.into());
+    if taken.accepted > 0 {
+        // Who does not answer is gone, and what became of the samples is not known.
+        written.await.map_err(|_| lost())??;
     }
     let tallies = &service.pushes.tallies;
     tallies.count(format, taken.accepted, taken.batch.refused());
     Ok(taken)
+}
+
+fn lost() -> Problem {
+    Problem::Unavailable("the store of metrics stopped; see the node's log".to_owned())
 }
 
 fn queue(
