@@ -84,3 +84,20 @@ impl Window {
         self.leading <= other.leading && self.trailing() <= other.trailing()
     }
 }
+
+/// Orders the samples from this index on by time, and keeps of each time the last.
+pub(crate) fn settle(samples: &mut Vec<Sample>, from: usize) {
+    let added = &mut samples[from..];
+    if added.is_sorted_by(|one, next| one.time < next.time) {
+        return;
+    }
+    added.sort_by_key(|sample| sample.time);
+    let mut kept = from;
+    for index in from + 1..samples.len() {
+        if samples[index].time != samples[kept].time {
+            kept += 1;
+        }
+        samples[kept] = samples[index];
+    }
+    samples.truncate(kept + 1);
+}

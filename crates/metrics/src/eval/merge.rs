@@ -4,7 +4,7 @@
 use super::error::EvalError;
 use super::labels::Labels;
 use super::select::{Select, SeriesCursor, TimeRange};
-use crate::chunk::Sample;
+use crate::chunk::{Sample, settle};
 use crate::promql::LabelMatcher;
 use std::collections::BTreeSet;
 
@@ -114,13 +114,13 @@ impl SeriesCursor for MergedCursor<'_> {
             return self.cursors[*only].samples();
         }
         self.samples.clear();
-        for index in &self.at_hand {
+        // The least trusted first: what is stored longest, so that mostly all is in order.
+        for index in self.at_hand.iter().rev() {
             let samples = self.cursors[*index].samples()?;
             self.samples.extend_from_slice(samples);
         }
-        // Stable, so that of one time the first source's comes first.
-        self.samples.sort_by_key(|sample| sample.time);
-        self.samples.dedup_by_key(|sample| sample.time);
+        // Of one time the most trusted source's is the last, and kept.
+        settle(&mut self.samples, 0);
         Ok(&self.samples)
     }
 }

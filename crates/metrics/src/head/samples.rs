@@ -9,7 +9,7 @@
 //! Of samples of one time the one that came last counts. That is settled when they are
 //! read: nothing is looked for when a sample comes.
 
-use crate::chunk::{Chunk, Sample};
+use crate::chunk::{Chunk, Sample, settle};
 use std::ops::Range;
 
 /// Samples of a chunk: an instant query decodes one, in some 5 µs.
@@ -237,23 +237,6 @@ fn read_chunk(chunk: &Chunk, start: i64, samples: &mut Vec<Sample>) {
         let read = chunk.samples();
         samples.extend(read.map(|sample| sample.expect("its own bits are whole")));
     }
-}
-
-/// Orders the samples from this index on by time, and keeps of each time the last.
-fn settle(samples: &mut Vec<Sample>, from: usize) {
-    let added = &mut samples[from..];
-    if added.is_sorted_by(|one, next| one.time < next.time) {
-        return;
-    }
-    added.sort_by_key(|sample| sample.time);
-    let mut kept = from;
-    for index in from + 1..samples.len() {
-        if samples[index].time != samples[kept].time {
-            kept += 1;
-        }
-        samples[kept] = samples[index];
-    }
-    samples.truncate(kept + 1);
 }
 
 #[cfg(test)]
