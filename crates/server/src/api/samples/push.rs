@@ -234,6 +234,13 @@ fn queue(
     let points = std::mem::take(&mut batch.points);
     let accepted = points.len();
     if accepted > 0 {
+        let most = service.throttle.samples_at_once();
+        if accepted > most {
+            return Err(Problem::Malformed(format!(
+                "{accepted} samples in one request, and a client may send {most} at once here: \
+                 send them in smaller ones"
+            )));
+        }
         service.throttle.admit_samples(sender.0, accepted)?;
         // Whoever waited may have gone.
         intake.write(points, Box::new(|result| drop(done.send(result))))?;
