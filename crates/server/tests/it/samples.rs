@@ -398,6 +398,19 @@ async fn more_samples_than_ever_pass_are_not_to_be_sent_again() {
 }
 
 #[tokio::test]
+async fn a_full_queue_is_told_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::set_up(data.path(), |settings| settings.metrics.queue_samples = 0);
+    let items = json!([{ "name": "t", "value": 1 }]);
+    let answer = site
+        .push(&site.admin(), "/metrics", &[], &document(&items))
+        .await;
+    answer.assert_problem(503, "busy");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(site.values("t", "n").await, []);
+}
+
+#[tokio::test]
 async fn each_client_has_its_bound_of_series() {
     let (_data, site, _) = Site::fresh().await;
     site.node
