@@ -10,7 +10,7 @@
 use super::super::Service;
 use super::super::input::Query;
 use super::client::Sender;
-use super::coding::{BODY_BYTES, Coding};
+use super::coding::Coding;
 use super::refusals::{self, Place};
 use super::room::{Arrived, Room, SMALL_BYTES};
 use super::tally::{Format, Tallies};
@@ -194,11 +194,8 @@ async fn take(
     let is_small = body.coding.is_left() && body.bytes.len() <= most;
     let (done, written) = oneshot::channel();
     let queueing = Arc::clone(service);
-    // The body and its place go at the job's end, before the samples are durable.
-    let job = move || {
-        let bytes = body.coding.undo(&body.bytes, BODY_BYTES)?;
-        queue(&queueing, sender, &bytes, all_or_none, parse, done)
-    };
+    let job =
+        move || body.consume(|bytes| queue(&queueing, sender, bytes, all_or_none, parse, done));
     let taken = match is_small {
         true => job()?,
         false => service.node.store(job).await?,
