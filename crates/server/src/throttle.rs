@@ -14,7 +14,7 @@ use httpd::limit::{
 };
 use serde::Deserialize;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The address that a request came from. Absent where no listener is in between.
@@ -114,8 +114,8 @@ pub struct Limits {
     pub devices: Rules,
     /// One address, with credentials that do not work.
     pub failures: Option<Limit>,
-    /// Samples of metrics of one device, if there is a bound; a request with more than it
-    /// allows at once never passes.
+    /// Samples of metrics of one device, if there is a bound; see
+    /// [`Throttle::samples_at_once`].
     pub samples: Option<Limit>,
 }
 
@@ -125,6 +125,7 @@ pub struct Throttle {
     devices: Limiter,
     failures: Limiter,
     samples: Limiter,
+    samples_at_once: AtomicUsize,
     refused: [AtomicU64; KINDS.len()],
     decisions: Recorder,
     begun: Instant,
@@ -208,6 +209,7 @@ impl Throttle {
             devices: Limiter::new(&classes, &limits.devices, size)?,
             failures: Limiter::new(&[FAILED], &only(limits.failures), size)?,
             samples: Limiter::new(&[SAMPLES], &only(limits.samples), size)?,
+            samples_at_once: AtomicUsize::new(at_once(limits.samples)),
             refused: Default::default(),
             decisions: Recorder::default(),
             begun: Instant::now(),
@@ -222,7 +224,10 @@ impl Throttle {
         self.addresses.reload(&limits.addresses)?;
         self.devices.reload(&limits.devices)?;
         self.failures.reload(&only(limits.failures))?;
-        self.samples.reload(&only(limits.samples))
+        self.samples.reload(&only(limits.samples))?;
+        let at_once = at_once(limits.samples);
+        self.samples_at_once.store(at_once, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Whether `peer` may ask for something of `class` now. Loopback may, for a
@@ -282,6 +287,11 @@ impl Throttle {
     /// The name of a class of [`Throttle::decisions`] in figures.
     pub fn class_name(class: u8) -> &'static str {
         KINDS.get(usize::from(class)).copied().unwrap_or_default()
+    }
+
+    /// How many samples one request may have; with more it would be refused for ever.
+    pub fn samples_at_once(&self) -> usize {
+        self.samples_at_once.load(Ordering::Relaxed)
     }
 
     /// Whether a client, known by its number, may send so many samples now.
@@ -351,6 +361,15 @@ fn rules(rates: &[Rate]) -> Rules {
     Rules {
         default: None,
         routes: routes.collect(),
+    }
+}
+
+/// The most that a limit lets pass at the same time.
+fn at_once(limit: Option<Limit>) -> usize {
+    match limit {
+        None => usize::MAX,
+        Some(Limit::Window { count, .. }) => count as usize,
+        Some(Limit::Bucket { burst, .. }) => burst as usize,
     }
 }
 

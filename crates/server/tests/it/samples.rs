@@ -376,6 +376,41 @@ async fn who_needs_no_token_is_of_this_machine_and_no_page_of_others() {
 }
 
 #[tokio::test]
+async fn more_samples_than_ever_pass_are_not_to_be_sent_again() {
+    let (_data, site, _) = Site::fresh().await;
+    let mut config = Config::default();
+    let push = async |count: u32| {
+        let items: Value = (0..count)
+            .map(|n| json!({ "name": format!("m{n}"), "value": 1 }))
+            .collect();
+        site.push(&site.admin(), "/metrics", &[], &document(&items))
+            .await
+    };
+    for limit in ["3 per 1h", "1 per 1h burst 3"] {
+        config.limits.samples = Some(limit.parse().unwrap());
+        site.service.adopt(&config).unwrap();
+        let refused = push(4).await;
+        refused.assert_problem(400, "malformed");
+        assert!(refused.text().contains("3 at once"), "{}", refused.text());
+    }
+    assert_eq!(push(3).await.status, StatusCode::OK);
+    push(1).await.assert_problem(429, "too-often");
+}
+
+#[tokio::test]
+async fn a_full_queue_is_told_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let site = Site::set_up(data.path(), |settings| settings.metrics.queue_samples = 0);
+    let items = json!([{ "name": "t", "value": 1 }]);
+    let answer = site
+        .push(&site.admin(), "/metrics", &[], &document(&items))
+        .await;
+    answer.assert_problem(503, "busy");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(site.values("t", "n").await, []);
+}
+
+#[tokio::test]
 async fn each_client_has_its_bound_of_series() {
     let (_data, site, _) = Site::fresh().await;
     site.node

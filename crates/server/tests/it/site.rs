@@ -48,7 +48,7 @@ pub struct Answer {
 impl Site {
     /// A node on `data`.
     pub fn open(data: &Path) -> Self {
-        Self::open_with(data, SnapshotPolicy::default())
+        Self::set_up(data, |_| ())
     }
 
     /// A node in a new directory, which goes when it is dropped, and its space `s`.
@@ -60,16 +60,22 @@ impl Site {
     }
 
     pub fn open_with(data: &Path, snapshots: SnapshotPolicy) -> Self {
+        Self::set_up(data, |settings| settings.snapshots = snapshots)
+    }
+
+    /// A node on `data` with settings of its own.
+    pub fn set_up(data: &Path, change: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(ManualClock::new(START));
-        let settings = Settings {
+        let mut settings = Settings {
             data: data.to_owned(),
             name: Some("reef".to_owned()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             random: Arc::new(SystemRandom),
-            snapshots,
+            snapshots: SnapshotPolicy::default(),
             metrics: Default::default(),
             live_copy: false,
         };
+        change(&mut settings);
         let node = Node::open(&settings).unwrap();
         let (stop, stopped) = watch::channel(false);
         let service = Service::new(Arc::clone(&node), Folders::new(Arc::clone(&node)), stopped);

@@ -10,7 +10,7 @@
 use super::super::Service;
 use super::super::input::Query;
 use super::client::Sender;
-use super::coding::{BODY_BYTES, Coding};
+use super::coding::Coding;
 use super::refusals::{self, Place};
 use super::room::{Arrived, Room, SMALL_BYTES};
 use super::tally::{Format, Tallies};
@@ -194,11 +194,8 @@ async fn take(
     let is_small = body.coding.is_left() && body.bytes.len() <= most;
     let (done, written) = oneshot::channel();
     let queueing = Arc::clone(service);
-    // The body and its place go at the job's end, before the samples are durable.
-    let job = move || {
-        let bytes = body.coding.undo(&body.bytes, BODY_BYTES)?;
-        queue(&queueing, sender, &bytes, all_or_none, parse, done)
-    };
+    let job =
+        move || body.consume(|bytes| queue(&queueing, sender, bytes, all_or_none, parse, done));
     let taken = match is_small {
         true => job()?,
         false => service.node.store(job).await?,
@@ -234,6 +231,13 @@ fn queue(
     let points = std::mem::take(&mut batch.points);
     let accepted = points.len();
     if accepted > 0 {
+        let most = service.throttle.samples_at_once();
+        if accepted > most {
+            return Err(Problem::Malformed(format!(
+                "{accepted} samples in one request, and a client may send {most} at once here: \
+                 send them in smaller ones"
+            )));
+        }
         service.throttle.admit_samples(sender.0, accepted)?;
         // Whoever waited may have gone.
         intake.write(points, Box::new(|result| drop(done.send(result))))?;

@@ -101,6 +101,16 @@ impl Arrived {
             Err(problem) => Err(problem),
         }
     }
+
+    /// Gives the body without its coding to `parse`; then it and its place are gone, also
+    /// where nobody waits for the result any more.
+    ///
+    /// # Errors
+    /// As [`Coding::undo`], and those of `parse`.
+    pub fn consume<T>(self, parse: impl FnOnce(&[u8]) -> Result<T, Problem>) -> Result<T, Problem> {
+        let undone = self.coding.undo(&self.bytes, BODY_BYTES)?;
+        parse(&undone)
+    }
 }
 
 fn take(room: &Arc<Semaphore>, count: usize) -> Result<OwnedSemaphorePermit, Problem> {
@@ -131,7 +141,10 @@ mod tests {
         assert!(matches!(refused, Err(Problem::Busy(_))));
         let other = read(&room, 1).await.unwrap();
         assert!(matches!(read(&room, 1).await, Err(Problem::Busy(_))));
-        drop((large, small, other));
+        assert_eq!(room.pieces.available_permits(), 0);
+        let length = large.consume(|bytes| Ok(bytes.len())).unwrap();
+        assert_eq!(length, 3 * SMALL_BYTES);
+        drop((small, other));
         assert!(read(&room, 3 * SMALL_BYTES).await.is_ok());
         let longest = Room::default();
         let too_long = read(&longest, BODY_BYTES + 1).await;
