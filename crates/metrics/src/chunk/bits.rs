@@ -7,6 +7,10 @@
 /// would leave half of it empty, for a million series.
 const STEP_BYTES: usize = 16;
 
+/// The first bytes: allocators give blocks of 16 less what they note in them, so these and
+/// each step after them leave nothing over.
+const FIRST_BYTES: usize = 24;
+
 /// Bits that are written one after the other.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bits {
@@ -69,7 +73,12 @@ impl Bits {
     fn push(&mut self, word: u64) {
         if self.bytes.len() == self.bytes.capacity() {
             let more = (self.bytes.len() / 4).next_multiple_of(STEP_BYTES);
-            self.bytes.reserve_exact(more.max(STEP_BYTES));
+            let least = if self.bytes.is_empty() {
+                FIRST_BYTES
+            } else {
+                STEP_BYTES
+            };
+            self.bytes.reserve_exact(more.max(least));
         }
         self.bytes.extend_from_slice(&word.to_be_bytes());
     }

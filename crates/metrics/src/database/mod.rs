@@ -152,8 +152,15 @@ impl Database {
             kinds.set(name, *kind);
         }
         let (flushed_log, flushed) = keeper.manifest().flushed;
-        // A store that was restored from a snapshot has another log.
         let flushed = if flushed_log == id { flushed } else { 0 };
+        if flushed_log != id && flushed_log != 0 {
+            let log = directory.join(LOG);
+            let log = log.display();
+            tracing::error!(
+                "metrics: {log} is another log than the one whose samples lie in parts: what only \
+                 that had is missing; it is {flushed_log:016x}"
+            );
+        }
         let replay = Replay::new(&head, &kinds, writer::seconds(&*clock));
         let mut deletions = replay.run(&reader, flushed)?;
         // The manifest knows those that were noted before the store was closed.
@@ -206,7 +213,11 @@ impl Database {
     pub fn view(&self) -> View {
         // What the head has now stays there for as long as the view does not know a part that
         // has it.
-        View::new(Arc::clone(&self.head), self.current.live())
+        View::new(
+            Arc::clone(&self.head),
+            self.current.live(),
+            self.oldest_kept(),
+        )
     }
 
     /// What the values of metrics mean.

@@ -4,7 +4,7 @@
 
 use super::Database;
 use super::error::UpkeepError;
-use super::keeper::{MANIFEST, PARTS, file_name};
+use super::keeper::{Keeper, MANIFEST, PARTS, file_name};
 use std::path::{Path, PathBuf};
 use store::fs::{FileSystem, Open, make_durable_dir};
 
@@ -27,6 +27,18 @@ impl Database {
             return Err(UpkeepError::SnapshotName);
         }
         let mut keeper = self.keeper();
+        let made = self.make_snapshot(name, &mut keeper);
+        if made.is_err() {
+            let unfinished = format!("{name}{UNFINISHED}");
+            empty(
+                keeper.fs(),
+                &keeper.directory().join(SNAPSHOTS).join(unfinished),
+            );
+        }
+        made
+    }
+
+    fn make_snapshot(&self, name: &str, keeper: &mut Keeper) -> Result<PathBuf, UpkeepError> {
         let folder = keeper.directory().join(SNAPSHOTS);
         let path = folder.join(name);
         let fs = keeper.fs();
@@ -38,7 +50,7 @@ impl Database {
         let parts = unfinished.join(PARTS);
         let made = make_durable_dir(fs, &parts);
         made.map_err(|error| UpkeepError::io("create", &parts, error))?;
-        self.flush_into(&mut keeper)?;
+        self.flush_into(keeper)?;
         let fs = keeper.fs();
         // Also those that cannot be read: they are of no less use there than here.
         for line in &keeper.manifest().parts {
@@ -61,6 +73,20 @@ impl Database {
         renamed.map_err(|error| UpkeepError::io("rename", &unfinished, error))?;
         sync(&folder)?;
         Ok(path)
+    }
+}
+
+/// Removes the files of a snapshot that did not come to be, as far as that goes: they would
+/// fill the disk.
+fn empty(fs: &dyn FileSystem, unfinished: &Path) {
+    for folder in [unfinished.join(PARTS), unfinished.to_owned()] {
+        for entry in fs.list(&folder).unwrap_or_default() {
+            if !entry.directory
+                && let Err(error) = fs.remove_file(&folder.join(&entry.name))
+            {
+                tracing::warn!("cannot remove a file of {}: {error}", folder.display());
+            }
+        }
     }
 }
 

@@ -43,6 +43,8 @@ impl Told {
         let rows = &mut self.shards[id.shard()];
         let slot = id.slot() as usize;
         if slot >= rows.len() {
+            // Doubling would leave half of it empty, for a million series.
+            rows.reserve_exact(slot + 1 - rows.len() + rows.len() / 8);
             rows.resize(slot + 1, Row::default());
         }
         let row = &mut rows[slot];

@@ -6,6 +6,7 @@
 
 use super::deletion::WithoutDeleted;
 use super::live::{Live, LivePart};
+use super::window::Within;
 use crate::eval::{EvalError, Select, SeriesCursor, TimeRange, merge};
 use crate::head::Head;
 use crate::promql::LabelMatcher;
@@ -16,11 +17,13 @@ use std::sync::Arc;
 pub struct View {
     head: Arc<Head>,
     live: Arc<Live>,
+    /// What is older is not kept, though some of it may still be there.
+    oldest: i64,
 }
 
 impl View {
-    pub(super) const fn new(head: Arc<Head>, live: Arc<Live>) -> Self {
-        Self { head, live }
+    pub(super) const fn new(head: Arc<Head>, live: Arc<Live>, oldest: i64) -> Self {
+        Self { head, live, oldest }
     }
 
     /// The parts that may have samples in a range, the newest first.
@@ -40,12 +43,16 @@ impl Select for View {
         matchers: &[LabelMatcher],
         range: TimeRange,
     ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
+        let kept = TimeRange {
+            start: self.oldest,
+            end: i64::MAX,
+        };
         let mut cursors = vec![self.head.select(matchers, range)?];
         for part in self.parts(range) {
             let series = part.part().select(matchers, range)?;
             cursors.push(WithoutDeleted::wrap(series, self.live.deletions_of(part)));
         }
-        merge(cursors)
+        Ok(Box::new(Within::new(merge(cursors)?, kept)))
     }
 
     fn label_names(

@@ -72,6 +72,10 @@ impl Postings {
             if let Some(pair) = &mut self.pairs[number as usize] {
                 // Most often the slot is a new one, the highest.
                 let place = pair.slots.partition_point(|other| *other < slot);
+                if pair.slots.len() == pair.slots.capacity() {
+                    // Doubling would leave a third of all lists empty.
+                    pair.slots.reserve_exact(pair.slots.len() / 8 + 1);
+                }
                 pair.slots.insert(place, slot);
             }
             number

@@ -3,7 +3,7 @@
 //!
 //! How they are written is known to `parser` and `print`.
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -33,6 +33,14 @@ pub enum MatchOperator {
     NotMatches,
 }
 
+/// How large a pattern may be when it is compiled, in bytes: some thousand names of hosts
+/// with a bar between them.
+const COMPILED_BYTES: usize = 512 << 10;
+
+/// The same for a pattern with groups, divided by their number: what a search holds grows with
+/// the product of both.
+const COMPILED_GROUP_BYTES: usize = 2 << 20;
+
 /// A regular expression that must match all of a text, as PromQL's always must: a dot
 /// stands for a line break too.
 ///
@@ -43,8 +51,13 @@ pub enum MatchOperator {
 /// What is no regular expression, or too large a one.
 pub fn anchored(pattern: &str) -> Result<Regex, regex_lite::Error> {
     // Alone first, so that no pattern closes the group that is put around it.
-    Regex::new(pattern)?;
-    Regex::new(&format!("^(?s:{pattern})$"))
+    let alone = bounded(pattern, COMPILED_BYTES)?;
+    let most = COMPILED_GROUP_BYTES / alone.captures_len().max(1);
+    bounded(&format!("^(?s:{pattern})$"), COMPILED_BYTES.min(most))
+}
+
+fn bounded(pattern: &str, bytes: usize) -> Result<Regex, regex_lite::Error> {
+    RegexBuilder::new(pattern).size_limit(bytes).build()
 }
 
 impl LabelMatcher {
@@ -164,6 +177,18 @@ impl fmt::Display for MatchOperator {
 #[cfg(test)]
 mod tests {
     use super::{LabelMatcher, MatchOperator, anchored};
+
+    #[test]
+    fn patterns_are_bounded_by_what_a_search_would_hold() {
+        let hosts = vec!["server-0123.example.com"; 500].join("|");
+        assert!(anchored(&hosts).is_ok());
+        let groups = "(x+x+)+y".repeat(20);
+        assert!(anchored(&groups).is_ok());
+        for pattern in ["(x+x+)+y".repeat(500), "(?:a{900}){900}".to_owned()] {
+            let error = anchored(&pattern).unwrap_err().to_string();
+            assert!(error.contains("size limit"), "{error}");
+        }
+    }
 
     #[test]
     fn what_matches() {
