@@ -147,7 +147,12 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     };
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        // Clients of Influx 2 say `Token`.
+        Some((scheme, token))
+            if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token") =>
+        {
+            Ok(Some(token.trim()))
+        }
         _ => Err(Problem::Unauthorized(
             "only `Authorization: Bearer TOKEN` is understood",
         )),

@@ -56,6 +56,7 @@ use crate::sessions::{Browsers, Syncs};
 use crate::throttle::Throttle;
 use axum::Router;
 use axum::routing::{get, post};
+use base::Millis;
 use httpd::limit::LimitError;
 use std::io;
 use std::sync::atomic::AtomicU64;
@@ -71,6 +72,12 @@ const STREAMS: usize = 1024;
 /// Queries of metrics answered at once: a dashboard asks a dozen, each for some
 /// milliseconds of one core.
 const QUERIES: usize = 4;
+
+/// Exports at once. Each may take an hour.
+const EXPORTS: usize = 4;
+
+/// Exports that may wait: whoever comes after is told to come again.
+const EXPORT_QUEUE: usize = 1;
 
 /// Queries that may wait: those of some dashboards that are opened at once.
 const QUERY_QUEUE: usize = 256;
@@ -110,6 +117,10 @@ pub struct Service {
     pub(crate) pushes: samples::Pushes,
     /// Threads for queries of metrics.
     queries: Pool<()>,
+    /// Threads for exports of metrics, which go as slowly as their readers.
+    exports: Pool<()>,
+    /// When it was made, in milliseconds since 1970.
+    started: Millis,
     /// Queries of metrics that were answered.
     pub(crate) answered: AtomicU64,
     /// What clients on this machine need no token for.
@@ -129,6 +140,8 @@ impl Service {
         stop: watch::Receiver<bool>,
     ) -> io::Result<Arc<Self>> {
         let queries = Pool::start("queries of metrics wait", vec![(); QUERIES], QUERY_QUEUE)?;
+        let started = node.now();
+        let exports = Pool::start("exports of metrics wait", vec![(); EXPORTS], EXPORT_QUEUE)?;
         Ok(Arc::new(Self {
             node,
             folders,
@@ -150,6 +163,8 @@ impl Service {
             loopback: RwLock::default(),
             identities: identities::Identities::default(),
             queries,
+            exports,
+            started,
             answered: AtomicU64::new(0),
         }))
     }

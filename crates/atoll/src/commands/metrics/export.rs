@@ -5,6 +5,7 @@ use crate::client::{Client, encode};
 use crate::output::complain;
 use crate::place::Reach;
 use anyhow::{Context, Result};
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -76,9 +77,21 @@ impl Arguments {
     }
 }
 
-/// Writes a file that is there only when it is whole.
+/// Writes a file that is there only when it is whole. What is no file, such as a pipe, is
+/// written to as it comes.
 fn write(client: &Client, body: Body, path: &Path) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
+    let is_other = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+    if is_other {
+        let mut out = OpenOptions::new()
+            .write(true)
+            .open(path)
+            .with_context(what)?;
+        return copy(client, body, &mut out).with_context(what);
+    }
+    // A link stays one.
+    let target = std::fs::canonicalize(path);
+    let path = target.as_deref().unwrap_or(path);
     let beside = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());

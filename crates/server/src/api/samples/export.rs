@@ -14,10 +14,17 @@ use http::{HeaderMap, Uri, header};
 use metrics::api::{Selection, export as write_lines};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Pieces that wait to be sent, each of about 64 KiB.
 const PIECES: usize = 4;
+
+/// How long an export may take. For as long, the head keeps what it has seen, and a thread is
+/// held.
+const EXPORT_TIME: Duration = Duration::from_secs(3600);
+
+const TOO_LONG: &str = "the export took more than an hour: ask for less at once";
 
 /// `GET /api/v1/export?match[]=…&start=…&end=…`
 pub async fn export(
@@ -35,8 +42,8 @@ pub async fn export(
     let (outgoing, streamed) = body::stream(None);
     let exported = Arc::clone(&service);
     let (pieces, made) = mpsc::channel::<Bytes>(PIECES);
-    // A thread waits as long as the reader lets it, so it is one of those that answer
-    // queries, of which there are few.
+    // A thread waits as long as the reader lets it, so it is none of those that answer
+    // queries.
     let job = move |(): &mut ()| {
         let view = exported.node.metrics().view();
         let sent = write_lines(&view, &selection.selectors, selection.range, |piece| {
@@ -48,9 +55,12 @@ pub async fn export(
         });
         sent.map(drop).map_err(|error| error.to_string())
     };
-    let running = service.queries.submit(job)?;
+    let running = service.exports.submit(job)?;
     service.stream(async move {
-        send(&outgoing, made).await?;
+        match tokio::time::timeout(EXPORT_TIME, send(&outgoing, made)).await {
+            Ok(sent) => sent?,
+            Err(_) => return outgoing.break_off(TOO_LONG.to_owned()).await,
+        }
         match running.wait().await {
             Ok(Ok(())) => Ok(()),
             // Told in the log by whoever sends the answer.

@@ -14,6 +14,11 @@ use metrics::api::{Api, ApiError, Endpoint, FORM_BYTES, Interruption, Request, S
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How long a query waits for others: a dashboard that shows something later is as good as
+/// none.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a form's type is.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -81,7 +86,10 @@ pub async fn answer(
     let waiting = Waiting::default();
     let patience = waiting.patience();
     let asked = Arc::clone(&service);
+    let (begun, begins) = oneshot::channel();
     let job = move |(): &mut ()| {
+        // Whoever waited for it may have gone.
+        let _ = begun.send(());
         let view = asked.node.metrics().view();
         let api = Api {
             source: &view,
@@ -97,7 +105,13 @@ pub async fn answer(
         let now = i64::try_from(asked.node.now()).unwrap_or(i64::MAX);
         api.answer(request, now, &|most| patience.interruption(most))
     };
-    let answered = service.queries.run(job).await;
+    let running = service.queries.submit(job)?;
+    if tokio::time::timeout(QUEUE_PATIENCE, begins).await.is_err() {
+        return Err(Problem::Busy(
+            "queries of metrics wait for others that take long",
+        ));
+    }
+    let answered = running.wait().await;
     drop(waiting);
     let response = answered?;
     service.answered.fetch_add(1, Ordering::Relaxed);
@@ -129,6 +143,7 @@ fn status(service: &Service) -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hostname: service.node.identity().name,
+        started: i64::try_from(service.started).unwrap_or(i64::MAX),
         threads: super::super::QUERIES as u64,
         retention: format!("{days}d"),
         series: database.statistics().series,
