@@ -171,9 +171,10 @@ impl Samples {
             return;
         }
         let ended = std::mem::replace(&mut self.generation, generation);
-        let has_sealed =
-            |beside: &Box<Beside>| !beside.sealed.is_empty() || !beside.late.is_empty();
-        let has_more = self.beside.as_ref().is_some_and(has_sealed);
+        let has_more = self
+            .beside
+            .as_deref()
+            .is_some_and(|beside| !beside.sealed.is_empty() || !beside.late.is_empty());
         if self.active.is_empty() && !has_more {
             return;
         }
