@@ -179,6 +179,7 @@ fn line_of_checksum(text: &mut String, checksum: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn manifest() -> Manifest {
         let range = TimeRange { start: -5, end: 70 };
@@ -219,6 +220,23 @@ mod tests {
                 .write()
                 .contains("\ndeletion 15 -5 70 {__name__=\"up\",job=\"a b\"}\n")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_lines_are_too_much(lines in prop::collection::vec("[a-z0-9 {}=\"-]{0,30}", 0..8)) {
+            let words = ["next", "flushed", "part", "deletion", "kind", ""];
+            let lines = lines.iter().zip(words.iter().cycle());
+            let mut text = format!("{NAME} {VERSION}\n");
+            lines.for_each(|(line, word)| text.push_str(&format!("{word} {line}\n")));
+            let checksum = crc32c::crc32c(text.as_bytes());
+            line_of_checksum(&mut text, checksum);
+            if let Ok(read) = Manifest::read(&text) {
+                // What is read is what would be written.
+                let written = read.write();
+                prop_assert_eq!(Manifest::read(&written).unwrap().write(), written);
+            }
+        }
     }
 
     #[test]

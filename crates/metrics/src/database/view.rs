@@ -19,11 +19,28 @@ pub struct View {
     live: Arc<Live>,
     /// What is older is not kept, though some of it may still be there.
     oldest: i64,
+    /// Whether nobody wants an answer any more.
+    is_canceled: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl View {
-    pub(super) const fn new(head: Arc<Head>, live: Arc<Live>, oldest: i64) -> Self {
-        Self { head, live, oldest }
+    pub(super) fn new(head: Arc<Head>, live: Arc<Live>, oldest: i64) -> Self {
+        Self {
+            head,
+            live,
+            oldest,
+            is_canceled: Box::new(|| false),
+        }
+    }
+
+    /// The same, but choosing series ends with an error soon after this has become true: with
+    /// many series and patterns it may take long.
+    #[must_use]
+    pub fn until(self, is_canceled: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            is_canceled: Box::new(is_canceled),
+            ..self
+        }
     }
 
     /// The parts that may have samples in a range, the newest first.
@@ -47,7 +64,7 @@ impl Select for View {
             start: self.oldest,
             end: i64::MAX,
         };
-        let mut cursors = vec![self.head.select(matchers, range)?];
+        let mut cursors = vec![self.head.select(matchers, range, &*self.is_canceled)?];
         for part in self.parts(range) {
             let series = part.part().select(matchers, range)?;
             cursors.push(WithoutDeleted::wrap(series, self.live.deletions_of(part)));
@@ -61,7 +78,7 @@ impl Select for View {
         range: TimeRange,
         names: &mut BTreeSet<String>,
     ) -> Result<(), EvalError> {
-        self.head.label_names(matchers, range, names)?;
+        self.head.label_names(matchers, names, &*self.is_canceled)?;
         let mut parts = self.parts(range);
         parts.try_for_each(|part| part.part().label_names(matchers, range, names))
     }
@@ -73,7 +90,8 @@ impl Select for View {
         range: TimeRange,
         values: &mut BTreeSet<String>,
     ) -> Result<(), EvalError> {
-        self.head.label_values(name, matchers, range, values)?;
+        self.head
+            .label_values(name, matchers, values, &*self.is_canceled)?;
         let mut parts = self.parts(range);
         parts.try_for_each(|part| part.part().label_values(name, matchers, range, values))
     }

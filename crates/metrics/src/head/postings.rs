@@ -5,7 +5,8 @@
 //! a million series most share all values but one. The same lists of parts lie in files and
 //! are made once (`part`); these change.
 
-use crate::eval::Labels;
+use super::watch::Watch;
+use crate::eval::{EvalError, Labels};
 use crate::promql::{LabelMatcher, MatchOperator};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::collections::BTreeMap;
@@ -122,12 +123,27 @@ impl Postings {
 
     /// Slots among which are all of series that match. Those that do not match are among
     /// them too: the shortest list is taken, and the labels decide.
-    pub(super) fn candidates(&self, matchers: &[LabelMatcher]) -> Candidates {
-        let lists = matchers.iter().filter_map(|matcher| self.listed(matcher));
-        match lists.min_by_key(Vec::len) {
-            Some(list) => Candidates::Listed(list),
-            None => Candidates::All,
+    ///
+    /// # Errors
+    /// [`EvalError::Canceled`] when `watch` says so.
+    pub(super) fn candidates(
+        &self,
+        matchers: &[LabelMatcher],
+        watch: &mut Watch<'_>,
+    ) -> Result<Candidates, EvalError> {
+        let mut shortest: Option<Vec<u32>> = None;
+        for matcher in matchers {
+            let Some(list) = self.listed(matcher, watch)? else {
+                continue;
+            };
+            if shortest
+                .as_ref()
+                .is_none_or(|other| list.len() < other.len())
+            {
+                shortest = Some(list);
+            }
         }
+        Ok(shortest.map_or(Candidates::All, Candidates::Listed))
     }
 
     /// The names of labels.
@@ -142,9 +158,13 @@ impl Postings {
 
     /// The slots of series that a matcher chooses, unless it chooses those without the
     /// label too.
-    fn listed(&self, matcher: &LabelMatcher) -> Option<Vec<u32>> {
+    fn listed(
+        &self,
+        matcher: &LabelMatcher,
+        watch: &mut Watch<'_>,
+    ) -> Result<Option<Vec<u32>>, EvalError> {
         if matcher.matches("") {
-            return None;
+            return Ok(None);
         }
         if matcher.operator() == MatchOperator::Equal {
             let bytes = [
@@ -154,12 +174,18 @@ impl Postings {
                 &[END],
             ];
             let number = self.number(&bytes.concat());
-            return Some(number.map_or(Vec::new(), |number| self.pair(number).slots.clone()));
+            let slots = number.map_or(Vec::new(), |number| self.pair(number).slots.clone());
+            return Ok(Some(slots));
         }
-        let pairs = self.pairs_of(matcher.name());
-        let chosen = pairs.filter(|pair| matcher.matches(pair.value()));
         // A series has one value of a label, so no slot comes twice.
-        Some(chosen.flat_map(|pair| &pair.slots).copied().collect())
+        let mut slots = Vec::new();
+        for pair in self.pairs_of(matcher.name()) {
+            watch.look()?;
+            if matcher.matches(pair.value()) {
+                slots.extend_from_slice(&pair.slots);
+            }
+        }
+        Ok(Some(slots))
     }
 
     fn pairs_of(&self, name: &str) -> impl Iterator<Item = &Pair> {
@@ -285,7 +311,9 @@ mod tests {
             .collect();
         let check = |postings: &Postings, selector: &str, expected: Candidates| {
             let selector_tree = parse_selector(selector).unwrap();
-            let mut found = postings.candidates(selector_tree.matchers());
+            let mut watch = Watch::new(&|| false);
+            let found = postings.candidates(selector_tree.matchers(), &mut watch);
+            let mut found = found.unwrap();
             if let Candidates::Listed(slots) = &mut found {
                 slots.sort_unstable();
             }
@@ -308,7 +336,8 @@ mod tests {
         check(&postings, "up{job=\"b\"}", listed(&[2]));
         postings.remove(pairs.concat(), |_| true);
         assert_eq!(postings.names().count(), 0);
-        assert_eq!(postings.candidates(&[]), Candidates::All);
+        let all = postings.candidates(&[], &mut Watch::new(&|| false));
+        assert_eq!(all.unwrap(), Candidates::All);
         assert_eq!(postings.free.len(), postings.pairs.len());
     }
 

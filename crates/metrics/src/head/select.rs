@@ -6,9 +6,10 @@
 
 use super::id::SeriesId;
 use super::shard::Shard;
+use super::watch::Watch;
 use super::{Head, read};
 use crate::chunk::Sample;
-use crate::eval::{EvalError, Labels, Select, SeriesCursor, TimeRange};
+use crate::eval::{EvalError, Labels, SeriesCursor, TimeRange};
 use crate::promql::LabelMatcher;
 use std::collections::BTreeSet;
 use std::sync::RwLock;
@@ -24,32 +25,18 @@ struct HeadCursor<'h> {
 }
 
 impl Head {
-    /// The series with samples that all matchers choose, in any order.
-    pub(super) fn choose(&self, matchers: &[LabelMatcher]) -> Vec<(Labels, SeriesId)> {
-        let mut chosen = Vec::new();
-        for (number, shard) in self.shards.iter().enumerate() {
-            let shard = read(shard);
-            shard.select(matchers, |slot, series| {
-                if !series.samples.is_empty() {
-                    chosen.push((shard.labels(series), SeriesId::new(number, slot)));
-                }
-            });
-        }
-        chosen
-    }
-
-    fn each_shard(&self, each: impl FnMut(&RwLock<Shard>)) {
-        self.shards.iter().for_each(each);
-    }
-}
-
-impl Select for Head {
-    fn select<'s>(
-        &'s self,
+    /// The series that all matchers choose, by the order of their labels, with their samples
+    /// from the start of the range on; until this is canceled.
+    ///
+    /// # Errors
+    /// [`EvalError::Canceled`].
+    pub fn select(
+        &self,
         matchers: &[LabelMatcher],
         range: TimeRange,
-    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
-        let mut chosen = self.choose(matchers);
+        is_canceled: &dyn Fn() -> bool,
+    ) -> Result<Box<dyn SeriesCursor + '_>, EvalError> {
+        let mut chosen = self.choose(matchers, is_canceled)?;
         chosen.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         Ok(Box::new(HeadCursor {
             head: self,
@@ -60,40 +47,69 @@ impl Select for Head {
         }))
     }
 
-    fn label_names(
+    /// Adds the names of the labels that chosen series have.
+    ///
+    /// # Errors
+    /// [`EvalError::Canceled`].
+    pub fn label_names(
         &self,
         matchers: &[LabelMatcher],
-        _: TimeRange,
         names: &mut BTreeSet<String>,
+        is_canceled: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
         if matchers.is_empty() {
             self.each_shard(|shard| insert_all(names, read(shard).postings().names()));
             return Ok(());
         }
-        for (labels, _) in self.choose(matchers) {
+        for (labels, _) in self.choose(matchers, is_canceled)? {
             insert_all(names, labels.iter().map(|(name, _)| name));
         }
         Ok(())
     }
 
-    fn label_values(
+    /// Adds the values that a label has in chosen series.
+    ///
+    /// # Errors
+    /// [`EvalError::Canceled`].
+    pub fn label_values(
         &self,
         name: &str,
         matchers: &[LabelMatcher],
-        _: TimeRange,
         values: &mut BTreeSet<String>,
+        is_canceled: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
         if matchers.is_empty() {
             self.each_shard(|shard| insert_all(values, read(shard).postings().values(name)));
             return Ok(());
         }
-        for (labels, _) in self.choose(matchers) {
-            insert_all(
-                values,
-                Some(labels.get(name)).filter(|value| !value.is_empty()),
-            );
+        for (labels, _) in self.choose(matchers, is_canceled)? {
+            let value = Some(labels.get(name));
+            insert_all(values, value.filter(|value| !value.is_empty()));
         }
         Ok(())
+    }
+
+    /// The series with samples that all matchers choose, in any order.
+    pub(super) fn choose(
+        &self,
+        matchers: &[LabelMatcher],
+        is_canceled: &dyn Fn() -> bool,
+    ) -> Result<Vec<(Labels, SeriesId)>, EvalError> {
+        let mut watch = Watch::new(is_canceled);
+        let mut chosen = Vec::new();
+        for (number, shard) in self.shards.iter().enumerate() {
+            let shard = read(shard);
+            shard.select(matchers, &mut watch, |slot, series| {
+                if !series.samples.is_empty() {
+                    chosen.push((shard.labels(series), SeriesId::new(number, slot)));
+                }
+            })?;
+        }
+        Ok(chosen)
+    }
+
+    fn each_shard(&self, each: impl FnMut(&RwLock<Shard>)) {
+        self.shards.iter().for_each(each);
     }
 }
 

@@ -4,7 +4,8 @@
 use super::id::SLOTS;
 use super::postings::{Candidates, Pairs, Postings};
 use super::samples::Samples;
-use crate::eval::Labels;
+use super::watch::Watch;
+use crate::eval::{EvalError, Labels};
 use crate::promql::LabelMatcher;
 use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
 use std::hash::BuildHasher;
@@ -150,28 +151,47 @@ impl Shard {
     }
 
     /// Calls `each` with the series that all matchers choose.
-    pub(super) fn select(&self, matchers: &[LabelMatcher], mut each: impl FnMut(u32, &Series)) {
-        let chosen = |series: &Series| {
-            let mut matchers = matchers.iter();
-            matchers.all(|matcher| {
-                let value = self.postings.value(&series.pairs, matcher.name());
-                matcher.matches(value)
-            })
-        };
+    ///
+    /// # Errors
+    /// [`EvalError::Canceled`] when `watch` says so.
+    pub(super) fn select(
+        &self,
+        matchers: &[LabelMatcher],
+        watch: &mut Watch<'_>,
+        mut each: impl FnMut(u32, &Series),
+    ) -> Result<(), EvalError> {
+        let candidates = self.postings.candidates(matchers, watch)?;
         let mut look = |slot, series: &Series| {
-            if chosen(series) {
+            if self.is_chosen(series, matchers, watch)? {
                 each(slot, series);
             }
+            Ok(())
         };
-        match self.postings.candidates(matchers) {
-            Candidates::All => self.all().for_each(|(slot, series)| look(slot, series)),
+        match candidates {
+            Candidates::All => self.all().try_for_each(|(slot, series)| look(slot, series)),
             Candidates::Listed(slots) => {
-                let found = slots.iter().map(|slot| (*slot, self.series(*slot)));
-                found.for_each(|(slot, series)| {
-                    look(slot, series.expect("a listed slot has a series"));
-                });
+                let mut found = slots.iter().map(|slot| (*slot, self.series(*slot)));
+                found.try_for_each(|(slot, series)| {
+                    look(slot, series.expect("a listed slot has a series"))
+                })
             }
         }
+    }
+
+    fn is_chosen(
+        &self,
+        series: &Series,
+        matchers: &[LabelMatcher],
+        watch: &mut Watch<'_>,
+    ) -> Result<bool, EvalError> {
+        for matcher in matchers {
+            watch.look()?;
+            let value = self.postings.value(&series.pairs, matcher.name());
+            if !matcher.matches(value) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Which labels its series have.

@@ -1,6 +1,9 @@
 //! Samples in and out, over a flush and over a start.
 
 use super::scene::{NOW, Scene, expected, put, read};
+use metrics::eval::{EvalError, Select, TimeRange};
+use metrics::promql::parse_selector;
+use std::collections::BTreeSet;
 
 const T: i64 = NOW as i64;
 
@@ -24,4 +27,28 @@ fn what_was_acknowledged_can_be_read_at_once_and_after_a_start() {
     database.close();
     let database = scene.open().unwrap();
     assert_eq!(read(&database.view(), "m"), expected(&samples));
+}
+
+#[test]
+fn choosing_series_ends_when_nobody_wants_them() {
+    let scene = Scene::new();
+    let database = scene.open().unwrap();
+    for part in 0..10 {
+        let samples: Vec<_> = (0..1000).map(|n| (part * 1000 + n, T, 1.0)).collect();
+        put(&database, &samples).unwrap();
+    }
+    let ever = TimeRange { start: 0, end: T };
+    for selector in ["m{n=~\".*1\"}", "m{n!=\"x\"}", "m{n=~\".*\"}"] {
+        let selector = parse_selector(selector).unwrap();
+        let view = database.view();
+        assert!(view.select(selector.matchers(), ever).is_ok());
+        let view = view.until(|| true);
+        let canceled = view.select(selector.matchers(), ever).err();
+        assert!(
+            matches!(canceled, Some(EvalError::Canceled)),
+            "{selector:?}"
+        );
+        let names = view.label_names(selector.matchers(), ever, &mut BTreeSet::new());
+        assert!(matches!(names, Err(EvalError::Canceled)), "{selector:?}");
+    }
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use metrics::api::{Api, ApiError, Endpoint, FORM_BYTES, Interruption, Request, Settings, Status};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -31,6 +31,8 @@ pub(super) struct Waiting(Arc<AtomicBool>);
 pub(super) struct Patience {
     has_gone: Arc<AtomicBool>,
     begun: Instant,
+    /// How long it may take, in milliseconds: what it was last asked with.
+    most: AtomicU64,
 }
 
 impl Waiting {
@@ -39,6 +41,7 @@ impl Waiting {
         Patience {
             has_gone: Arc::clone(&self.0),
             begun: Instant::now(),
+            most: AtomicU64::new(Settings::default().timeout),
         }
     }
 }
@@ -55,7 +58,14 @@ impl Patience {
         self.has_gone.load(Ordering::Relaxed)
     }
 
+    /// Whether it is over, by the time that it was last asked about.
+    fn is_over(&self) -> bool {
+        let most = self.most.load(Ordering::Relaxed);
+        self.interruption(most).is_some()
+    }
+
     fn interruption(&self, most: u64) -> Option<Interruption> {
+        self.most.store(most, Ordering::Relaxed);
         if self.has_gone() {
             return Some(Interruption::Canceled);
         }
@@ -84,13 +94,15 @@ pub async fn answer(
     let form = form(&headers, body).await?;
     let query_string = uri.query().unwrap_or_default().to_owned();
     let waiting = Waiting::default();
-    let patience = waiting.patience();
+    let patience = Arc::new(waiting.patience());
     let asked = Arc::clone(&service);
     let (begun, begins) = oneshot::channel();
     let job = move |(): &mut ()| {
         // Whoever waited for it may have gone.
         let _ = begun.send(());
+        let choosing = Arc::clone(&patience);
         let view = asked.node.metrics().view();
+        let view = view.until(move || choosing.is_over());
         let api = Api {
             source: &view,
             metadata: asked.node.metrics().kinds(),
