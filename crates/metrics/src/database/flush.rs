@@ -55,11 +55,12 @@ impl Database {
     }
 
     pub(super) fn flush_into(&self, keeper: &mut Keeper) -> Result<(), UpkeepError> {
+        // Held over the cut: whoever has the head forget something must know the generation.
+        let mut moved = self.moved();
         let Cut {
             generation,
             through,
         } = self.command(Command::Cut)?;
-        let mut moved = self.moved();
         moved.current = generation;
         if through > self.cut.load(Ordering::SeqCst) {
             let frozen = self.head.frozen((moved.written, generation));

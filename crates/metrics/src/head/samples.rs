@@ -167,7 +167,7 @@ impl Samples {
 
     /// Ends the generations before this one.
     fn freeze(&mut self, generation: u32) {
-        if self.generation == generation {
+        if self.generation >= generation {
             return;
         }
         let ended = std::mem::replace(&mut self.generation, generation);
