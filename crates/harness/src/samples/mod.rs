@@ -283,8 +283,8 @@ mod tests {
 
     /// What a node has: a line for each sample.
     fn lines(senders: &Senders, requests: &[(usize, u8)]) -> Vec<String> {
-        let mut lines =
-            vec![r#"{"metric":{"__name__":"atoll_x"},"values":[1],"timestamps":[1]}"#.to_owned()];
+        let own = r#"{"metric":{"__name__":"x","job":"atoll"},"values":[1],"timestamps":[1]}"#;
+        let mut lines = vec![own.to_owned()];
         for client in 0..senders.senders.len() {
             for &(number, version) in requests {
                 let request = Request {

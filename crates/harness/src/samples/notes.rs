@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::request::{NAME, Request, SAMPLES};
 
-/// The names of a node's own metrics begin so.
-const OWN: &str = "atoll_";
+/// The job of a node's own metrics.
+const OWN: &str = "atoll";
 
 /// The requests of one client.
 #[derive(Debug, Default)]
@@ -112,7 +112,7 @@ impl<'n> Check<'n> {
         let metric = &line["metric"];
         let label = |name: &str| metric[name].as_str().and_then(|text| text.parse().ok());
         let name = metric["__name__"].as_str().unwrap_or_default();
-        if name.starts_with(OWN) {
+        if metric["job"] == OWN {
             return Ok(());
         }
         let series = match (name, label("client"), label("series")) {

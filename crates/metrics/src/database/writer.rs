@@ -4,7 +4,7 @@
 //! 2. Append them to the log in one write, series and kinds told before they are used.
 //! 3. Wait until that is as durable as it should be: once, for all of them.
 //! 4. Append the samples to the head, so that whoever is answered can read them.
-//! 5. Answer, and let followers see the entries.
+//! 5. Let followers see the entries, and answer.
 //!
 //! Commands (a cut, a deletion, series that leave) are done between two groups: what was
 //! asked for before them is done before.
@@ -143,10 +143,10 @@ impl Writer {
             return;
         }
         self.append(&requests);
+        self.durable.advance(self.log.last().index);
         for request in requests {
             (request.done)(Ok(()));
         }
-        self.durable.advance(self.log.last().index);
     }
 
     fn encode(&mut self, requests: &[Request]) -> Vec<Entry> {
