@@ -60,11 +60,6 @@ impl Bits {
         [self.bytes.as_slice(), tail].concat()
     }
 
-    /// Bytes of memory beside its own.
-    pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
-    }
-
     /// Gives back the memory for bits that will not come.
     pub(super) fn close(&mut self) {
         self.bytes.shrink_to_fit();

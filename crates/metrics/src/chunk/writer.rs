@@ -71,11 +71,6 @@ impl Chunk {
         self.bits.to_bytes()
     }
 
-    /// Bytes of memory, its own among them.
-    pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.bits.heap_bytes()
-    }
-
     /// Gives back the memory for samples that will not come.
     pub fn close(&mut self) {
         self.bits.close();

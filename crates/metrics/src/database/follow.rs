@@ -7,7 +7,7 @@
 //! told before.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use store::log::{Entry, LogError, LogReader};
+use store::log::{Follow, Followed, LogError, LogReader};
 
 /// About the most bytes that are given at once.
 const FOLLOW_BYTES: usize = 4 << 20;
@@ -25,25 +25,12 @@ struct State {
     closed: bool,
 }
 
-/// A reader's place in the log.
+/// A reader's place in the log; [`crate::log::decode`] reads what it is given. What lies in
+/// parts may be gone from the log.
 pub struct Follower {
     reader: LogReader,
     durable: Arc<Durable>,
     after: u64,
-}
-
-/// What a follower is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Followed {
-    /// The next entries, at least one; [`crate::log::decode`] reads them.
-    Entries(Vec<Entry>),
-    /// The next entries lie in parts and are gone from the log.
-    Compacted {
-        /// The first that is left.
-        first: u64,
-    },
-    /// The store was shut down, and nothing will come.
-    Closed,
 }
 
 impl Durable {
@@ -88,12 +75,10 @@ impl Follower {
             after,
         }
     }
+}
 
-    /// The entries behind those that it gave last; waits until there are some.
-    ///
-    /// # Errors
-    /// What the disk says, or holds.
-    pub fn entries(&mut self) -> Result<Followed, LogError> {
+impl Follow for Follower {
+    fn next(&mut self) -> Result<Followed, LogError> {
         let State { through, closed } = self.durable.wait_behind(self.after);
         if self.after >= through && closed {
             return Ok(Followed::Closed);

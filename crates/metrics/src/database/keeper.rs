@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::fs::{FileSystem, Open, make_durable_dir};
+use store::fs::{FileSystem, Open, create_whole, make_durable_dir};
 
 /// The name of the manifest.
 pub(super) const MANIFEST: &str = "manifest";
@@ -184,7 +184,10 @@ impl Keeper {
         path: &Path,
         manifest: &Manifest,
     ) -> Result<(), UpkeepError> {
-        write_whole(&*self.fs, path, manifest.write().as_bytes())
+        let written = create_whole(&*self.fs, path, manifest.write().as_bytes());
+        let folder = path.parent().unwrap_or(path);
+        written
+            .and_then(|_| self.fs.sync_dir(folder))
             .map_err(|error| UpkeepError::io("write", path, error))
     }
 
@@ -334,22 +337,6 @@ pub(super) fn read_manifest(
 
 pub(super) fn file_name(number: u64) -> String {
     format!("{number:016}{SUFFIX}")
-}
-
-/// A file with these bytes, or as it was; durable.
-fn write_whole(fs: &dyn FileSystem, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
-    let unfinished = Path::new(&unfinished);
-    let file = fs.open(unfinished, Open::Create)?;
-    file.set_len(0)?;
-    file.write_all_at(bytes, 0)?;
-    file.sync_data()?;
-    fs.rename(unfinished, path)?;
-    match path.parent() {
-        Some(folder) => fs.sync_dir(folder),
-        None => Ok(()),
-    }
 }
 
 fn read_text(fs: &dyn FileSystem, path: &Path) -> Result<Option<String>, UpkeepError> {

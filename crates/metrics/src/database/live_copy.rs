@@ -7,7 +7,7 @@
 //! was there.
 
 use super::Database;
-use super::follow::{Followed, Follower};
+use super::follow::Follower;
 use crate::chunk::Sample;
 use crate::eval::Labels;
 use crate::ingest::jsonl;
@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use store::log::{Follow, Followed};
 
 /// Length at which the file is renamed: two of them take no more than this twice.
 const FILE_BYTES: u64 = 256 << 20;
@@ -77,7 +78,7 @@ impl Drop for LiveCopy {
 impl Copier {
     fn run(mut self, mut follower: Follower, from: u64) {
         loop {
-            match follower.entries() {
+            match follower.next() {
                 Ok(Followed::Entries(entries)) => {
                     for entry in entries {
                         self.take(&entry.bytes, entry.index > from);

@@ -76,7 +76,7 @@ impl Database {
             Err(UpkeepError::Part(PartError::Source(EvalError::Canceled))) => {
                 return Err(UpkeepError::Stopped);
             }
-            Err(error @ UpkeepError::Part(PartError::Source(_))) => {
+            Err(error @ (UpkeepError::Read(_) | UpkeepError::Part(PartError::Source(_)))) => {
                 // It would fail again. What can be read of the parts is still answered.
                 tracing::error!("metrics: these parts are not merged any more: {error}");
                 keeper.spoil(plan.window);

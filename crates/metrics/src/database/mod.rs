@@ -72,7 +72,7 @@ pub use coarse::Downsampling;
 pub use deletion::Deletion;
 pub use durability::{Durability, Synced, Written};
 pub use error::{EntryError, OpenError, UpkeepError, WriteError};
-pub use follow::{Followed, Follower};
+pub use follow::Follower;
 pub use intake::Intake;
 pub use keeper::Damaged;
 pub use kinds::Kinds;

@@ -1,8 +1,8 @@
 //! What the log of the metrics store says: which series have which numbers, what came of
 //! them, what was deleted.
 //!
-//! The log itself, its segments and their checksums, is `store::log`'s; an entry of it is
-//! a [`Record`]. Samples name their series by number. A number is told what it means
+//! The log itself, its segments and their checksums, is `store::log`'s; an entry of it has
+//! [`Record`]s. Samples name their series by number. A number is told what it means
 //! before it is used and anew in each generation (the time between two flushes), so that
 //! whoever reads from the start of a generation on understands all of it.
 //!

@@ -217,12 +217,12 @@ pub fn make_durable_dir(fs: &dyn FileSystem, path: &Path) -> io::Result<()> {
 pub(crate) const UNFINISHED_SUFFIX: &str = ".new";
 
 /// Creates the file `path` with `bytes` in it, both or neither: it gets its name
-/// when the bytes are durable. The name becomes durable with its directory.
-pub(crate) fn create_whole(
-    fs: &dyn FileSystem,
-    path: &Path,
-    bytes: &[u8],
-) -> io::Result<Box<dyn File>> {
+/// when the bytes are durable, in place of whatever had it. The name becomes durable with its
+/// directory.
+///
+/// # Errors
+/// As the operating system says; a file `path.new` may be left.
+pub fn create_whole(fs: &dyn FileSystem, path: &Path, bytes: &[u8]) -> io::Result<Box<dyn File>> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(UNFINISHED_SUFFIX);
     let unfinished = Path::new(&unfinished);

@@ -2,10 +2,11 @@
 
 use super::scene::{NOW, Samples, Scene, put, read};
 use metrics::chunk::Sample;
-use metrics::database::{Followed, Follower, LiveCopy, WriteError};
+use metrics::database::{Follower, LiveCopy, WriteError};
 use metrics::eval::Labels;
 use metrics::log::{Record, decode};
 use std::collections::BTreeMap;
+use store::log::{Follow, Followed};
 
 const T: i64 = NOW as i64;
 
@@ -20,7 +21,7 @@ struct Seen {
 impl Seen {
     fn follow(&mut self, follower: &mut Follower, until: u64) {
         while self.last < until {
-            let Followed::Entries(entries) = follower.entries().unwrap() else {
+            let Followed::Entries(entries) = follower.next().unwrap() else {
                 panic!("there are entries up to {until}");
             };
             for entry in entries {
@@ -67,7 +68,7 @@ fn a_follower_sees_all_that_no_part_has_and_all_that_comes() {
     seen.follow(&mut follower, database.acknowledged());
     assert_eq!(seen.samples.values().map(BTreeMap::len).sum::<usize>(), 4);
     database.close();
-    assert_eq!(follower.entries().unwrap(), Followed::Closed);
+    assert_eq!(follower.next().unwrap(), Followed::Closed);
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_follower_that_is_too_late_is_told() {
     }
     let mut late = database.follow(0);
     database.flush().unwrap();
-    let told = late.entries().unwrap();
+    let told = late.next().unwrap();
     assert!(
         matches!(told, Followed::Compacted { first } if first > 1),
         "{told:?}"

@@ -67,6 +67,7 @@ impl From<UpkeepError> for Problem {
         match error {
             UpkeepError::SnapshotName => Self::Malformed(error.to_string()),
             UpkeepError::SnapshotExists(_) => Self::Refused(error.to_string()),
+            UpkeepError::Deletions => Self::TooMany(error.to_string()),
             UpkeepError::Write(error) => error.into(),
             UpkeepError::Stopped => Self::Unavailable(error.to_string()),
             other => Self::Internal(other.to_string()),

@@ -11,6 +11,7 @@ use super::super::body::Incoming;
 use super::coding::{BODY_BYTES, Coding};
 use crate::problem::Problem;
 use axum::body::Body;
+use http_body::Body as _;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -64,7 +65,8 @@ impl Room {
             _body: take(&self.bodies, 1)?,
             pieces: take(&self.pieces, 0)?,
         };
-        let mut whole = Vec::new();
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut whole = Vec::with_capacity(announced.min(SMALL_BYTES));
         let mut incoming = Incoming::new(body, BODY_BYTES as u64);
         while let Some(bytes) = incoming.next().await? {
             let needed = (whole.len() + bytes.len()) / SMALL_BYTES;
