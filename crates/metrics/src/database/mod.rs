@@ -48,6 +48,7 @@ mod upkeep;
 mod view;
 mod window;
 mod writer;
+mod zeros;
 
 use crate::head::{Head, SeriesLimits};
 use base::{Clock, Random};
@@ -57,7 +58,7 @@ use keeper::Keeper;
 use live::Current;
 use manifest::PartDeletion;
 use queue::Queue;
-use replay::Replay;
+use replay::{Replay, Replayed};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -99,6 +100,8 @@ pub struct Database {
     durable: Arc<Durable>,
     keeper: Mutex<Keeper>,
     moved: Mutex<Moved>,
+    /// Bytes of labels that the log has since the last cut.
+    label_bytes: Arc<AtomicU64>,
     /// Parts that cannot be read.
     damaged: AtomicUsize,
     /// The id of the log.
@@ -162,7 +165,10 @@ impl Database {
             );
         }
         let replay = Replay::new(&head, &kinds, writer::seconds(&*clock));
-        let mut deletions = replay.run(&reader, flushed)?;
+        let Replayed {
+            mut deletions,
+            label_bytes,
+        } = replay.run(&reader, flushed)?;
         // The manifest knows those that were noted before the store was closed.
         let noted = &keeper.manifest().deletions;
         deletions.retain(|one| !noted.iter().any(|other| other.deletion.is(one)));
@@ -171,6 +177,7 @@ impl Database {
         let durable = Arc::new(Durable::new(reader.last().index));
         let queue = Arc::new(Queue::new(settings.queue_samples));
         let gate = Arc::new(RwLock::new(()));
+        let label_bytes = Arc::new(AtomicU64::new(label_bytes));
         let writer = Writer {
             head: Arc::clone(&head),
             kinds: Arc::clone(&kinds),
@@ -178,10 +185,12 @@ impl Database {
             gate: Arc::clone(&gate),
             log,
             durability: (settings.durability)(),
+            write_zeros: settings.write_zeros,
             durable: Arc::clone(&durable),
             synced: clock.now(),
             clock: Arc::clone(&clock),
             told: Told::default(),
+            label_bytes: Arc::clone(&label_bytes),
             generation: 0,
             shards: writer::buckets(),
         };
@@ -200,6 +209,7 @@ impl Database {
             damaged: AtomicUsize::new(keeper.damaged().len()),
             keeper: Mutex::new(keeper),
             moved: Mutex::default(),
+            label_bytes,
             log: id,
             settings,
             cut: AtomicU64::new(flushed),

@@ -28,7 +28,16 @@ pub(super) struct Replay<'h> {
     now: u32,
     series: HashMap<u32, SeriesId>,
     shards: Vec<Vec<(u32, Sample)>>,
-    deletions: Vec<Deletion>,
+    replayed: Replayed,
+}
+
+/// What else the entries say.
+#[derive(Default)]
+pub(super) struct Replayed {
+    /// What was deleted; parts are to be read without it too.
+    pub(super) deletions: Vec<Deletion>,
+    /// Bytes of labels.
+    pub(super) label_bytes: u64,
 }
 
 impl<'h> Replay<'h> {
@@ -39,13 +48,12 @@ impl<'h> Replay<'h> {
             now,
             series: HashMap::new(),
             shards: buckets(),
-            deletions: Vec::new(),
+            replayed: Replayed::default(),
         }
     }
 
     /// Replays what is behind the entry `after`.
-    /// Gives what was deleted, which parts are to be read without too.
-    pub(super) fn run(mut self, log: &LogReader, after: u64) -> Result<Vec<Deletion>, OpenError> {
+    pub(super) fn run(mut self, log: &LogReader, after: u64) -> Result<Replayed, OpenError> {
         let last = log.last().index;
         let mut next = (after + 1).max(log.first());
         while next <= last {
@@ -57,7 +65,7 @@ impl<'h> Replay<'h> {
                 })?;
             }
         }
-        Ok(self.deletions)
+        Ok(self.replayed)
     }
 
     fn take(&mut self, entry: &Entry) -> Result<(), EntryError> {
@@ -69,6 +77,7 @@ impl<'h> Replay<'h> {
                 Record::Series { number, labels } => {
                     let checked = crate::eval::Labels::from_bytes(labels);
                     checked.ok_or(EntryError::Labels(number))?;
+                    self.replayed.label_bytes += labels.len() as u64;
                     let id = self.head.adopt(NOBODY, self.now, labels)?;
                     self.series.insert(number, id);
                 }
@@ -89,7 +98,7 @@ impl<'h> Replay<'h> {
                         |error: crate::promql::ParseError| EntryError::Selector(error.to_string());
                     let deletion = deletion.map_err(told)?;
                     self.head.delete(deletion.matchers(), deletion.range());
-                    self.deletions.push(deletion);
+                    self.replayed.deletions.push(deletion);
                 }
             }
         }

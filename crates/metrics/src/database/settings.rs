@@ -2,8 +2,10 @@
 
 use super::coarse::Downsampling;
 use super::durability::{Durability, Synced};
+use super::zeros;
 use crate::head::SeriesLimits;
 use crate::ingest::Times;
+use store::log::Zeros;
 use store::log::segments::SEGMENT_BYTES;
 
 const DAY: u64 = 86_400_000;
@@ -22,8 +24,8 @@ pub struct Settings {
     pub ahead: u64,
     /// Samples that may wait to be written: some tens of milliseconds of work, and 100 MB.
     pub queue_samples: usize,
-    /// Entries of the log after which the head is flushed, in bytes: a start replays as many
-    /// in about two seconds, and no series has much in the head.
+    /// Entries of the log after which the head is flushed, in bytes without labels: a start
+    /// replays as many in about two seconds, and no series has much in the head.
     pub flush_bytes: u64,
     /// Length at which a segment of the log is full, in bytes.
     pub segment_bytes: u64,
@@ -36,6 +38,9 @@ pub struct Settings {
     pub merge_bytes: u64,
     /// What an acknowledgement waits for.
     pub durability: fn() -> Box<dyn Durability>,
+    /// Has the zeros of the log's next segment written. Who waits for samples to be durable
+    /// should not wait for it.
+    pub write_zeros: fn(Zeros),
 }
 
 /// How long samples are kept.
@@ -61,6 +66,7 @@ impl Default for Settings {
             idle_seconds: 3600,
             merge_bytes: 256 << 20,
             durability: || Box::new(Synced),
+            write_zeros: zeros::write_in_background,
         }
     }
 }

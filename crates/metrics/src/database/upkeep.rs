@@ -18,6 +18,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// try tells the log all series anew.
 const AFTER_FAILURE: Duration = Duration::from_secs(30);
 
+/// How many times the bytes of samples after which the head is flushed a log may have,
+/// labels included: those of two million series, and series that come and go do not make it
+/// grow without end.
+const WITH_LABELS: u64 = 4;
+
 /// Bytes that a merge reads between two pauses.
 const STRETCH_BYTES: u64 = 4 << 20;
 
@@ -154,8 +159,19 @@ impl Database {
             .now()
             .abs_diff(self.cut_at.load(Ordering::SeqCst));
         let bytes = self.reader.bytes_between(cut, acknowledged);
-        bytes >= self.settings.flush_bytes || age >= self.settings.flush_age
+        let label_bytes = self.label_bytes.load(Ordering::Relaxed);
+        is_large(bytes, label_bytes, self.settings.flush_bytes) || age >= self.settings.flush_age
     }
+}
+
+/// Whether a log is to be flushed that has so many bytes, of which some are labels.
+///
+/// The labels of a million series alone can be more than a log should have. Each generation
+/// tells them anew, so if they counted, the next flush would be due before all series had a
+/// sample, and parts would have one of each.
+const fn is_large(bytes: u64, label_bytes: u64, flush_bytes: u64) -> bool {
+    bytes.saturating_sub(label_bytes) >= flush_bytes
+        || bytes >= flush_bytes.saturating_mul(WITH_LABELS)
 }
 
 /// Series that are read at a pace, with a look at each pause whether a flush is due.
@@ -212,5 +228,29 @@ impl SeriesCursor for Paced<'_> {
         let samples = self.series.samples()?;
         self.read += size_of_val(samples) as u64;
         Ok(samples)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_alone_make_no_flush_due_until_they_are_many() {
+        let check = |bytes, label_bytes, expected| {
+            assert_eq!(
+                is_large(bytes, label_bytes, 100),
+                expected,
+                "{bytes} {label_bytes}"
+            );
+        };
+        check(99, 0, false);
+        check(100, 0, true);
+        check(199, 100, false);
+        check(200, 100, true);
+        check(399, 390, false);
+        check(400, 390, true);
+        // The labels are counted before the log has them.
+        check(0, 10, false);
     }
 }

@@ -23,10 +23,11 @@ use crate::log::{Encoder, RECORDS};
 use crate::promql::METRIC_NAME;
 use base::{Clock, Millis};
 use hashbrown::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, RwLock, TryLockError};
 use std::time::Duration;
-use store::log::{Entry, LogError, Segments};
+use store::log::{Entry, LogError, Segments, Zeros};
 
 /// The term of all entries: there are no elections here.
 pub(super) const TERM: u64 = 1;
@@ -68,11 +69,14 @@ pub(super) struct Writer {
     pub(super) gate: Arc<RwLock<()>>,
     pub(super) log: Segments,
     pub(super) durability: Box<dyn Durability>,
+    pub(super) write_zeros: fn(Zeros),
     pub(super) durable: Arc<Durable>,
     pub(super) clock: Arc<dyn Clock>,
     /// When everything was made durable last.
     pub(super) synced: Millis,
     pub(super) told: Told,
+    /// Bytes of labels that were written since the last cut.
+    pub(super) label_bytes: Arc<AtomicU64>,
     pub(super) generation: u32,
     pub(super) shards: Vec<Vec<(u32, Sample)>>,
 }
@@ -147,6 +151,9 @@ impl Writer {
         for request in requests {
             (request.done)(Ok(()));
         }
+        if let Some(zeros) = self.log.zeros_due() {
+            (self.write_zeros)(zeros);
+        }
     }
 
     fn encode(&mut self, requests: &[Request]) -> Vec<Entry> {
@@ -175,6 +182,8 @@ impl Writer {
         let labels = labels.expect("a series stays while a request has samples for it");
         if news.labels {
             encoder.series(id.to_u32(), labels.as_bytes());
+            let bytes = labels.as_bytes().len() as u64;
+            self.label_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         if let Some(kind) = news.kind {
             let name = labels.get(METRIC_NAME);
@@ -239,6 +248,7 @@ impl Writer {
         self.log.sync()?;
         self.generation += 1;
         self.told.forget_all();
+        self.label_bytes.store(0, Ordering::Relaxed);
         Ok(Cut {
             generation: self.generation,
             through: self.log.last().index,

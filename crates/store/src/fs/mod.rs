@@ -228,10 +228,22 @@ pub fn create_whole(fs: &dyn FileSystem, path: &Path, bytes: &[u8]) -> io::Resul
     let unfinished = Path::new(&unfinished);
     let file = fs.open(unfinished, Open::Create)?;
     file.set_len(0)?;
+    name_whole(fs, &*file, unfinished, bytes, path)?;
+    Ok(file)
+}
+
+/// Writes `bytes` to the start of `file`, which is at `unfinished`, and names it `path` when
+/// they are durable.
+pub(crate) fn name_whole(
+    fs: &dyn FileSystem,
+    file: &dyn File,
+    unfinished: &Path,
+    bytes: &[u8],
+    path: &Path,
+) -> io::Result<()> {
     file.write_all_at(bytes, 0)?;
     file.sync_data()?;
-    fs.rename(unfinished, path)?;
-    Ok(file)
+    fs.rename(unfinished, path)
 }
 
 /// Bytes moved at a time where the kernel cannot copy by itself.

@@ -10,6 +10,7 @@ mod reader;
 mod record;
 mod recovery;
 pub mod segments;
+mod spare;
 
 use base::LogId;
 use std::io;
@@ -20,6 +21,7 @@ pub use embedded::{EmbeddedLog, Settings};
 pub use reader::LogReader;
 pub use record::{HardState, Position};
 pub use segments::Segments;
+pub use spare::Zeros;
 
 /// A command with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -125,6 +125,18 @@ impl SegmentHeader {
     }
 }
 
+impl Record<'_> {
+    /// Bytes of the whole record with its padding.
+    pub(super) fn encoded_bytes(self) -> u64 {
+        let payload = match self {
+            Self::Entry { bytes, .. } => bytes.len(),
+            Self::HardState(_) => size_of::<u64>(),
+            Self::Cut(_) => 0,
+        };
+        (RECORD_HEADER_BYTES + payload).next_multiple_of(RECORD_ALIGNMENT) as u64
+    }
+}
+
 impl<'a> From<&'a Entry> for Record<'a> {
     fn from(entry: &'a Entry) -> Self {
         Self::Entry {
@@ -266,6 +278,7 @@ mod tests {
         let header = decode(ID, &bytes, 64).expect("it reads what it wrote");
         assert_eq!(header.durable, 12);
         assert_eq!(header.record_bytes(), bytes.len() as u64);
+        assert_eq!(record.encoded_bytes(), bytes.len() as u64);
         let end = RECORD_HEADER_BYTES + header.payload_bytes();
         assert_eq!(
             header.record(&bytes[RECORD_HEADER_BYTES..end]),

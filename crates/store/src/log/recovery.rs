@@ -15,7 +15,9 @@ use super::reader::{Index, Segment};
 use super::record::{
     RECORD_ALIGNMENT, RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentId,
 };
-use super::segments::{Active, CreateError, NAME_SUFFIX, Recovered, create_segment};
+use super::segments::{
+    Active, CreateError, FIRST_SPARE_AT_BYTES, NAME_SUFFIX, Recovered, create_segment,
+};
 use super::{HardState, LogError, Position};
 use crate::fs::{File, FileSystem, Open, UNFINISHED_SUFFIX, Window, make_durable_dir};
 use base::{LogId, Random};
@@ -50,10 +52,12 @@ fn create(fs: &dyn FileSystem, directory: &Path, log: LogId) -> Result<Recovered
     };
     let hard_state = HardState::default();
     let active =
-        create_segment(fs, directory, header, hard_state).map_err(|failure| match failure {
-            CreateError::Nothing(error) => error,
-            CreateError::Named(error) => LogError::io("sync", directory, error),
-        })?;
+        create_segment(fs, directory, header, hard_state, None).map_err(
+            |failure| match failure {
+                CreateError::Nothing(error) => error,
+                CreateError::Named(error) => LogError::io("sync", directory, error),
+            },
+        )?;
     let mut index = Index::new(header.base);
     index
         .segments
@@ -159,6 +163,7 @@ impl Replay {
             tail: SEGMENT_HEADER_BYTES as u64,
             durable: 0,
             length: scan.window.length(),
+            switch_at: scan.window.length().max(FIRST_SPARE_AT_BYTES),
         };
         self.index
             .segments

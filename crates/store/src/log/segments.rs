@@ -12,10 +12,12 @@
 //! 4. After a failed sync nothing is taken any more: what the disk holds is
 //!    only known after a restart, which writes the end of the log once more.
 //!
-//! Opening is in `recovery`, concurrent reading in `reader`.
+//! Opening is in `recovery`, concurrent reading in `reader`, the file of the segment to come
+//! in `spare`.
 
 use super::reader::{Index, LogReader, Segment, lock_for_writing};
 use super::record::{RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, SegmentHeader, SegmentId};
+use super::spare::{Progress, Spare, Zeros};
 use super::{Entry, HardState, LogError, Position, recovery};
 use crate::fs::{File, FileSystem, create_whole};
 use base::{LogId, Random};
@@ -34,6 +36,11 @@ const ZEROS_AHEAD_BYTES: u64 = 256 << 10;
 /// Appends longer than this are no faster over zeros.
 const ZEROS_WORTH_BYTES: u64 = 64 << 10;
 
+/// Length at which a log that is written in small pieces gets its second segment, if there
+/// is a spare one by then. Each spare one is twice as long as the one before it, so that a
+/// log has zeros ahead for as long as it took to write what it has.
+pub(super) const FIRST_SPARE_AT_BYTES: u64 = 1 << 20;
+
 pub(super) const NAME_SUFFIX: &str = ".log";
 
 /// A log in segment files, for one writer.
@@ -46,6 +53,11 @@ pub struct Segments {
     hard_state: HardState,
     poisoned: Option<LogError>,
     buffer: Vec<u8>,
+    spare: Option<Spare>,
+    /// Whether none can be had while this segment is written.
+    without_spare: bool,
+    /// Bytes of this segment that were written in pieces for which zeros are worth it.
+    small_bytes: u64,
 }
 
 /// The segment that is written to.
@@ -59,6 +71,8 @@ pub(super) struct Active {
     pub(super) durable: u64,
     /// Length of the file; zeros from the tail on.
     pub(super) length: u64,
+    /// The length from which on it ends if there is a spare segment.
+    pub(super) switch_at: u64,
 }
 
 /// What opening finds.
@@ -91,6 +105,9 @@ impl Segments {
             hard_state: recovered.hard_state,
             poisoned: None,
             buffer: Vec::new(),
+            spare: None,
+            without_spare: false,
+            small_bytes: 0,
         })
     }
 
@@ -190,6 +207,22 @@ impl Segments {
         }
     }
 
+    /// The zeros of a segment to come, when it is time to write them: half of what the
+    /// active one should have is written, in small pieces. Nobody has to ask.
+    pub fn zeros_due(&mut self) -> Option<Zeros> {
+        let is_due = self.small_bytes >= self.switch_at() / 2;
+        if !is_due || self.spare.is_some() || self.without_spare || self.is_poisoned() {
+            return None;
+        }
+        let length = (2 * self.switch_at()).min(self.segment_bytes);
+        let begun = Spare::begin(&*self.fs, &self.directory, length);
+        // Without one the log goes on as before.
+        self.without_spare = begun.is_err();
+        let (spare, zeros) = begun.ok()?;
+        self.spare = Some(spare);
+        Some(zeros)
+    }
+
     /// Removes the oldest segments, as far as all their entries are at or below
     /// `through`.
     ///
@@ -244,7 +277,8 @@ impl Segments {
         records: impl Iterator<Item = Record<'a>> + Clone,
     ) -> Result<(), LogError> {
         self.check()?;
-        if self.active.tail >= self.segment_bytes {
+        let bytes = records.clone().map(Record::encoded_bytes).sum();
+        if self.is_full_for(bytes) {
             self.begin_segment()?;
         }
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -272,6 +306,22 @@ impl Segments {
         Ok(())
     }
 
+    /// Whether so many bytes go into another segment.
+    fn is_full_for(&self, bytes: u64) -> bool {
+        let tail = self.active.tail;
+        tail >= self.segment_bytes || tail + bytes > self.switch_at() && self.has_spare()
+    }
+
+    fn has_spare(&self) -> bool {
+        let spare = self.spare.as_ref();
+        spare.is_some_and(|spare| spare.progress() == Progress::Ready)
+    }
+
+    /// The length from which on the active segment ends if there is a spare one.
+    fn switch_at(&self) -> u64 {
+        self.active.switch_at.min(self.segment_bytes)
+    }
+
     fn write_at_tail(&mut self, bytes: &mut Vec<u8>) -> Result<(), LogError> {
         let count = bytes.len() as u64;
         let end = self.active.tail + count;
@@ -288,6 +338,14 @@ impl Segments {
             bytes.truncate(count as usize);
             written = self.active.file.write_all_at(bytes, self.active.tail);
         }
+        if written.is_err()
+            && let Some(spare) = self.spare.take()
+        {
+            spare.remove(&*self.fs);
+            self.without_spare = true;
+            self.take_back()?;
+            written = self.active.file.write_all_at(bytes, self.active.tail);
+        }
         if let Err(error) = written {
             self.take_back()?;
             return Err(LogError::Write {
@@ -300,6 +358,9 @@ impl Segments {
             .length
             .max(self.active.tail + bytes.len() as u64);
         self.active.tail = end;
+        if count <= ZEROS_WORTH_BYTES {
+            self.small_bytes += count;
+        }
         Ok(())
     }
 
@@ -330,17 +391,30 @@ impl Segments {
             },
             base: self.last(),
         };
-        self.active = create_segment(&*self.fs, &self.directory, header, self.hard_state).map_err(
-            |failure| match failure {
-                CreateError::Nothing(error) => error,
-                CreateError::Named(error) => self.poison(error),
-            },
-        )?;
+        let spare = self.take_spare();
+        let created = create_segment(&*self.fs, &self.directory, header, self.hard_state, spare);
+        self.active = created.map_err(|failure| match failure {
+            CreateError::Nothing(error) => error,
+            CreateError::Named(error) => self.poison(error),
+        })?;
+        self.without_spare = false;
+        self.small_bytes = 0;
         let mut index = lock_for_writing(&self.index);
         index
             .segments
             .push_back(Segment::new(&self.active, header.base.index));
         Ok(())
+    }
+
+    /// The spare file, if it is ready; one that is not stays for the segment after this.
+    fn take_spare(&mut self) -> Option<Spare> {
+        let is_over = |spare: &mut Spare| spare.progress() != Progress::Filling;
+        let spare = self.spare.take_if(is_over)?;
+        if spare.progress() == Progress::Failed {
+            spare.remove(&*self.fs);
+            return None;
+        }
+        Some(spare)
     }
 }
 
@@ -352,12 +426,14 @@ pub(super) enum CreateError {
     Named(io::Error),
 }
 
-/// Creates a segment that holds only `hard_state`, durably.
+/// Creates a segment that holds only `hard_state`, durably, in the spare file if there is
+/// one.
 pub(super) fn create_segment(
     fs: &dyn FileSystem,
     directory: &Path,
     header: SegmentHeader,
     hard_state: HardState,
+    spare: Option<Spare>,
 ) -> Result<Active, CreateError> {
     let path = segment_path(directory, header.id.sequence);
     let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES + 8);
@@ -366,21 +442,27 @@ pub(super) fn create_segment(
     header
         .id
         .encode(Record::HardState(hard_state), offset, 0, &mut bytes);
-    let file = create_whole(fs, &path, &bytes).map_err(|error| {
+    let tail = bytes.len() as u64;
+    let length = spare.as_ref().map_or(0, Spare::length);
+    let created = match spare {
+        Some(spare) => spare.become_segment(fs, &path, &bytes),
+        None => create_whole(fs, &path, &bytes).map(Arc::from),
+    };
+    let file = created.map_err(|error| {
         CreateError::Nothing(LogError::Write {
             path: path.clone(),
             source: Arc::new(error),
         })
     })?;
     fs.sync_dir(directory).map_err(CreateError::Named)?;
-    let length = bytes.len() as u64;
     Ok(Active {
         id: header.id,
         path,
-        file: Arc::from(file),
-        tail: length,
-        durable: length,
-        length,
+        file,
+        tail,
+        durable: tail,
+        length: length.max(tail),
+        switch_at: length.max(FIRST_SPARE_AT_BYTES),
     })
 }
 

@@ -33,6 +33,8 @@ enum Operation {
         keep: u8,
     },
     Sync,
+    /// Writes the zeros of a segment to come, if it is time.
+    Zeros,
     Reopen,
     PowerCut(u64),
 }
@@ -46,6 +48,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => any::<u8>().prop_map(Operation::Vote),
         2 => (0..8_u8).prop_map(|keep| Operation::Purge { keep }),
         3 => Just(Operation::Sync),
+        2 => Just(Operation::Zeros),
         1 => Just(Operation::Reopen),
         1 => any::<u64>().prop_map(Operation::PowerCut),
     ]
@@ -180,6 +183,11 @@ impl World {
             Operation::Sync => {
                 self.log.sync().unwrap();
                 self.synced();
+            }
+            Operation::Zeros => {
+                if let Some(mut zeros) = self.log.zeros_due() {
+                    while zeros.write_some() {}
+                }
             }
             Operation::Reopen => {
                 self.log = open(&self.disk);

@@ -11,3 +11,4 @@ mod file_system;
 mod log_crash;
 mod log_damage;
 mod log_model;
+mod log_spare;

@@ -8,8 +8,8 @@
 //! sample     value = 1 (double), timestamp = 2 (milliseconds since 1970)
 //! ```
 //!
-//! Each series is gone over twice by its fields alone, for its labels and then for its
-//! samples: their order is not said. Values are bits, so that the NaN that marks a series
+//! Each series is gone over by its fields alone for what it has, and then from its first
+//! sample on for those: their order is not said. Values are bits, so that the NaN that marks a series
 //! as stale stays what it is. Exemplars and metadata are passed over; native histograms
 //! are refused, one refusal for those of a series.
 //!
@@ -140,7 +140,7 @@ impl<'a, S: Series> Request<'a, '_, S> {
             return Ok(());
         }
         match self.id(&outline, fields.clone())? {
-            Ok(id) => self.read_samples(id, fields, index),
+            Ok(id) => self.read_samples(id, fields.from(outline.first_sample), index),
             Err(refusal) => {
                 self.batch.refuse(index, refusal);
                 Ok(())
@@ -204,6 +204,8 @@ struct Outline {
     /// Bytes of labels; fewer than the range has if something lies between.
     label_bytes: usize,
     samples: usize,
+    /// Where the first of them begins.
+    first_sample: usize,
     histograms: usize,
 }
 
@@ -217,7 +219,12 @@ impl Outline {
                     outline.labels = Some(start..field.end);
                     outline.label_bytes += field.end - field.start;
                 }
-                2 => outline.samples += 1,
+                2 => {
+                    if outline.samples == 0 {
+                        outline.first_sample = field.start;
+                    }
+                    outline.samples += 1;
+                }
                 4 => outline.histograms += 1,
                 _ => {}
             }

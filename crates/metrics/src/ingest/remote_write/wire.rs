@@ -74,6 +74,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Those from the one that begins at `start` on.
+    pub(super) const fn from(self, start: usize) -> Self {
+        Self { at: start, ..self }
+    }
+
     /// The next field; `None` at the end.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, Malformed> {

@@ -35,6 +35,8 @@ impl Scene {
     pub fn on(disk: SimulatedFileSystem) -> Self {
         let settings = Settings {
             segment_bytes: 4000,
+            // At once, so that every run does the same with the disk.
+            write_zeros: |mut zeros| while zeros.write_some() {},
             ..Settings::default()
         };
         Self {

@@ -41,6 +41,25 @@ fn parts_of_a_window_become_few() {
 }
 
 #[test]
+fn labels_alone_make_no_flush_due() {
+    let mut scene = Scene::new();
+    // Labels and samples are more, either alone is less.
+    scene.settings.flush_bytes = 20_000;
+    let samples = |time: i64| (0..1000).map(move |n| (n, T + time, 1.0));
+    let is_flushed = |database: &Database| database.keep_house(&Unpaced).unwrap().flushed;
+    let database = scene.open().unwrap();
+    put(&database, &samples(0).collect::<Vec<_>>()).unwrap();
+    assert!(!is_flushed(&database));
+    drop(database);
+    let database = scene.open().unwrap();
+    assert!(!is_flushed(&database), "labels that were replayed count");
+    put(&database, &samples(1).collect::<Vec<_>>()).unwrap();
+    assert!(is_flushed(&database));
+    put(&database, &samples(2).collect::<Vec<_>>()).unwrap();
+    assert!(!is_flushed(&database));
+}
+
+#[test]
 fn what_is_too_old_goes_and_is_not_taken() {
     let mut scene = Scene::new();
     scene.settings.retention = Retention {
