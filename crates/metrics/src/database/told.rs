@@ -3,13 +3,20 @@
 use crate::head::{SHARDS, SeriesId};
 use crate::ingest::Kind;
 
+/// Rows that are held together. A vector of all of them would leave those behind from which
+/// it grew, for a million series more than the rows themselves.
+const PAGE: usize = 512;
+
 /// By shard and slot.
 #[derive(Debug)]
 pub(super) struct Told {
-    shards: Vec<Vec<Row>>,
+    /// Of each shard the pages that were needed.
+    shards: Vec<Vec<Page>>,
     /// Rows of other rounds say nothing.
     round: u32,
 }
+
+type Page = Box<[Row; PAGE]>;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Row {
@@ -40,14 +47,12 @@ impl Default for Told {
 impl Told {
     /// What is news; afterwards it is none.
     pub(super) fn tell(&mut self, id: SeriesId, kind: Option<Kind>) -> News {
-        let rows = &mut self.shards[id.shard()];
-        let slot = id.slot() as usize;
-        if slot >= rows.len() {
-            // Doubling would leave half of it empty, for a million series.
-            rows.reserve_exact(slot + 1 - rows.len() + rows.len() / 8);
-            rows.resize(slot + 1, Row::default());
+        let pages = &mut self.shards[id.shard()];
+        let (page, place) = place_of(id);
+        if page >= pages.len() {
+            pages.resize_with(page + 1, || Box::new([Row::default(); PAGE]));
         }
-        let row = &mut rows[slot];
+        let row = &mut pages[page][place];
         let labels = row.round != self.round;
         let other_kind = kind.filter(|_| labels || row.kind != kind);
         row.round = self.round;
@@ -60,8 +65,9 @@ impl Told {
 
     /// Forgets what was told of a series: its number is free for another.
     pub(super) fn forget(&mut self, id: SeriesId) {
-        if let Some(row) = self.shards[id.shard()].get_mut(id.slot() as usize) {
-            *row = Row::default();
+        let (page, place) = place_of(id);
+        if let Some(rows) = self.shards[id.shard()].get_mut(page) {
+            rows[place] = Row::default();
         }
     }
 
@@ -71,6 +77,11 @@ impl Told {
     }
 }
 
+const fn place_of(id: SeriesId) -> (usize, usize) {
+    let slot = id.slot() as usize;
+    (slot / PAGE, slot % PAGE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,7 +89,7 @@ mod tests {
     #[test]
     fn everything_is_told_once_in_a_round() {
         let mut told = Told::default();
-        let id = SeriesId::new(3, 70);
+        let id = SeriesId::new(3, 1070);
         let (gauge, counter) = (Some(Kind::Gauge), Some(Kind::Counter));
         let check = |told: &mut Told, given, labels, kind| {
             assert_eq!(told.tell(id, given), News { labels, kind });
