@@ -114,6 +114,9 @@ pub enum UpkeepError {
     /// A snapshot that is there.
     #[error("there is a snapshot {0:?} already")]
     SnapshotExists(String),
+    /// A snapshot of which there is not all yet.
+    #[error("a snapshot {0:?} is being made: wait for it, or choose another name")]
+    SnapshotBegun(String),
     /// The store is being shut down.
     #[error("the store is shut down")]
     Stopped,

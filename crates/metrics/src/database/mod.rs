@@ -58,6 +58,7 @@ use live::Current;
 use manifest::PartDeletion;
 use queue::Queue;
 use replay::Replay;
+use snapshot::Making;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -99,6 +100,8 @@ pub struct Database {
     durable: Arc<Durable>,
     keeper: Mutex<Keeper>,
     moved: Mutex<Moved>,
+    /// Snapshots.
+    making: Making,
     /// Parts that cannot be read.
     damaged: AtomicUsize,
     /// The id of the log.
@@ -142,6 +145,7 @@ impl Database {
         random: &dyn Random,
     ) -> Result<Arc<Self>, OpenError> {
         let mut keeper = Keeper::open(Arc::clone(&fs), directory)?;
+        snapshot::remove_unfinished(&*fs, directory);
         let mut log = Segments::open(fs, &directory.join(LOG), settings.segment_bytes, random)?;
         begin_terms(&mut log)?;
         let id = log.id().to_u64();
@@ -200,6 +204,7 @@ impl Database {
             damaged: AtomicUsize::new(keeper.damaged().len()),
             keeper: Mutex::new(keeper),
             moved: Mutex::default(),
+            making: Making::default(),
             log: id,
             settings,
             cut: AtomicU64::new(flushed),

@@ -6,4 +6,6 @@ mod crash;
 mod follow;
 mod model;
 mod scene;
+mod snapshots;
+mod tapped;
 mod upkeep;

@@ -66,7 +66,9 @@ impl From<UpkeepError> for Problem {
     fn from(error: UpkeepError) -> Self {
         match error {
             UpkeepError::SnapshotName => Self::Malformed(error.to_string()),
-            UpkeepError::SnapshotExists(_) => Self::Refused(error.to_string()),
+            UpkeepError::SnapshotExists(_) | UpkeepError::SnapshotBegun(_) => {
+                Self::Refused(error.to_string())
+            }
             UpkeepError::Deletions => Self::TooMany(error.to_string()),
             UpkeepError::Write(error) => error.into(),
             UpkeepError::Stopped => Self::Unavailable(error.to_string()),
