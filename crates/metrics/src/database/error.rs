@@ -133,6 +133,21 @@ pub enum UpkeepError {
 }
 
 impl UpkeepError {
+    /// The file for which the disk has no room, if that is why.
+    pub fn no_room_for(&self) -> Option<&Path> {
+        let (path, source) = match self {
+            Self::Part(PartError::Full(path)) => return Some(path),
+            Self::Write(WriteError::Log(LogError::Write { path, source })) => (path, &**source),
+            Self::Io { path, source, .. } => (path, source),
+            _ => return None,
+        };
+        let is_full = matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        );
+        is_full.then_some(path)
+    }
+
     pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         Self::Io { what, path, source }

@@ -159,3 +159,25 @@ fn what_was_left_of_an_earlier_snapshot_is_no_part_of_the_next() {
     assert_eq!(files(&scene.disk, SNAPSHOT_PARTS).len(), 1);
     assert_eq!(read_copy(&scene.disk), expected(&[(1, T, 1.0)]));
 }
+
+#[test]
+fn a_full_disk_has_no_room_for_a_snapshot_and_keeps_none_of_it() {
+    let scene = Scene::new();
+    let database = scene.open().unwrap();
+    put(&database, &[(1, T, 1.0), (2, T - 30 * DAY, 2.0)]).unwrap();
+    database.flush().unwrap();
+    let used = scene.disk.used_bytes();
+    // Room for the first of the two parts at most.
+    scene.disk.set_capacity(used + 300);
+    let refused = database.snapshot("one").unwrap_err();
+    let file = refused.no_room_for();
+    assert!(
+        file.is_some_and(|file| file.starts_with(UNFINISHED)),
+        "{refused}"
+    );
+    assert_eq!(scene.disk.used_bytes(), used);
+    scene.disk.set_capacity(u64::MAX);
+    database.snapshot("one").unwrap();
+    let samples = [(1, T, 1.0), (2, T - 30 * DAY, 2.0)];
+    assert_eq!(read_copy(&scene.disk), expected(&samples));
+}
