@@ -78,7 +78,7 @@ pub use intake::Intake;
 pub use keeper::Damaged;
 pub use kinds::Kinds;
 pub use live_copy::LiveCopy;
-pub use manifest::ManifestError;
+pub use manifest::{ManifestError, rewrite_manifest};
 pub use queue::Done;
 pub use scrub::{Scrubbed, scrub_folder};
 pub use settings::{Retention, Settings};
