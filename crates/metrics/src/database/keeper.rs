@@ -166,10 +166,8 @@ impl Keeper {
         change(&mut manifest);
         let damaged = self.damaged_lines();
         manifest.deletions.retain(|noted| {
-            let (before, range) = (noted.before, noted.deletion.range());
-            let is_about =
-                |part: &Arc<LivePart>| part.line().number < before && part.overlaps(range);
-            parts.iter().any(is_about) || damaged.iter().any(|line| line.number < before)
+            parts.iter().any(|part| part.may_have(noted))
+                || damaged.iter().any(|line| line.number < noted.before)
         });
         self.sync_parts()?;
         write_manifest(&*self.fs, &self.directory.join(MANIFEST), &manifest)?;

@@ -3,6 +3,7 @@
 mod basics;
 mod concurrent;
 mod crash;
+mod deletions;
 mod follow;
 mod model;
 mod scene;
