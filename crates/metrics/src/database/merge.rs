@@ -151,7 +151,9 @@ impl Database {
         pace: &dyn Pace,
     ) -> Result<bool, EvalError> {
         let range = deletion.range();
-        let series = part.part().select(deletion.matchers(), range)?;
+        let is_over = || !pace.pause(Duration::ZERO);
+        let matchers = deletion.matchers();
+        let series = part.part().select_until(matchers, range, &is_over)?;
         let mut series = Within::new(Box::new(Paced::new(series, pace, self)), range);
         while series.advance()? {
             if !series.samples()?.is_empty() {
