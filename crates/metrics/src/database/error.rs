@@ -114,6 +114,9 @@ pub enum UpkeepError {
     /// A snapshot that is there.
     #[error("there is a snapshot {0:?} already")]
     SnapshotExists(String),
+    /// A snapshot of which there is not all yet.
+    #[error("a snapshot {0:?} is being made: wait for it, or choose another name")]
+    SnapshotBegun(String),
     /// The store is being shut down.
     #[error("the store is shut down")]
     Stopped,
@@ -130,6 +133,21 @@ pub enum UpkeepError {
 }
 
 impl UpkeepError {
+    /// The file for which the disk has no room, if that is why.
+    pub fn no_room_for(&self) -> Option<&Path> {
+        let (path, source) = match self {
+            Self::Part(PartError::Full(path)) => return Some(path),
+            Self::Write(WriteError::Log(LogError::Write { path, source })) => (path, &**source),
+            Self::Io { path, source, .. } => (path, source),
+            _ => return None,
+        };
+        let is_full = matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        );
+        is_full.then_some(path)
+    }
+
     pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         Self::Io { what, path, source }

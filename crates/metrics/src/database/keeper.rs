@@ -105,8 +105,8 @@ impl Keeper {
         &self.damaged
     }
 
-    pub(super) fn fs(&self) -> &dyn FileSystem {
-        &*self.fs
+    pub(super) fn fs(&self) -> Arc<dyn FileSystem> {
+        Arc::clone(&self.fs)
     }
 
     pub(super) fn directory(&self) -> &Path {
@@ -166,29 +166,14 @@ impl Keeper {
         change(&mut manifest);
         let damaged = self.damaged_lines();
         manifest.deletions.retain(|noted| {
-            let (before, range) = (noted.before, noted.deletion.range());
-            let is_about =
-                |part: &Arc<LivePart>| part.line().number < before && part.overlaps(range);
-            parts.iter().any(is_about) || damaged.iter().any(|line| line.number < before)
+            parts.iter().any(|part| part.may_have(noted))
+                || damaged.iter().any(|line| line.number < noted.before)
         });
         self.sync_parts()?;
-        self.write_manifest(&self.directory.join(MANIFEST), &manifest)?;
+        write_manifest(&*self.fs, &self.directory.join(MANIFEST), &manifest)?;
         self.manifest = manifest;
         self.parts = parts;
         Ok(())
-    }
-
-    /// Writes a manifest in one piece, durably.
-    pub(super) fn write_manifest(
-        &self,
-        path: &Path,
-        manifest: &Manifest,
-    ) -> Result<(), UpkeepError> {
-        let written = create_whole(&*self.fs, path, manifest.write().as_bytes());
-        let folder = path.parent().unwrap_or(path);
-        written
-            .and_then(|_| self.fs.sync_dir(folder))
-            .map_err(|error| UpkeepError::io("write", path, error))
     }
 
     /// Removes the files of parts that the manifest does not name any more. One that stays
@@ -260,7 +245,7 @@ impl Keeper {
         if entries.iter().any(|entry| entry.name.ends_with(SUFFIX)) {
             return Err(UpkeepError::NoManifest(self.directory.join(MANIFEST)));
         }
-        self.write_manifest(&self.directory.join(MANIFEST), &self.manifest)
+        write_manifest(&*self.fs, &self.directory.join(MANIFEST), &self.manifest)
     }
 
     fn sync_parts(&self) -> Result<(), UpkeepError> {
@@ -333,6 +318,19 @@ pub(super) fn read_manifest(
     let read = Manifest::read(&text);
     let read = read.map_err(|reason| UpkeepError::Manifest { path, reason })?;
     Ok(Some(read))
+}
+
+/// Writes a manifest in one piece, durably.
+pub(super) fn write_manifest(
+    fs: &dyn FileSystem,
+    path: &Path,
+    manifest: &Manifest,
+) -> Result<(), UpkeepError> {
+    let written = create_whole(fs, path, manifest.write().as_bytes());
+    let folder = path.parent().unwrap_or(path);
+    written
+        .and_then(|_| fs.sync_dir(folder))
+        .map_err(|error| UpkeepError::io("write", path, error))
 }
 
 pub(super) fn file_name(number: u64) -> String {

@@ -8,13 +8,15 @@ use super::deletion::Deletion;
 use super::manifest::{PartDeletion, PartLine};
 use crate::eval::TimeRange;
 use crate::part::Part;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A part, and what the manifest says of it.
 pub(super) struct LivePart {
     part: Part,
     line: PartLine,
+    /// What was noted to be deleted before a part got this number is not in it.
+    settled: AtomicU64,
 }
 
 /// The parts and what they are to be read without.
@@ -40,7 +42,12 @@ struct State {
 
 impl LivePart {
     pub(super) const fn new(part: Part, line: PartLine) -> Self {
-        Self { part, line }
+        let settled = AtomicU64::new(line.number);
+        Self {
+            part,
+            line,
+            settled,
+        }
     }
 
     pub(super) const fn part(&self) -> &Part {
@@ -55,6 +62,17 @@ impl LivePart {
     pub(super) fn overlaps(&self, range: TimeRange) -> bool {
         let summary = self.part.summary();
         summary.start <= range.end && range.start <= summary.end
+    }
+
+    /// Whether it may have something of a deletion, and is to be read without it.
+    pub(super) fn may_have(&self, noted: &PartDeletion) -> bool {
+        self.settled.load(Ordering::Acquire) < noted.before && self.overlaps(noted.deletion.range())
+    }
+
+    /// It was looked through, and has nothing of what was noted to be deleted before a part
+    /// got this number.
+    pub(super) fn settle(&self, number: u64) {
+        self.settled.fetch_max(number, Ordering::AcqRel);
     }
 
     /// Bytes of its file.
@@ -79,11 +97,8 @@ impl Live {
 
     /// What a part is to be read without.
     pub(super) fn deletions_of(&self, part: &LivePart) -> Vec<Deletion> {
-        let number = part.line.number;
-        let about = self.deletions.iter().filter(|deletion| {
-            number < deletion.before && part.overlaps(deletion.deletion.range())
-        });
-        about.map(|deletion| deletion.deletion.clone()).collect()
+        let about = self.deletions.iter().filter(|noted| part.may_have(noted));
+        about.map(|noted| noted.deletion.clone()).collect()
     }
 
     /// Bytes of all files.

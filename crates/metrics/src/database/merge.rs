@@ -6,18 +6,23 @@
 //! merge-tree", Acta Informatica 33, 1996), when their window is over, when something was
 //! deleted from one, and when one is to become coarser. Neighbours only, because of two
 //! samples of one time the one in the newer part counts.
+//!
+//! A part from which something is to be deleted is looked through first: one that has
+//! nothing of it stays as it is.
 
 use super::Database;
 use super::coarse::{Coarse, resolution};
-use super::deletion::WithoutDeleted;
+use super::deletion::{Deletion, WithoutDeleted};
 use super::error::UpkeepError;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, PartWriter};
 use super::live::{Live, LivePart};
+use super::manifest::PartLine;
 use super::upkeep::{Pace, Paced};
 use super::window::{Within, range_of};
-use crate::eval::{EvalError, Select, TimeRange, merge};
+use crate::eval::{EvalError, Select, SeriesCursor, TimeRange, merge};
 use crate::part::PartError;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many parts of about one size are merged.
 const TIER: usize = 4;
@@ -53,37 +58,122 @@ struct Candidate {
     is_deleted_from: bool,
 }
 
+/// A merge that is about to be done.
+struct Due {
+    live: Live,
+    parts: Vec<Arc<LivePart>>,
+    /// Of the part that is to take their place.
+    line: PartLine,
+    writer: PartWriter,
+}
+
+impl Due {
+    fn new(plan: &Plan, keeper: &mut Keeper) -> Self {
+        let live = keeper.live();
+        let is_due = |part: &&Arc<LivePart>| plan.numbers.contains(&part.line().number);
+        Self {
+            parts: live.parts().iter().filter(is_due).cloned().collect(),
+            live,
+            line: keeper.reserve(plan.window, plan.resolution),
+            writer: keeper.writer(),
+        }
+    }
+}
+
 impl Database {
     /// Does the merge that is most due; tells whether there was one. The parts are let go
     /// while it runs: others come, and a flush that becomes due is done in between.
     pub(super) fn merge_once(&self, pace: &dyn Pace) -> Result<bool, UpkeepError> {
-        let mut keeper = self.keeper();
-        let Some(plan) = self.plan(&keeper) else {
+        let Some(due) = self.due(pace)? else {
             return Ok(false);
         };
-        let live = keeper.live();
-        let line = keeper.reserve(plan.window, plan.resolution);
-        let writer = keeper.writer();
-        drop(keeper);
-        let is_merged = |part: &&Arc<LivePart>| plan.numbers.contains(&part.line().number);
-        let merged: Vec<_> = live.parts().iter().filter(is_merged).cloned().collect();
         let written = self
-            .merged(&plan, &live, &merged, pace)
-            .and_then(|mut series| writer.write(line, &mut series));
+            .merged(&due, pace)
+            .and_then(|mut series| due.writer.write(due.line, &mut series));
         let mut keeper = self.keeper();
         match written {
-            Ok(part) => self.put_in_place(&mut keeper, &merged, part)?,
+            Ok(part) => self.put_in_place(&mut keeper, &due.parts, part)?,
             Err(UpkeepError::Part(PartError::Source(EvalError::Canceled))) => {
                 return Err(UpkeepError::Stopped);
             }
             Err(error @ (UpkeepError::Read(_) | UpkeepError::Part(PartError::Source(_)))) => {
                 // It would fail again. What can be read of the parts is still answered.
                 tracing::error!("metrics: these parts are not merged any more: {error}");
-                keeper.spoil(plan.window);
+                keeper.spoil(due.line.window);
             }
             Err(error) => return Err(error),
         }
         Ok(true)
+    }
+
+    /// What is to be merged next. Parts that have nothing of what is to be deleted from them
+    /// are passed over.
+    fn due(&self, pace: &dyn Pace) -> Result<Option<Due>, UpkeepError> {
+        loop {
+            let mut keeper = self.keeper();
+            let Some(plan) = self.plan(&keeper) else {
+                return Ok(None);
+            };
+            let due = Due::new(&plan, &mut keeper);
+            drop(keeper);
+            if !self.is_spared(&due, pace)? {
+                return Ok(Some(due));
+            }
+            self.pass_over(&due)?;
+            if !pace.pause(Duration::ZERO) {
+                return Err(UpkeepError::Stopped);
+            }
+        }
+    }
+
+    /// Whether something is to be deleted from these parts, but they have nothing of it.
+    fn is_spared(&self, due: &Due, pace: &dyn Pace) -> Result<bool, UpkeepError> {
+        let mut is_spared = false;
+        for part in &due.parts {
+            for deletion in due.live.deletions_of(part) {
+                match self.has_some(part, &deletion, pace) {
+                    Ok(false) => is_spared = true,
+                    Err(EvalError::Canceled) => return Err(UpkeepError::Stopped),
+                    // A merge does not need all that a look does, and says what is wrong.
+                    Ok(true) | Err(_) => return Ok(false),
+                }
+            }
+        }
+        Ok(is_spared)
+    }
+
+    /// Whether a part has any sample of a deletion. Most have none of its series, which the
+    /// postings tell.
+    fn has_some(
+        &self,
+        part: &LivePart,
+        deletion: &Deletion,
+        pace: &dyn Pace,
+    ) -> Result<bool, EvalError> {
+        let range = deletion.range();
+        let is_over = || !pace.pause(Duration::ZERO);
+        let matchers = deletion.matchers();
+        let series = part.part().select_until(matchers, range, &is_over)?;
+        let mut series = Within::new(Box::new(Paced::new(series, pace, self)), range);
+        while series.advance()? {
+            if !series.samples()?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The parts stay as they are, and nothing of what was noted is to be deleted from them.
+    fn pass_over(&self, due: &Due) -> Result<(), UpkeepError> {
+        let mut keeper = self.keeper();
+        // What was noted since then comes before a higher number.
+        due.parts
+            .iter()
+            .for_each(|part| part.settle(due.line.number));
+        let parts = keeper.parts().to_vec();
+        keeper.commit(parts, |_| {})?;
+        self.current.replace(keeper.live());
+        Ok(())
     }
 
     fn plan(&self, keeper: &Keeper) -> Option<Plan> {
@@ -107,25 +197,19 @@ impl Database {
     }
 
     /// The series of these parts as they are to be.
-    fn merged<'s>(
-        &'s self,
-        plan: &Plan,
-        live: &Live,
-        parts: &'s [Arc<LivePart>],
-        pace: &'s dyn Pace,
-    ) -> Result<Paced<'s>, UpkeepError> {
-        let range = range_of(plan.window);
+    fn merged<'s>(&'s self, due: &'s Due, pace: &'s dyn Pace) -> Result<Paced<'s>, UpkeepError> {
+        let range = range_of(due.line.window);
         let range = TimeRange {
             start: range.start.max(self.oldest_kept()),
             ..range
         };
         let mut cursors = Vec::new();
-        for part in parts.iter().rev() {
+        for part in due.parts.iter().rev() {
             let series = part.part().select(&[], range)?;
-            cursors.push(WithoutDeleted::wrap(series, live.deletions_of(part)));
+            cursors.push(WithoutDeleted::wrap(series, due.live.deletions_of(part)));
         }
         let series = Box::new(Within::new(merge(cursors)?, range));
-        let series = Coarse::wrap(series, plan.resolution);
+        let series = Coarse::wrap(series, due.line.resolution);
         Ok(Paced::new(series, pace, self))
     }
 

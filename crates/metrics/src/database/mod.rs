@@ -59,6 +59,7 @@ use live::Current;
 use manifest::PartDeletion;
 use queue::Queue;
 use replay::{Replay, Replayed};
+use snapshot::Making;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -78,7 +79,7 @@ pub use intake::Intake;
 pub use keeper::Damaged;
 pub use kinds::Kinds;
 pub use live_copy::LiveCopy;
-pub use manifest::ManifestError;
+pub use manifest::{ManifestError, rewrite_manifest};
 pub use queue::Done;
 pub use scrub::{Scrubbed, scrub_folder};
 pub use settings::{Retention, Settings};
@@ -102,6 +103,8 @@ pub struct Database {
     moved: Mutex<Moved>,
     /// Bytes of labels that the log has since the last cut.
     label_bytes: Arc<AtomicU64>,
+    /// Snapshots.
+    making: Making,
     /// Parts that cannot be read.
     damaged: AtomicUsize,
     /// The id of the log.
@@ -145,6 +148,7 @@ impl Database {
         random: &dyn Random,
     ) -> Result<Arc<Self>, OpenError> {
         let mut keeper = Keeper::open(Arc::clone(&fs), directory)?;
+        snapshot::remove_unfinished(&*fs, directory);
         let mut log = Segments::open(fs, &directory.join(LOG), settings.segment_bytes, random)?;
         begin_terms(&mut log)?;
         let id = log.id().to_u64();
@@ -210,6 +214,7 @@ impl Database {
             keeper: Mutex::new(keeper),
             moved: Mutex::default(),
             label_bytes,
+            making: Making::default(),
             log: id,
             settings,
             cut: AtomicU64::new(flushed),

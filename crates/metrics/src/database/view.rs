@@ -66,7 +66,9 @@ impl Select for View {
         };
         let mut cursors = vec![self.head.select(matchers, range, &*self.is_canceled)?];
         for part in self.parts(range) {
-            let series = part.part().select(matchers, range)?;
+            let series = part
+                .part()
+                .select_until(matchers, range, &*self.is_canceled)?;
             cursors.push(WithoutDeleted::wrap(series, self.live.deletions_of(part)));
         }
         Ok(Box::new(Within::new(merge(cursors)?, kept)))
@@ -80,7 +82,11 @@ impl Select for View {
     ) -> Result<(), EvalError> {
         self.head.label_names(matchers, names, &*self.is_canceled)?;
         let mut parts = self.parts(range);
-        parts.try_for_each(|part| part.part().label_names(matchers, range, names))
+        let until = &*self.is_canceled;
+        parts.try_for_each(|part| {
+            let part = part.part();
+            part.label_names_until(matchers, range, names, until)
+        })
     }
 
     fn label_values(
@@ -93,6 +99,10 @@ impl Select for View {
         self.head
             .label_values(name, matchers, values, &*self.is_canceled)?;
         let mut parts = self.parts(range);
-        parts.try_for_each(|part| part.part().label_values(name, matchers, range, values))
+        let until = &*self.is_canceled;
+        parts.try_for_each(|part| {
+            let part = part.part();
+            part.label_values_until(name, matchers, range, values, until)
+        })
     }
 }

@@ -1,9 +1,7 @@
 //! What a query may cost, and what it has cost so far.
 
 use super::error::EvalError;
-
-/// So many samples take less than a millisecond.
-const WATCHED_WORK: usize = 1 << 18;
+use super::watch::Watch;
 
 /// What a query may cost. All bounds are there to refuse a query before it takes the
 /// node's memory or its time.
@@ -32,13 +30,6 @@ pub(super) struct Budget<'a> {
     samples: usize,
     series: usize,
     points: usize,
-}
-
-/// Looks now and then, in a long computation, whether anybody still wants the answer.
-pub(super) struct Watch<'a> {
-    is_canceled: &'a dyn Fn() -> bool,
-    /// Samples that were looked at since it looked.
-    work: usize,
 }
 
 impl Default for Limits {
@@ -77,10 +68,7 @@ impl<'a> Budget<'a> {
     }
 
     pub(super) const fn watch(&self) -> Watch<'a> {
-        Watch {
-            is_canceled: self.is_canceled,
-            work: 0,
-        }
+        Watch::new(self.is_canceled)
     }
 
     /// A series was read.
@@ -115,20 +103,5 @@ impl<'a> Budget<'a> {
     pub(super) fn hold_only(&mut self, points: usize) -> Result<(), EvalError> {
         self.points = 0;
         self.hold(points)
-    }
-}
-
-impl Watch<'_> {
-    /// So many samples are about to be looked at.
-    pub(super) fn work(&mut self, samples: usize) -> Result<(), EvalError> {
-        self.work += samples;
-        if self.work < WATCHED_WORK {
-            return Ok(());
-        }
-        self.work = 0;
-        match (self.is_canceled)() {
-            true => Err(EvalError::Canceled),
-            false => Ok(()),
-        }
     }
 }

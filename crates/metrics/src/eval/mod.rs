@@ -89,6 +89,7 @@ mod sets;
 mod steps;
 mod summation;
 mod vector;
+mod watch;
 mod windows;
 
 pub use engine::{Answer, Element, Engine, QueryValue, Settings, ValueSeries};
@@ -101,3 +102,4 @@ pub use notes::{Note, Notes, Remark};
 pub use select::{Select, SeriesCursor, TimeRange};
 pub(crate) use select::{add_names, add_values, insert};
 pub use vector::STALE;
+pub(crate) use watch::Watch;

@@ -21,7 +21,6 @@ mod postings;
 mod samples;
 mod select;
 mod shard;
-mod watch;
 
 use crate::chunk::Sample;
 use crate::eval::{Labels, TimeRange, encode_labels};

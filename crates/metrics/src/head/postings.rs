@@ -5,8 +5,7 @@
 //! a million series most share all values but one. The same lists of parts lie in files and
 //! are made once (`part`); these change.
 
-use super::watch::Watch;
-use crate::eval::{EvalError, Labels};
+use crate::eval::{EvalError, Labels, Watch};
 use crate::promql::{LabelMatcher, MatchOperator};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::collections::BTreeMap;

@@ -6,10 +6,9 @@
 
 use super::id::SeriesId;
 use super::shard::Shard;
-use super::watch::Watch;
 use super::{Head, read};
 use crate::chunk::Sample;
-use crate::eval::{EvalError, Labels, SeriesCursor, TimeRange};
+use crate::eval::{EvalError, Labels, SeriesCursor, TimeRange, Watch};
 use crate::promql::LabelMatcher;
 use std::collections::BTreeSet;
 use std::sync::RwLock;

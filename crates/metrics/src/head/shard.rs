@@ -4,8 +4,7 @@
 use super::id::SLOTS;
 use super::postings::{Candidates, Pairs, Postings};
 use super::samples::Samples;
-use super::watch::Watch;
-use crate::eval::{EvalError, Labels};
+use crate::eval::{EvalError, Labels, Watch};
 use crate::promql::LabelMatcher;
 use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
 use std::hash::BuildHasher;

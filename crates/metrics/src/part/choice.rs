@@ -1,9 +1,9 @@
 //! Which series of a part matchers may choose.
 
-use super::error::PartError;
 use super::lookup::Lookup;
 use super::postings::{Runs, intersection, take_runs, union};
 use super::reader::Part;
+use crate::eval::{EvalError, Watch};
 use crate::promql::{LabelMatcher, MatchOperator};
 
 /// When so few series are left, their labels are read rather than all values of a label.
@@ -17,7 +17,14 @@ pub(super) struct Choice {
 }
 
 /// Answers as much by postings as these tell cheaply.
-pub(super) fn choose(part: &Part, matchers: &[LabelMatcher]) -> Result<Choice, PartError> {
+///
+/// # Errors
+/// Also [`EvalError::Canceled`], when `watch` says so.
+pub(super) fn choose(
+    part: &Part,
+    matchers: &[LabelMatcher],
+    watch: &mut Watch<'_>,
+) -> Result<Choice, EvalError> {
     let mut choice = Choice {
         series: std::iter::once(0..part.series()).collect(),
         matchers: Vec::new(),
@@ -31,6 +38,8 @@ pub(super) fn choose(part: &Part, matchers: &[LabelMatcher]) -> Result<Choice, P
         };
         let mut series = Runs::new();
         for value in values {
+            watch.look()?;
+
             lookup.add_series(matcher.name(), value, &mut series)?;
         }
         choice.series = intersection(&choice.series, &union(series));
@@ -46,7 +55,7 @@ pub(super) fn choose(part: &Part, matchers: &[LabelMatcher]) -> Result<Choice, P
             continue;
         }
         let mut series = Runs::new();
-        lookup.each_value(matcher.name(), |value, runs| {
+        lookup.each_value(matcher.name(), watch, |value, runs| {
             if matcher.matches(value) {
                 take_runs(runs, part.series(), &mut series)?;
             }

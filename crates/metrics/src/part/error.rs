@@ -82,6 +82,15 @@ pub enum PartError {
     Source(#[from] EvalError),
 }
 
+impl From<PartError> for EvalError {
+    fn from(error: PartError) -> Self {
+        match error {
+            PartError::Source(error) => error,
+            other => Self::source(other),
+        }
+    }
+}
+
 impl PartError {
     pub(super) fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();

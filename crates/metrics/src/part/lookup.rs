@@ -6,7 +6,7 @@ use super::bytes::{Input, Malformed};
 use super::error::PartError;
 use super::postings::{END, Runs, name_and_value, take_entry, take_runs};
 use super::reader::Part;
-use crate::eval::insert;
+use crate::eval::{EvalError, Watch, insert};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -49,14 +49,20 @@ impl<'p> Lookup<'p> {
 
     /// Gives each value of a label, and runs of the series that have it; those of one
     /// value may come in pieces.
+    ///
+    /// # Errors
+    /// Also [`EvalError::Canceled`], when `watch` says so.
     pub(super) fn each_value(
         &mut self,
         name: &str,
+        watch: &mut Watch<'_>,
         mut each: impl FnMut(&str, &[u8]) -> Result<(), Malformed>,
-    ) -> Result<(), PartError> {
+    ) -> Result<(), EvalError> {
         let from = [name.as_bytes(), &[END]].concat();
         let mut found = self.entry_from(&from)?;
         while let Some(runs) = found.filter(|_| self.label.starts_with(&from)) {
+            watch.look()?;
+
             let (_, value) = self.name_and_value()?;
             let told = each(value, &self.block.packed[runs]);
             told.map_err(|error| self.damaged(error))?;

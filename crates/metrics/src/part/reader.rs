@@ -62,6 +62,11 @@ impl Part {
         &self.path
     }
 
+    /// Copies its file to the beginning of another, also when it has no name any more.
+    pub(crate) fn copy_to(&self, target: &dyn File) -> io::Result<()> {
+        target.copy_from(&*self.file, 0, 0, self.summary().bytes)
+    }
+
     /// How many series it has.
     pub(super) const fn series(&self) -> u32 {
         self.footer.summary.series as u32

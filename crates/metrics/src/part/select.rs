@@ -13,7 +13,7 @@ use super::reader::Part;
 use super::rows::TableReader;
 use crate::chunk::Sample;
 use crate::eval::{
-    EvalError, Labels, Select, SeriesCursor, TimeRange, add_names, add_values, insert,
+    EvalError, Labels, Select, SeriesCursor, TimeRange, Watch, add_names, add_values, insert,
 };
 use crate::promql::LabelMatcher;
 use std::collections::BTreeSet;
@@ -25,6 +25,7 @@ struct PartCursor<'p> {
     range: TimeRange,
     /// Those that the postings did not answer.
     matchers: Vec<LabelMatcher>,
+    watch: Watch<'p>,
     /// The series that are left, the last first.
     left: Vec<Range<u32>>,
     blocks: BlockReader<'p>,
@@ -42,8 +43,7 @@ impl Select for Part {
         matchers: &[LabelMatcher],
         range: TimeRange,
     ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
-        let cursor = PartCursor::new(self, matchers, range);
-        Ok(Box::new(cursor.map_err(EvalError::source)?))
+        self.select_until(matchers, range, &|| false)
     }
 
     fn label_names(
@@ -52,14 +52,7 @@ impl Select for Part {
         range: TimeRange,
         names: &mut BTreeSet<String>,
     ) -> Result<(), EvalError> {
-        if !matchers.is_empty() {
-            return add_names(&mut *self.select(matchers, range)?, names);
-        }
-        if !self.overlaps(range) {
-            return Ok(());
-        }
-        let mut lookup = Lookup::new(self).map_err(EvalError::source)?;
-        lookup.add_names(names).map_err(EvalError::source)
+        self.label_names_until(matchers, range, names, &|| false)
     }
 
     fn label_values(
@@ -69,31 +62,76 @@ impl Select for Part {
         range: TimeRange,
         values: &mut BTreeSet<String>,
     ) -> Result<(), EvalError> {
+        self.label_values_until(name, matchers, range, values, &|| false)
+    }
+}
+
+/// The same as [`Select`] asks for, with an end soon after nobody waits for the answer any
+/// more: [`EvalError::Canceled`].
+impl Part {
+    pub(crate) fn select_until<'s>(
+        &'s self,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        is_canceled: &'s dyn Fn() -> bool,
+    ) -> Result<Box<dyn SeriesCursor + 's>, EvalError> {
+        let watch = Watch::new(is_canceled);
+        Ok(Box::new(PartCursor::new(self, matchers, range, watch)?))
+    }
+
+    pub(crate) fn label_names_until(
+        &self,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        names: &mut BTreeSet<String>,
+        is_canceled: &dyn Fn() -> bool,
+    ) -> Result<(), EvalError> {
         if !matchers.is_empty() {
-            return add_values(&mut *self.select(matchers, range)?, name, values);
+            let mut series = self.select_until(matchers, range, is_canceled)?;
+            return add_names(&mut *series, names);
+        }
+        if self.overlaps(range) {
+            Lookup::new(self)?.add_names(names)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn label_values_until(
+        &self,
+        name: &str,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        values: &mut BTreeSet<String>,
+        is_canceled: &dyn Fn() -> bool,
+    ) -> Result<(), EvalError> {
+        if !matchers.is_empty() {
+            let mut series = self.select_until(matchers, range, is_canceled)?;
+            return add_values(&mut *series, name, values);
         }
         if !self.overlaps(range) {
             return Ok(());
         }
-        let mut lookup = Lookup::new(self).map_err(EvalError::source)?;
-        let each = |value: &str, _: &[u8]| {
+        let mut watch = Watch::new(is_canceled);
+        Lookup::new(self)?.each_value(name, &mut watch, |value, _| {
             insert(values, value);
             Ok(())
-        };
-        lookup.each_value(name, each).map_err(EvalError::source)
+        })
     }
-}
 
-impl Part {
     fn overlaps(&self, range: TimeRange) -> bool {
         self.summary().start <= range.end && self.summary().end >= range.start
     }
 }
 
 impl<'p> PartCursor<'p> {
-    fn new(part: &'p Part, matchers: &[LabelMatcher], range: TimeRange) -> Result<Self, PartError> {
+    fn new(
+        part: &'p Part,
+        matchers: &[LabelMatcher],
+        range: TimeRange,
+        mut watch: Watch<'p>,
+    ) -> Result<Self, EvalError> {
         let choice = if part.overlaps(range) {
-            choose(part, matchers)?
+            choose(part, matchers, &mut watch)?
         } else {
             Default::default()
         };
@@ -103,6 +141,7 @@ impl<'p> PartCursor<'p> {
             part,
             range,
             matchers: choice.matchers,
+            watch,
             left,
             blocks: BlockReader::new(part)?,
             table: TableReader::default(),
@@ -113,8 +152,10 @@ impl<'p> PartCursor<'p> {
         })
     }
 
-    fn go_on(&mut self) -> Result<bool, PartError> {
+    fn go_on(&mut self) -> Result<bool, EvalError> {
         while let Some(series) = self.next() {
+            self.watch.look()?;
+
             self.go_to(series)?;
             if self.is_chosen()? {
                 return Ok(true);
@@ -180,7 +221,7 @@ impl<'p> PartCursor<'p> {
 
 impl SeriesCursor for PartCursor<'_> {
     fn advance(&mut self) -> Result<bool, EvalError> {
-        self.go_on().map_err(EvalError::source)
+        self.go_on()
     }
 
     fn labels(&self) -> &Labels {
@@ -188,7 +229,7 @@ impl SeriesCursor for PartCursor<'_> {
     }
 
     fn samples(&mut self) -> Result<&[Sample], EvalError> {
-        self.read_samples().map_err(EvalError::source)?;
+        self.read_samples()?;
         Ok(&self.samples)
     }
 }

@@ -185,7 +185,8 @@ impl Node {
 
         let live_copy = settings.live_copy.then(|| {
             let path = directory.path().join(LIVE_COPY);
-            LiveCopy::start(&metrics, &path).map_err(|source| NodeError::LiveCopy { path, source })
+            let copy = LiveCopy::start(&metrics, Arc::new(RealFileSystem), &path);
+            copy.map_err(|source| NodeError::LiveCopy { path, source })
         });
 
         let (applied, applied_now) = watch::channel(recovered.projection.applied());

@@ -1,11 +1,14 @@
 //! Samples in and out, over a flush and over a start.
 
 use super::scene::{NOW, Scene, expected, put, read};
+use metrics::database::View;
 use metrics::eval::{EvalError, Select, TimeRange};
-use metrics::promql::parse_selector;
+use metrics::promql::{LabelMatcher, parse_selector};
 use std::collections::BTreeSet;
 
 const T: i64 = NOW as i64;
+
+const EVER: TimeRange = TimeRange { start: 0, end: T };
 
 #[test]
 fn what_was_acknowledged_can_be_read_at_once_and_after_a_start() {
@@ -31,24 +34,41 @@ fn what_was_acknowledged_can_be_read_at_once_and_after_a_start() {
 
 #[test]
 fn choosing_series_ends_when_nobody_wants_them() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
+    scene.settings.idle_seconds = 0;
     let database = scene.open().unwrap();
     for part in 0..10 {
         let samples: Vec<_> = (0..1000).map(|n| (part * 1000 + n, T, 1.0)).collect();
         put(&database, &samples).unwrap();
     }
-    let ever = TimeRange { start: 0, end: T };
-    for selector in ["m{n=~\".*1\"}", "m{n!=\"x\"}", "m{n=~\".*\"}"] {
+    let values: Vec<String> = (0..400).map(|n| format!("x{n}")).collect();
+    let list = format!("m{{n=~\"{}\"}}", values.join("|"));
+    let check = |selector: &str| {
         let selector = parse_selector(selector).unwrap();
-        let view = database.view();
-        assert!(view.select(selector.matchers(), ever).is_ok());
-        let view = view.until(|| true);
-        let canceled = view.select(selector.matchers(), ever).err();
-        assert!(
-            matches!(canceled, Some(EvalError::Canceled)),
-            "{selector:?}"
-        );
-        let names = view.label_names(selector.matchers(), ever, &mut BTreeSet::new());
-        assert!(matches!(names, Err(EvalError::Canceled)), "{selector:?}");
-    }
+        let matchers = selector.matchers();
+        assert!(drain(&database.view(), matchers).is_ok());
+        let view = database.view().until(|| true);
+        let names = view.label_names(matchers, EVER, &mut BTreeSet::new());
+        let values = view.label_values("n", matchers, EVER, &mut BTreeSet::new());
+        for ended in [drain(&view, matchers), names, values] {
+            assert!(matches!(ended, Err(EvalError::Canceled)), "{selector:?}");
+        }
+    };
+    let selectors = ["m{n=~\".*x\"}", "m{n!=\"x\"}", "m{n=~\".*\"}", &list];
+    selectors.into_iter().for_each(check);
+    // The same where they all are in a part.
+    scene.clock.set(NOW + 5000);
+    database.flush().unwrap();
+    assert_eq!(database.statistics().series, 0);
+    selectors.into_iter().for_each(check);
+    let view = database.view().until(|| true);
+    let values = view.label_values("n", &[], EVER, &mut BTreeSet::new());
+    assert!(matches!(values, Err(EvalError::Canceled)));
+}
+
+/// Goes through all series.
+fn drain(view: &View, matchers: &[LabelMatcher]) -> Result<(), EvalError> {
+    let mut series = view.select(matchers, EVER)?;
+    while series.advance()? {}
+    Ok(())
 }

@@ -1,14 +1,24 @@
 //! The log followed from a position, and the copy as text that is made so.
 
 use super::scene::{NOW, Samples, Scene, put, read};
+use super::tapped::{Fate, Tapped};
 use metrics::chunk::Sample;
 use metrics::database::{Follower, LiveCopy, WriteError};
 use metrics::eval::Labels;
 use metrics::log::{Record, decode};
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use store::fs::{FileSystem, Open};
 use store::log::{Follow, Followed};
 
 const T: i64 = NOW as i64;
+
+/// The file of the live copy.
+const COPY: &str = "node/metrics.jsonl";
 
 /// What a follower has seen.
 #[derive(Default)]
@@ -92,20 +102,51 @@ fn the_live_copy_has_what_came_since_it_began() {
     let scene = Scene::new();
     let database = scene.open().unwrap();
     put(&database, &[(1, T, 1.0)]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("metrics.jsonl");
-    let copy = LiveCopy::start(&database, &path).unwrap();
+    let copy = LiveCopy::start(&database, Arc::new(scene.disk.clone()), Path::new(COPY)).unwrap();
     put(&database, &[(1, T + 1, 2.5), (2, T + 1, 3.0)]).unwrap();
     database.close();
     drop(copy);
-    let text = std::fs::read_to_string(&path).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 2, "{text}");
-    let expected = format!(
-        r#"{{"metric":{{"__name__":"m","n":"1"}},"values":[2.5],"timestamps":[{}]}}"#,
+    assert_eq!(copied(&scene), [line(1, "2.5"), line(2, "3")]);
+}
+
+#[test]
+fn the_live_copy_goes_on_when_a_write_failed() {
+    let scene = Scene::new();
+    let database = scene.open().unwrap();
+    let (write, writes) = channel();
+    let count = AtomicUsize::new(0);
+    let disk = Tapped::new(scene.disk.clone(), move |_, bytes| {
+        write.send(()).unwrap();
+        match count.fetch_add(1, Ordering::Relaxed) {
+            1 => Fate::Fails(bytes.len() / 2, io::ErrorKind::Other),
+            _ => Fate::Happens,
+        }
+    });
+    let copy = LiveCopy::start(&database, Arc::new(disk), Path::new(COPY)).unwrap();
+    for n in 1..=3 {
+        put(&database, &[(n, T + 1, f64::from(n))]).unwrap();
+        writes.recv().unwrap();
+    }
+    database.close();
+    drop(copy);
+    assert_eq!(copied(&scene), [line(1, "1"), line(3, "3")]);
+}
+
+/// The lines of the copy.
+fn copied(scene: &Scene) -> Vec<String> {
+    let file = scene.disk.open(Path::new(COPY), Open::Read).unwrap();
+    let mut text = vec![0; file.length().unwrap() as usize];
+    file.read_exact_at(&mut text, 0).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// What a copy says of a sample a millisecond after `T`.
+fn line(n: u32, value: &str) -> String {
+    format!(
+        r#"{{"metric":{{"__name__":"m","n":"{n}"}},"values":[{value}],"timestamps":[{}]}}"#,
         T + 1
-    );
-    assert_eq!(lines[0], expected);
+    )
 }
 
 #[test]

@@ -3,7 +3,10 @@
 mod basics;
 mod concurrent;
 mod crash;
+mod deletions;
 mod follow;
 mod model;
 mod scene;
+mod snapshots;
+mod tapped;
 mod upkeep;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use store::fs::SimulatedFileSystem;
+use store::fs::{FileSystem, SimulatedFileSystem};
 
 /// When it is, unless told otherwise.
 pub const NOW: u64 = 1_790_000_000_000;
@@ -48,8 +48,13 @@ impl Scene {
     }
 
     pub fn open(&self) -> Result<Arc<Database>, OpenError> {
+        self.open_on(Arc::new(self.disk.clone()))
+    }
+
+    /// Opens the store on another disk than its own.
+    pub fn open_on(&self, disk: Arc<dyn FileSystem>) -> Result<Arc<Database>, OpenError> {
         Database::open(
-            Arc::new(self.disk.clone()),
+            disk,
             &self.directory,
             self.settings.clone(),
             self.clock.clone(),

@@ -1,8 +1,8 @@
-//! What is done in the background: merges, what becomes coarser, what goes, copies.
+//! What is done in the background: merges, what becomes coarser, what goes.
 
 use super::scene::{NOW, Samples, Scene, expected, put, read};
 use base::Clock;
-use metrics::database::{Database, Downsampling, Retention, Unpaced, UpkeepError, scrub_folder};
+use metrics::database::{Database, Downsampling, Retention, Unpaced, scrub_folder};
 use std::path::Path;
 use std::sync::Arc;
 use store::fs::{FileSystem, Open};
@@ -115,35 +115,6 @@ fn old_samples_become_coarser() {
     let before = scene.disk.operations();
     keep_house(&database);
     assert_eq!(scene.disk.operations(), before, "it is coarse already");
-}
-
-#[test]
-fn a_snapshot_is_a_store() {
-    let mut scene = Scene::new();
-    let database = scene.open().unwrap();
-    let samples = [(1, T, 1.0), (2, T - 30 * DAY, 2.0)];
-    put(&database, &samples).unwrap();
-    let path = database.snapshot("first").unwrap();
-    assert!(matches!(
-        database.snapshot("first"),
-        Err(UpkeepError::SnapshotExists(_))
-    ));
-    for name in ["", ".hidden", "a/b", "x.new", &"x".repeat(65)] {
-        let refused = database.snapshot(name);
-        assert!(matches!(refused, Err(UpkeepError::SnapshotName)), "{name}");
-    }
-    put(&database, &[(3, T, 3.0)]).unwrap();
-    scene.directory = path;
-    let copy = scene.open().unwrap();
-    assert_eq!(read(&copy.view(), "m"), expected(&samples));
-    // It goes on, also over a start: its log is another than that of its parts.
-    let more = (4, T, 4.0);
-    put(&copy, &[more]).unwrap();
-    copy.close();
-    drop(copy);
-    let copy = scene.open().unwrap();
-    let all = [samples[0], samples[1], more];
-    assert_eq!(read(&copy.view(), "m"), expected(&all));
 }
 
 #[test]
