@@ -13,10 +13,9 @@ use super::reader::Part;
 use super::rows::TableReader;
 use crate::chunk::Sample;
 use crate::eval::{
-    EvalError, Labels, Select, SeriesCursor, TimeRange, Watch, add_names, add_values, insert,
+    EvalError, Labels, Select, SeriesCursor, Texts, TimeRange, Watch, add_names, add_values,
 };
 use crate::promql::LabelMatcher;
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Chosen series of a part, of which one is looked at.
@@ -50,7 +49,7 @@ impl Select for Part {
         &self,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        names: &mut BTreeSet<String>,
+        names: &mut Texts,
     ) -> Result<(), EvalError> {
         self.label_names_until(matchers, range, names, &|| false)
     }
@@ -60,7 +59,7 @@ impl Select for Part {
         name: &str,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        values: &mut BTreeSet<String>,
+        values: &mut Texts,
     ) -> Result<(), EvalError> {
         self.label_values_until(name, matchers, range, values, &|| false)
     }
@@ -83,7 +82,7 @@ impl Part {
         &self,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        names: &mut BTreeSet<String>,
+        names: &mut Texts,
         is_canceled: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
         if !matchers.is_empty() {
@@ -101,7 +100,7 @@ impl Part {
         name: &str,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        values: &mut BTreeSet<String>,
+        values: &mut Texts,
         is_canceled: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
         if !matchers.is_empty() {
@@ -113,7 +112,7 @@ impl Part {
         }
         let mut watch = Watch::new(is_canceled);
         Lookup::new(self)?.each_value(name, &mut watch, |value, _| {
-            insert(values, value);
+            values.insert(value);
             Ok(())
         })
     }

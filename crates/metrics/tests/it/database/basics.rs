@@ -2,9 +2,8 @@
 
 use super::scene::{NOW, Scene, expected, put, read};
 use metrics::database::View;
-use metrics::eval::{EvalError, Select, TimeRange};
+use metrics::eval::{EvalError, Select, Texts, TimeRange};
 use metrics::promql::{LabelMatcher, parse_selector};
-use std::collections::BTreeSet;
 
 const T: i64 = NOW as i64;
 
@@ -48,8 +47,8 @@ fn choosing_series_ends_when_nobody_wants_them() {
         let matchers = selector.matchers();
         assert!(drain(&database.view(), matchers).is_ok());
         let view = database.view().until(|| true);
-        let names = view.label_names(matchers, EVER, &mut BTreeSet::new());
-        let values = view.label_values("n", matchers, EVER, &mut BTreeSet::new());
+        let names = view.label_names(matchers, EVER, &mut Texts::all());
+        let values = view.label_values("n", matchers, EVER, &mut Texts::all());
         for ended in [drain(&view, matchers), names, values] {
             assert!(matches!(ended, Err(EvalError::Canceled)), "{selector:?}");
         }
@@ -62,7 +61,7 @@ fn choosing_series_ends_when_nobody_wants_them() {
     assert_eq!(database.statistics().series, 0);
     selectors.into_iter().for_each(check);
     let view = database.view().until(|| true);
-    let values = view.label_values("n", &[], EVER, &mut BTreeSet::new());
+    let values = view.label_values("n", &[], EVER, &mut Texts::all());
     assert!(matches!(values, Err(EvalError::Canceled)));
 }
 
