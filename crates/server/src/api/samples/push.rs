@@ -15,8 +15,7 @@ use super::refusals::{self, Place};
 use super::room::{Arrived, Room, SMALL_BYTES};
 use super::tally::{Format, Tallies};
 use crate::problem::Problem;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use metrics::database::{Intake, WriteError};
@@ -57,9 +56,26 @@ pub struct LineOptions {
     precision: Option<String>,
 }
 
-/// Reads a body into a batch, or says why that cannot be read at all.
-type Parse =
-    Box<dyn FnOnce(&[u8], &mut Intake<'_>, &mut Batch<SeriesId>) -> Result<(), String> + Send>;
+/// A body that was read, at the service that it came to.
+pub struct Arrival {
+    service: Arc<Service>,
+    body: Arrived,
+}
+
+impl FromRequest<Arc<Service>> for Arrival {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
+        let coding = Coding::of(request.headers())?;
+        let body = service
+            .pushes
+            .room
+            .read(request.into_body(), coding)
+            .await?;
+        let service = Arc::clone(service);
+        Ok(Self { service, body })
+    }
+}
 
 impl Pushes {
     /// Samples that came so far.
@@ -70,46 +86,36 @@ impl Pushes {
 
 /// `POST /metrics`
 pub async fn json(
-    State(service): State<Arc<Service>>,
     sender: Sender,
     Query(options): Query<JsonOptions>,
-    headers: HeaderMap,
-    body: Body,
+    arrival: Arrival,
 ) -> Result<Response, Problem> {
-    let parse: Parse = Box::new(|body, intake, batch| {
+    let all_or_none = input::flag("atomic", options.atomic.as_deref())?;
+    let parse = |body: &[u8], intake: &mut Intake<'_>, batch: &mut _| {
         let read = ingest::json::parse(body, intake.now, &mut intake.series, batch);
         read.map_err(|error| error.to_string())
-    });
-    let all_or_none = input::flag("atomic", options.atomic.as_deref())?;
-    let body = read_body(&service, &headers, body).await?;
-    let taken = take(&service, sender, body, Format::Json, all_or_none, parse).await?;
-    answer(&taken, Place::Index)
+    };
+    let taken = arrival.take(sender, Format::Json, all_or_none, parse);
+    answer(&taken.await?, Place::Index)
 }
 
 /// `POST /api/v1/import`
-pub async fn import(
-    State(service): State<Arc<Service>>,
-    sender: Sender,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let parse: Parse = Box::new(|body, intake, batch| {
+pub async fn import(sender: Sender, arrival: Arrival) -> Result<Response, Problem> {
+    let parse = |body: &[u8], intake: &mut Intake<'_>, batch: &mut _| {
         ingest::jsonl::parse(body, &mut intake.series, batch);
         Ok(())
-    });
-    let body = read_body(&service, &headers, body).await?;
-    let taken = take(&service, sender, body, Format::JsonLines, false, parse).await?;
-    answer(&taken, Place::Line)
+    };
+    let taken = arrival.take(sender, Format::JsonLines, false, parse);
+    answer(&taken.await?, Place::Line)
 }
 
 /// `POST /api/v1/write`: remote write 1.0. A sender repeats what is answered 5xx or 429 and
 /// gives up what is answered otherwise, so a request of which anything was refused is 400,
 /// as Prometheus answers it.
 pub async fn remote_write(
-    State(service): State<Arc<Service>>,
     sender: Sender,
     headers: HeaderMap,
-    body: Body,
+    arrival: Arrival,
 ) -> Result<Response, Problem> {
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
@@ -119,34 +125,30 @@ pub async fn remote_write(
                 .to_owned(),
         ));
     }
-    let parse: Parse = Box::new(|body, intake, batch| {
+    let parse = |body: &[u8], intake: &mut Intake<'_>, batch: &mut _| {
         let mut buffer = Vec::new();
         let message = ingest::remote_write::decompress(body, &mut buffer);
         let read = message
             .and_then(|message| ingest::remote_write::parse(message, &mut intake.series, batch));
         read.map_err(|error| error.to_string())
-    });
-    let body = read_body(&service, &headers, body).await?;
-    let taken = take(&service, sender, body, Format::RemoteWrite, false, parse).await?;
-    nothing_or_refusals(&taken, Place::Index)
+    };
+    let taken = arrival.take(sender, Format::RemoteWrite, false, parse);
+    nothing_or_refusals(&taken.await?, Place::Index)
 }
 
 /// `POST /write` and `/api/v2/write`
 pub async fn line_protocol(
-    State(service): State<Arc<Service>>,
     sender: Sender,
     Query(options): Query<LineOptions>,
-    headers: HeaderMap,
-    body: Body,
+    arrival: Arrival,
 ) -> Result<Response, Problem> {
     let precision = precision(options.precision.as_deref())?;
-    let parse: Parse = Box::new(move |body, intake, batch| {
+    let parse = move |body: &[u8], intake: &mut Intake<'_>, batch: &mut _| {
         ingest::line_protocol::parse(body, precision, intake.now, &mut intake.series, batch);
         Ok(())
-    });
-    let body = read_body(&service, &headers, body).await?;
-    let taken = take(&service, sender, body, Format::LineProtocol, false, parse).await?;
-    nothing_or_refusals(&taken, Place::Line)
+    };
+    let taken = arrival.take(sender, Format::LineProtocol, false, parse);
+    nothing_or_refusals(&taken.await?, Place::Line)
 }
 
 /// `GET /ping`: what clients of Influx ask first.
@@ -170,63 +172,66 @@ fn precision(text: Option<&str>) -> Result<Precision, Problem> {
     })
 }
 
-async fn read_body(service: &Service, headers: &HeaderMap, body: Body) -> Result<Arrived, Problem> {
-    let coding = Coding::of(headers)?;
-    service.pushes.room.read(body, coding).await
-}
-
-/// Parses a body, queues its samples, and waits until they are kept.
-async fn take(
-    service: &Arc<Service>,
-    sender: Sender,
-    body: Arrived,
-    format: Format,
-    all_or_none: bool,
-    parse: Parse,
-) -> Result<Taken, Problem> {
-    // A message of remote write is undone once more when it is parsed.
-    let most = match format {
-        Format::RemoteWrite => CODED_BYTES,
-        _ => SMALL_BYTES,
-    };
-    let body = body.undo_short(CODED_BYTES, most)?;
-    let is_small = body.coding.is_left() && body.bytes.len() <= most;
-    let (done, written) = oneshot::channel();
-    let queueing = Arc::clone(service);
-    let job =
-        move || body.consume(|bytes| queue(&queueing, sender, bytes, all_or_none, parse, done));
-    let taken = match is_small {
-        true => job()?,
-        false => service.node.store(job).await?,
-    };
-    if taken.accepted > 0 {
-        // Who does not answer is gone, and what became of the samples is not known.
-        written.await.map_err(|_| lost())??;
+impl Arrival {
+    /// Parses the body, queues its samples, and waits until they are kept. `parse` says why a
+    /// body cannot be read at all.
+    async fn take(
+        self,
+        Sender(client): Sender,
+        format: Format,
+        all_or_none: bool,
+        parse: impl FnOnce(&[u8], &mut Intake<'_>, &mut Batch<SeriesId>) -> Result<(), String>
+        + Send
+        + 'static,
+    ) -> Result<Taken, Problem> {
+        let Self { service, body } = self;
+        // A message of remote write is undone once more when it is parsed.
+        let most = match format {
+            Format::RemoteWrite => CODED_BYTES,
+            _ => SMALL_BYTES,
+        };
+        let body = body.undo_short(CODED_BYTES, most)?;
+        let is_small = body.coding.is_left() && body.bytes.len() <= most;
+        let (done, written) = oneshot::channel();
+        let queueing = Arc::clone(&service);
+        let job = move || {
+            body.consume(|bytes| {
+                let mut intake = queueing.node.metrics().intake(Client(client));
+                let mut batch = Batch::default();
+                batch.times = intake.times;
+                parse(bytes, &mut intake, &mut batch).map_err(Problem::Malformed)?;
+                if all_or_none && batch.refused() > 0 {
+                    batch.points.clear();
+                }
+                queue(&queueing, client, intake, batch, done)
+            })
+        };
+        let taken = match is_small {
+            true => job()?,
+            false => service.node.store(job).await?,
+        };
+        if taken.accepted > 0 {
+            // Who does not answer is gone, and what became of the samples is not known.
+            written.await.map_err(|_| lost())??;
+        }
+        let tallies = &service.pushes.tallies;
+        tallies.count(format, taken.accepted, taken.batch.refused());
+        Ok(taken)
     }
-    let tallies = &service.pushes.tallies;
-    tallies.count(format, taken.accepted, taken.batch.refused());
-    Ok(taken)
 }
 
 fn lost() -> Problem {
     Problem::Unavailable("the store of metrics stopped; see the node's log".to_owned())
 }
 
+/// Queues the samples of a request, if the client may send as many.
 fn queue(
     service: &Service,
-    sender: Sender,
-    bytes: &[u8],
-    all_or_none: bool,
-    parse: Parse,
+    client: u128,
+    intake: Intake<'_>,
+    mut batch: Batch<SeriesId>,
     done: oneshot::Sender<Result<(), WriteError>>,
 ) -> Result<Taken, Problem> {
-    let mut intake = service.node.metrics().intake(Client(sender.0));
-    let mut batch = Batch::default();
-    batch.times = intake.times;
-    parse(bytes, &mut intake, &mut batch).map_err(Problem::Malformed)?;
-    if all_or_none && batch.refused() > 0 {
-        batch.points.clear();
-    }
     let points = std::mem::take(&mut batch.points);
     let accepted = points.len();
     if accepted > 0 {
@@ -237,7 +242,7 @@ fn queue(
                  send them in smaller ones"
             )));
         }
-        service.throttle.admit_samples(sender.0, accepted)?;
+        service.throttle.admit_samples(client, accepted)?;
         // Whoever waited may have gone.
         intake.write(points, Box::new(|result| drop(done.send(result))))?;
     }
