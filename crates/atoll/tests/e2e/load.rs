@@ -3,8 +3,11 @@
 use crate::web::Place;
 use crate::{atoll, printed, refused};
 use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::Output;
+use std::thread;
 
 /// What `atoll load URL --json` measured, and its exit code.
 fn measured(url: &str, flags: &[&str]) -> (Value, Option<i32>) {
@@ -72,6 +75,65 @@ fn what_failed_is_told_and_is_the_exit_code() {
     assert!(failed["example"].as_str().unwrap().contains("refused"));
 }
 
+/// Answers the requests of one connection until that ends, and gives their bodies.
+fn bodies_of_a_connection(listener: &TcpListener) -> Vec<String> {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut input = BufReader::new(stream.try_clone().unwrap());
+    let (mut bodies, mut length, mut line) = (Vec::new(), 0, String::new());
+    while input.read_line(&mut line).unwrap() > 0 {
+        if let Some(text) = line.strip_prefix("content-length: ") {
+            length = text.trim_end().parse().unwrap();
+        }
+        if line == "\r\n" {
+            let mut body = vec![0; length];
+            input.read_exact(&mut body).unwrap();
+            bodies.push(String::from_utf8(body).unwrap());
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+        line.clear();
+    }
+    bodies
+}
+
+#[test]
+fn the_files_of_a_folder_are_sent_once_in_the_order_of_their_names() {
+    let top = tempfile::tempdir().unwrap();
+    let (folder, single) = (top.path().join("bodies"), top.path().join("single"));
+    fs::create_dir_all(folder.join("1 inner")).unwrap();
+    for name in ["9", "0", "10"] {
+        fs::write(folder.join(name), format!("body {name}")).unwrap();
+    }
+    fs::write(&single, "the last").unwrap();
+    let (folder, single) = (folder.to_str().unwrap(), single.to_str().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let served = thread::spawn(move || bodies_of_a_connection(&listener));
+    let flags = [
+        "--once",
+        "--clients",
+        "1",
+        "--body",
+        folder,
+        "--body",
+        single,
+    ];
+    let (found, code) = measured(&url, &flags);
+    assert_eq!((&found["succeeded"], code), (&4.into(), Some(0)), "{found}");
+    assert_eq!(
+        (&found["once"], &found["planned_requests"]),
+        (&true.into(), &4.into())
+    );
+    let bodies = served.join().unwrap();
+    assert_eq!(bodies, ["body 0", "body 10", "body 9", "the last"]);
+    let inner = format!("{folder}/1 inner");
+    refused(
+        &["load", &url, "--once", "--body", &inner],
+        1,
+        "has no file",
+    );
+}
+
 #[test]
 fn an_encrypted_server_is_believed_by_its_fingerprint() {
     let place = Place::new();
@@ -109,6 +171,15 @@ fn what_cannot_be_meant_is_wrong_usage() {
         (&["--header", "Content-Length: 1"], "leave it out"),
         (&["--header", "none"], "no field"),
         (&["--body", "-", "--body", "-"], "name `-` once"),
+        (&["--once"], "--body"),
+        (
+            &["--once", "--body", "-", "--requests", "1"],
+            "cannot be used with",
+        ),
+        (
+            &["--once", "--body", "-", "--duration", "1s"],
+            "cannot be used with",
+        ),
     ] {
         refused(&[&["load", url], flags].concat(), 2, part);
     }

@@ -95,11 +95,15 @@ pub enum LoadError {
 /// Asks `target` as `plan` says, in turn for each of `requests` (one or more), until it is
 /// done or `course` is stopped. `trust` says whom to believe where the target is encrypted.
 ///
+/// Where requests are repeated, each client takes one after another, beginning at different
+/// ones. Where each is sent once ([`Amount::Once`]), they are dealt: of N clients, the first
+/// sends the first request, the one after N more and so on, in that order.
+///
 /// # Errors
 /// The plan cannot be carried out at all. What goes wrong with requests is in the report.
 ///
 /// # Panics
-/// When there is no request, client or thread.
+/// When there is no request, client or thread, or the plan counts other requests.
 pub fn run(
     plan: &Plan,
     target: &Target,
@@ -108,6 +112,9 @@ pub fn run(
     course: &Course,
 ) -> Result<Report, LoadError> {
     assert!(!requests.is_empty() && plan.clients > 0 && plan.threads > 0);
+    if let Amount::Once(count) = plan.amount {
+        assert_eq!(count, requests.len() as u64, "each request is sent once");
+    }
     let needed = (plan.clients + plan.threads * LOOP_DESCRIPTORS + OWN_DESCRIPTORS) as u64;
     let there = raise_descriptors(needed);
     if there < needed {

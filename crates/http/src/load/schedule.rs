@@ -30,6 +30,9 @@ pub enum Amount {
     Requests(u64),
     /// After so long, in which requests begin.
     Lasting(Duration),
+    /// When each of so many requests was sent once: those of each client one after another.
+    /// Who has sent all of its own is known to whoever runs the clients, and not here.
+    Once(u64),
 }
 
 /// Whether a request begins.
@@ -70,6 +73,7 @@ impl Schedule {
         let is_over = match self.amount {
             Amount::Requests(count) => self.number >= count,
             Amount::Lasting(time) => self.due(now) >= time || now >= time + self.grace(),
+            Amount::Once(_) => false,
         };
         if is_over {
             return Turn::Over;
@@ -83,7 +87,8 @@ impl Schedule {
     }
 
     /// How many requests were due before `now` and have not begun. In the closed loop
-    /// these are none, because a request is due when it begins.
+    /// these are none, because a request is due when it begins; nor are there any of those
+    /// that are sent once.
     pub fn overdue(&self, now: Duration) -> u64 {
         let Pace::Open { per_second } = self.pace else {
             return 0;
@@ -92,6 +97,7 @@ impl Schedule {
         let end = match self.amount {
             Amount::Requests(count) => count.min(due(now)),
             Amount::Lasting(time) => due(time.min(now)),
+            Amount::Once(_) => return 0,
         };
         end.saturating_sub(self.number).div_ceil(self.step)
     }
@@ -169,6 +175,9 @@ mod tests {
         check(pace, Amount::Requests(3), 1, &second);
         let end = [(15, Turn::Now(ms(10))), (15, Turn::Over)];
         check(pace, Amount::Lasting(ms(30)), 1, &end);
+        // Who has sent what is not known here.
+        let on = [(30, Turn::Now(ms(10))), (30, Turn::Now(ms(30)))];
+        check(pace, Amount::Once(1), 1, &on);
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! runtime's timers are a millisecond coarse, as long as several round trips to a server
 //! nearby, and its tasks would take from the server whose cores they share.
 
-use super::Plan;
 use super::answer::Answer;
 use super::connection::{Connection, Step};
 use super::course::Course;
@@ -13,6 +12,7 @@ use super::request::Request;
 use super::schedule::{Schedule, Turn};
 use super::tally::{Failure, Tally};
 use super::target::Target;
+use super::{Amount, Plan};
 use rustix::event::{Timespec, epoll};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 use rustix::time::{timerfd_create, timerfd_settime};
@@ -65,6 +65,8 @@ pub(super) struct Worker<'a> {
     /// Those whose last request failed: they ask again after the next look, so that a
     /// server that refuses is not asked in a frenzy.
     resting: Vec<usize>,
+    /// How many have sent all that is theirs.
+    finished: usize,
     buffer: Vec<u8>,
     part: Part,
     /// When the last answer came, and how many requests have failed since.
@@ -109,7 +111,7 @@ impl<'a> Worker<'a> {
                 turn,
             })
             .collect();
-        Ok(Self {
+        let mut worker = Self {
             plan,
             target,
             requests,
@@ -119,8 +121,9 @@ impl<'a> Worker<'a> {
             epoll,
             alarm,
             schedule: Schedule::new(plan.pace, plan.amount, number, plan.threads),
-            free: (0..clients.len()).collect(),
+            free: VecDeque::with_capacity(clients.len()),
             resting: Vec::new(),
+            finished: 0,
             clients,
             buffer: vec![0; BUFFER_BYTES],
             part: Part {
@@ -129,7 +132,9 @@ impl<'a> Worker<'a> {
             },
             last_answer: Duration::ZERO,
             failed_since: 0,
-        })
+        };
+        (0..worker.clients.len()).for_each(|client| worker.release(client));
+        Ok(worker)
     }
 
     /// Until the schedule is over and everybody was answered, or the course is stopped.
@@ -138,7 +143,9 @@ impl<'a> Worker<'a> {
         let mut looked = self.now();
         while !self.course.is_stopped() && !self.part.gave_up {
             let is_over = self.begin_due()?;
-            if is_over && self.free.len() + self.resting.len() == self.clients.len() {
+            let is_over = is_over || self.finished == self.clients.len();
+            let idle = self.free.len() + self.resting.len() + self.finished;
+            if is_over && idle == self.clients.len() {
                 break;
             }
             self.wait(&mut events, looked + LOOK_EVERY)?;
@@ -153,7 +160,7 @@ impl<'a> Worker<'a> {
                 self.look(looked);
             }
         }
-        self.count_unsent();
+        self.count_the_rest();
         Ok(self.part)
     }
 
@@ -179,7 +186,11 @@ impl<'a> Worker<'a> {
         let sent = self.now();
         let client = &mut self.clients[number];
         let request = &self.requests[client.turn % self.requests.len()];
-        client.turn = client.turn.wrapping_add(1);
+        let stride = match self.plan.amount {
+            Amount::Once(_) => self.plan.clients,
+            Amount::Requests(_) | Amount::Lasting(_) => 1,
+        };
+        client.turn = client.turn.wrapping_add(stride);
         client.asking = Some(Asking { request, due, sent });
         let step = match &mut client.connection {
             Some(connection) => connection.ask(request),
@@ -245,7 +256,27 @@ impl<'a> Worker<'a> {
         self.course.count_answer();
         self.last_answer = now;
         self.failed_since = 0;
-        self.free.push_back(number);
+        self.release(number);
+    }
+
+    /// A client may ask again, if it has anything to ask.
+    fn release(&mut self, number: usize) {
+        match self.left(number) {
+            0 => self.finished += 1,
+            _ => self.free.push_back(number),
+        }
+    }
+
+    /// How many requests a client has not sent: they have no end where they are repeated.
+    fn left(&self, number: usize) -> usize {
+        let behind = self
+            .requests
+            .len()
+            .saturating_sub(self.clients[number].turn);
+        match self.plan.amount {
+            Amount::Once(_) => behind.div_ceil(self.plan.clients),
+            Amount::Requests(_) | Amount::Lasting(_) => usize::MAX,
+        }
     }
 
     fn failed(&mut self, number: usize, failure: Failure, example: String) {
@@ -260,7 +291,9 @@ impl<'a> Worker<'a> {
 
     /// Ends what takes too long, and lets those who rested ask again.
     fn look(&mut self, now: Duration) {
-        self.free.extend(mem::take(&mut self.resting));
+        for number in mem::take(&mut self.resting) {
+            self.release(number);
+        }
         let timeout = self.plan.timeout;
         for number in 0..self.clients.len() {
             let client = &self.clients[number];
@@ -280,14 +313,28 @@ impl<'a> Worker<'a> {
         self.part.gave_up = self.failed_since >= PATIENCE && silence >= patience;
     }
 
-    /// What was due by now and nobody took. Who was stopped by somebody counts only what
+    /// What was begun and not answered, what was due by now and nobody took, and of requests
+    /// that are sent once those that were not. Who was stopped by somebody counts only what
     /// ended before.
-    fn count_unsent(&mut self) {
+    fn count_the_rest(&mut self) {
         if self.course.is_stopped() {
             return;
         }
-        let unsent = self.schedule.overdue(self.now());
-        let example = || "no client was free in time".to_owned();
+        // Of a server that was left alone.
+        let asking = self.clients.iter().filter(|client| client.asking.is_some());
+        let (asking, example) = (asking.count() as u64, || "no answer any more".to_owned());
+        self.part.tally.fail(Failure::Late, asking, example);
+        let (unsent, why) = match self.plan.amount {
+            Amount::Once(_) => {
+                let left = (0..self.clients.len()).map(|client| self.left(client) as u64);
+                (left.sum(), "the server was left alone before")
+            }
+            Amount::Requests(_) | Amount::Lasting(_) => {
+                let overdue = self.schedule.overdue(self.now());
+                (overdue, "no client was free in time")
+            }
+        };
+        let example = || why.to_owned();
         self.part.tally.fail(Failure::Unsent, unsent, example);
     }
 

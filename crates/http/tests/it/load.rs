@@ -150,6 +150,78 @@ fn long_bodies_go_and_come_and_clients_take_them_in_turn() {
     assert!((5..=7).contains(&long), "{long} long ones");
 }
 
+/// The bodies that each client's connection brought, when `count` of them are sent once by
+/// `clients`; each body is its number.
+fn dealt(clients: usize, threads: usize, pace: Pace, count: usize) -> Vec<Vec<usize>> {
+    let (heard, hears) = std::sync::mpsc::channel();
+    let url = server(move |mut stream| {
+        let mut input = BufReader::new(stream.try_clone().unwrap());
+        let mut bodies = Vec::new();
+        while let Some(body) = next_request(&mut input) {
+            bodies.push(String::from_utf8(body).unwrap().parse().unwrap());
+            stream.write_all(OK.as_bytes()).unwrap();
+        }
+        heard.send(bodies).unwrap();
+    });
+    let numbers: Vec<_> = (0..count).map(|number| number.to_string()).collect();
+    let bodies: Vec<_> = numbers.iter().map(|text| Some(text.as_bytes())).collect();
+    let plan = Plan {
+        clients,
+        threads,
+        pace,
+        amount: Amount::Once(count as u64),
+        ..PLAN
+    };
+    let report = ask_with(&url, &plan, &bodies, &Course::default());
+    assert_eq!(report.tally.failures().len(), 0);
+    assert_eq!(report.tally.succeeded(), count as u64);
+    let mut heard: Vec<_> = hears.iter().take(clients.min(count)).collect();
+    heard.sort();
+    heard
+}
+
+#[test]
+fn bodies_that_are_sent_once_are_dealt_to_the_clients_and_keep_their_order() {
+    let quick = Pace::Open { per_second: 5000.0 };
+    for (clients, count, expected) in [
+        (1, 5, &[&[0, 1, 2, 3, 4][..]][..]),
+        (3, 7, &[&[0, 3, 6], &[1, 4], &[2, 5]]),
+        (3, 6, &[&[0, 3], &[1, 4], &[2, 5]]),
+        (4, 2, &[&[0], &[1]]),
+    ] {
+        for threads in 1..=clients {
+            for pace in [Pace::Closed, quick] {
+                let found = dealt(clients, threads, pace, count);
+                assert_eq!(found, expected, "{clients} clients, {threads} threads");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_that_failed_is_not_sent_again_and_those_behind_it_are() {
+    let url = answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel", true);
+    let plan = Plan {
+        amount: Amount::Once(12),
+        ..PLAN
+    };
+    let bodies = [Some(&b"a"[..]); 12];
+    let report = ask_with(&url, &plan, &bodies, &Course::default());
+    assert_eq!(report.tally.failures()[&Failure::Broken].count, 12);
+    let patient = Plan {
+        timeout: Duration::from_millis(25),
+        amount: Amount::Once(1000),
+        ..PLAN
+    };
+    let bodies = [Some(&b"a"[..]); 1000];
+    let silent = answering("", false);
+    let report = ask_with(&silent, &patient, &bodies, &Course::default());
+    let failures = report.tally.failures();
+    let (late, unsent) = (&failures[&Failure::Late], &failures[&Failure::Unsent]);
+    assert!(report.gave_up && unsent.example.contains("left alone"));
+    assert_eq!(late.count + unsent.count, 1000);
+}
+
 /// What goes wrong at `url` when `plan` is carried out: all of it in one way.
 #[track_caller]
 fn check(url: &str, plan: &Plan, expected: Failure, example: &str) {

@@ -1,23 +1,29 @@
-//! What is sent, and what a server spent on it: by `atoll load`, which sends the same bodies
-//! again and again, or by senders of our own, which send each body once.
+//! What is sent, and what a server spent on it: by `atoll load`, the same bodies again and
+//! again, or each once.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::Bench;
+use super::super::settle;
 use super::body::Format;
-use super::server::Server;
+use super::fleet::{Fleet, STEP, Sample, Series, value};
+use super::server::{Server, data_folder};
+use super::{Bench, now};
+
+/// How long an answer may take where each must come, whatever the server does meanwhile.
+const PATIENCE: &str = "300s";
 
 /// Requests that `atoll load` sends.
 pub struct Load<'a> {
     pub target: &'a str,
     pub format: Format,
-    /// Files; clients take one after another.
-    pub bodies: &'a [PathBuf],
+    /// A folder of them; clients take one after another.
+    pub bodies: &'a Path,
     pub clients: usize,
     /// Of all clients, a second; as fast as they are answered otherwise.
     pub rate: Option<u32>,
@@ -55,27 +61,45 @@ impl Load<'_> {
         server: &Server,
         time: Duration,
     ) -> anyhow::Result<Outcome> {
-        self.run(bench, server, bench.scale.warm_up)?;
+        let lasting = |time: Duration| format!("--duration={}ms", time.as_millis());
+        self.run(bench, server, &[&lasting(bench.scale.warm_up)])?;
+        self.run(bench, server, &[&lasting(time)])
+    }
+
+    /// Sends each body to `server` once, those of each client in their order.
+    ///
+    /// # Errors
+    /// As [`Load::measure`], and when one is not answered with success.
+    pub fn deliver(&self, bench: &Bench, server: &Server) -> anyhow::Result<Outcome> {
+        let outcome = self.run(bench, server, &["--once", "--timeout", PATIENCE])?;
+        ensure!(
+            outcome.success_rate == 1.0,
+            "only {} bodies were taken",
+            outcome.succeeded
+        );
+        Ok(outcome)
+    }
+
+    fn run(&self, bench: &Bench, server: &Server, flags: &[&str]) -> anyhow::Result<Outcome> {
         let before = server.cpu()?;
-        let report = self.run(bench, server, time)?;
+        let report = self.report(bench, server, flags)?;
         let cpu = server.cpu()?.saturating_sub(before);
         read(&report, cpu).with_context(|| format!("atoll load printed {report}"))
     }
 
-    fn run(&self, bench: &Bench, server: &Server, time: Duration) -> anyhow::Result<Value> {
+    fn report(&self, bench: &Bench, server: &Server, flags: &[&str]) -> anyhow::Result<Value> {
         let mut command = Command::new(&bench.atoll);
         command
             .args(["load", "--json", "--clients", &self.clients.to_string()])
-            .args(["--duration", &format!("{}ms", time.as_millis())])
+            .arg("--body")
+            .arg(self.bodies)
+            .args(flags)
             .arg(format!("http://{}{}", server.address(), self.target));
         if let Some(rate) = self.rate {
             command.args(["--rate", &rate.to_string()]);
         }
         for (name, value) in self.format.fields() {
             command.args(["--header", &format!("{name}: {value}")]);
-        }
-        for body in self.bodies {
-            command.arg("--body").arg(body);
         }
         // It fails when a request did, and prints its report all the same.
         let output = command.output().context("atoll load did not start")?;
@@ -101,65 +125,43 @@ fn read(report: &Value, cpu: Duration) -> Option<Outcome> {
     })
 }
 
-/// Writes bodies into files of `folder`, named by their numbers.
+/// A folder of bodies with so many samples of each series of `fleet`, the last of which is
+/// just now: for each time one of each host. They are all written before any is sent, so that
+/// it does not matter how fast they are written.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn files(folder: &Path, bodies: &[Vec<u8>]) -> anyhow::Result<Vec<PathBuf>> {
-    let written = bodies.iter().enumerate().map(|(number, body)| {
-        let path = folder.join(number.to_string());
-        std::fs::write(&path, body).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(path)
-    });
-    written.collect()
+pub fn bodies(
+    bench: &Bench,
+    format: Format,
+    fleet: Fleet,
+    times: usize,
+) -> anyhow::Result<PathBuf> {
+    let first = now() - times as i64 * STEP;
+    let body = |(step, host): (usize, usize)| {
+        let series: Vec<Series> = fleet.of_host(host).collect();
+        let samples = series.iter().enumerate().map(|(metric, series)| Sample {
+            series,
+            value: value(host * fleet.metrics + metric, step),
+            time: first + step as i64 * STEP,
+        });
+        format.write(&samples.collect::<Vec<_>>())
+    };
+    let steps = 0..times;
+    let places = steps.flat_map(|step| (0..fleet.hosts).map(move |host| (step, host)));
+    write(bench, places.map(body))
 }
 
-/// Sends each body once: those of each of `senders` one after another, all senders at the
-/// same time.
+/// Writes bodies into files of a folder, whose names have their order.
 ///
 /// # Errors
-/// When one is not answered with success.
-pub fn deliver<B>(
-    server: &Server,
-    target: &str,
-    format: Format,
-    senders: Vec<B>,
-) -> anyhow::Result<Delivery>
-where
-    B: Iterator<Item: AsRef<[u8]>> + Send,
-{
-    let before = server.cpu()?;
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        let running: Vec<_> = senders
-            .into_iter()
-            .map(|bodies| {
-                let client = server.client();
-                scope.spawn(move || -> anyhow::Result<()> {
-                    for body in bodies {
-                        client.post(target, format.fields(), body.as_ref())?;
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        for sender in running {
-            let ended = sender.join();
-            ensure!(ended.is_ok(), "a sender panicked");
-            ended.unwrap_or(Ok(()))?;
-        }
-        Ok(())
-    })?;
-    Ok(Delivery {
-        wall: begun.elapsed(),
-        cpu: server.cpu()?.saturating_sub(before),
-    })
-}
-
-/// What sending took.
-#[derive(Debug, Clone, Copy)]
-pub struct Delivery {
-    pub wall: Duration,
-    /// CPU time of the server.
-    pub cpu: Duration,
+/// When they cannot be written.
+pub fn write(bench: &Bench, bodies: impl Iterator<Item = Vec<u8>>) -> anyhow::Result<PathBuf> {
+    let folder = data_folder(bench, "bodies")?;
+    for (number, body) in bodies.enumerate() {
+        let path = folder.join(format!("{number:06}"));
+        fs::write(&path, body).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    settle();
+    Ok(folder)
 }

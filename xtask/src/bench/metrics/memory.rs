@@ -4,10 +4,10 @@ use super::super::report::Row;
 use super::Bench;
 use super::body::Format;
 use super::figures::{self, Bar, bytes};
-use super::fleet::{Fleet, STEP, Sample, Series, value};
-use super::load::deliver;
-use super::now;
+use super::fleet::Fleet;
+use super::load::{self, Load};
 use super::server::System;
+use std::path::Path;
 use std::time::Duration;
 
 /// Metrics of a host.
@@ -30,8 +30,13 @@ const REST: Duration = Duration::from_secs(3);
 pub fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (place, count) in bench.scale.memory_series.into_iter().enumerate() {
-        let ours = look_at(bench, System::Atoll, count)?;
-        let theirs = look_at(bench, System::VictoriaMetrics, count)?;
+        let fleet = Fleet {
+            metrics: METRICS,
+            hosts: count / METRICS,
+        };
+        let bodies = load::bodies(bench, Format::RemoteWrite, fleet, TIMES)?;
+        let ours = look_at(bench, System::Atoll, fleet, &bodies)?;
+        let theirs = look_at(bench, System::VictoriaMetrics, fleet, &bodies)?;
         let work = format!("memory of an active series, {count} of them");
         let rival = (System::VictoriaMetrics.name(), &[theirs][..]);
         rows.push(figures::row(
@@ -57,29 +62,20 @@ pub fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
 }
 
 /// Bytes of a series.
-fn look_at(bench: &Bench, system: System, count: usize) -> anyhow::Result<f64> {
-    let fleet = Fleet {
-        metrics: METRICS,
-        hosts: count / METRICS,
-    };
+fn look_at(bench: &Bench, system: System, fleet: Fleet, bodies: &Path) -> anyhow::Result<f64> {
     let server = system.start(bench)?;
     let before = server.memory()?;
-    let first = now() - TIMES as i64 * STEP;
-    let bodies = (0..TIMES).flat_map(|step| {
-        (0..fleet.hosts).map(move |host| {
-            let series: Vec<Series> = fleet.of_host(host).collect();
-            let samples = series.iter().enumerate().map(|(number, series)| Sample {
-                series,
-                value: value(host * METRICS + number, step),
-                time: first + step as i64 * STEP,
-            });
-            Format::RemoteWrite.write(&samples.collect::<Vec<_>>())
-        })
-    });
-    deliver(&server, "/api/v1/write", Format::RemoteWrite, vec![bodies])?;
+    let load = Load {
+        target: "/api/v1/write",
+        format: Format::RemoteWrite,
+        bodies,
+        clients: 1,
+        rate: None,
+    };
+    load.deliver(bench, &server)?;
     std::thread::sleep(REST);
     let grown = server.memory()?.saturating_sub(before);
-    eprintln!("  {} {grown} bytes, {count} series", system.name());
+    eprintln!("  {} {grown} bytes, {} series", system.name(), fleet.len());
     server.expect_series(fleet.len())?;
     server.stop()?;
     Ok(grown as f64 / fleet.len() as f64)

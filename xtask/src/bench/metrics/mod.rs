@@ -7,11 +7,12 @@
 //!    of the rounds counts.
 //! 3. `report` puts the rows beside the bars and into BENCHMARKS.md.
 //!
-//! `fleet` makes up series and their values, `body` and `wire` write them as requests,
-//! `load` and `client` send those. `push`, `paced` and `remote_write` are about what comes
-//! in, `replay` is about a start, `memory` and `size` are about what stays, and `query` is
-//! about what goes out. How fast JSON is parsed alone is measured beside the parser, by
-//! `benches/metrics`. Nothing here is a test: a missed bar is a figure.
+//! `fleet` makes up series and their values, `body` and `wire` write them as requests. `load`
+//! has `atoll load` send those, `client` asks one thing at a time. `push`, `paced` and
+//! `remote_write` are about what comes in, `replay` is about a start, `memory` and `size` are
+//! about what stays, and `query` is about what goes out. How fast JSON is parsed alone is
+//! measured beside the parser, by `benches/metrics`. Nothing here is a test: a missed bar is
+//! a figure.
 
 mod answers;
 mod body;

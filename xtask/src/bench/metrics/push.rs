@@ -1,19 +1,19 @@
 //! 100 clients that push 100 samples a request, as fast as they are answered: our JSON beside
 //! the nearest that VictoriaMetrics takes, and the same line protocol in both.
 //!
-//! `atoll load` sends the same bodies again and again, so ours carry no times: the server's
+//! The same bodies are sent again and again, so ours carry no times: the server's
 //! clock counts. VictoriaMetrics' JSON Lines must have them; there are as many bodies of
 //! other times as of other values.
 
 use std::path::PathBuf;
 
 use super::super::report::Row;
+use super::Bench;
 use super::body::Format;
 use super::figures::{self, Bar, milliseconds, percent, thousands};
-use super::fleet::{Fleet, STEP, Sample, Series, value};
+use super::fleet::Fleet;
 use super::load::{self, Load, Outcome};
-use super::server::{System, data_folder};
-use super::{Bench, now};
+use super::server::System;
 
 /// Clients, and bodies of different series: each series is in one.
 pub const CLIENTS: usize = 100;
@@ -108,27 +108,12 @@ fn look_at(bench: &Bench, way: Way) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Files with a request each: first one of each client, then those with the next values.
+/// First one of each client, then those with the next values.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn bodies(bench: &Bench, format: Format) -> anyhow::Result<Vec<PathBuf>> {
-    let folder = data_folder(bench, "bodies")?;
-    let series: Vec<Series> = FLEET.series().collect();
-    let first = now() - TIMES as i64 * STEP;
-    let mut bodies = Vec::with_capacity(TIMES * CLIENTS);
-    for step in 0..TIMES {
-        for client in 0..CLIENTS {
-            let numbers = client * SAMPLES..(client + 1) * SAMPLES;
-            let samples = numbers.map(|number| Sample {
-                series: &series[number],
-                value: value(number, step),
-                time: first + step as i64 * STEP,
-            });
-            bodies.push(format.write(&samples.collect::<Vec<_>>()));
-        }
-    }
-    load::files(&folder, &bodies)
+pub fn bodies(bench: &Bench, format: Format) -> anyhow::Result<PathBuf> {
+    load::bodies(bench, format, FLEET, TIMES)
 }
 
 fn rows(work: &str, ours: &[Outcome], rival: (&str, &[Outcome]), bar: Option<Bar>) -> Vec<Row> {

@@ -22,7 +22,7 @@ use super::client::Client;
 use super::corpus::make_blocks;
 use super::figures::{self, Bar, median, milliseconds};
 use super::fleet::{Fleet, STEP, Sample, Series, counter};
-use super::load::deliver;
+use super::load::{self, Load};
 use super::now;
 use super::server::{Server, System, data_folder};
 
@@ -178,7 +178,14 @@ impl Stored {
         }
         let server = system.start_on(bench, &data)?;
         let bodies = (0..self.times).map(|step| Format::RemoteWrite.write(&self.samples(step)));
-        deliver(&server, "/api/v1/write", Format::RemoteWrite, vec![bodies])?;
+        let load = Load {
+            target: "/api/v1/write",
+            format: Format::RemoteWrite,
+            bodies: &load::write(bench, bodies)?,
+            clients: 1,
+            rate: None,
+        };
+        load.deliver(bench, &server)?;
         server.flush()?;
         server.expect_series(FLEET.len())?;
         Ok(server)

@@ -1,6 +1,7 @@
 //! How long a node needs to be ready again after `kill -9`, with samples in its log, and how
 //! much memory that takes beside what it had.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -31,7 +32,7 @@ struct Start {
 /// # Errors
 /// When the node does not come back, or without its samples.
 pub fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
-    let bodies = bodies(bench.scale.replay_times);
+    let bodies = bodies(bench, bench.scale.replay_times)?;
     let starts = (0..bench.rounds).map(|_| look_at(bench, &bodies));
     let starts: Vec<Start> = starts.collect::<Result<_, _>>()?;
     let scaled = starts
@@ -71,10 +72,10 @@ pub fn run(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-fn look_at(bench: &Bench, bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Start> {
+fn look_at(bench: &Bench, bodies: &Path) -> anyhow::Result<Start> {
     let data = data_folder(bench, "data")?;
     let server = System::Atoll.start_on(bench, &data)?;
-    send(&server, bodies)?;
+    send(bench, &server, bodies)?;
     let resident_before = server.resident()?;
     server.kill();
     let in_parts = bytes_below(&data.join("metrics").join("parts"))?;

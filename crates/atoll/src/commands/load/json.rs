@@ -19,13 +19,14 @@ pub fn object(url: &str, plan: &Plan, report: &Report, is_stopped: bool) -> Valu
             Pace::Open { per_second } => Some(per_second),
         },
         "planned_requests": match plan.amount {
-            Amount::Requests(count) => Some(count),
+            Amount::Requests(count) | Amount::Once(count) => Some(count),
             Amount::Lasting(_) => None,
         },
         "planned_seconds": match plan.amount {
-            Amount::Requests(_) => None,
+            Amount::Requests(_) | Amount::Once(_) => None,
             Amount::Lasting(time) => Some(time.as_secs_f64()),
         },
+        "once": matches!(plan.amount, Amount::Once(_)),
         "keep_alive": plan.keeps_connections,
         "stopped": is_stopped,
         "gave_up": report.gave_up,

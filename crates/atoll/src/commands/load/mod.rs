@@ -39,7 +39,8 @@ const MAX_RATE: f64 = 1e8;
 /// Requests unless somebody says how many or how long.
 const REQUESTS: u64 = 1000;
 
-/// All bodies are held in memory, with the head of their requests.
+/// Of a body. All are held in memory, with the heads of their requests, so that no disk is
+/// waited for while times are measured.
 const MAX_BODY_BYTES: u64 = 1 << 30;
 
 /// Shown below the options.
@@ -47,7 +48,8 @@ const EXAMPLES: &str = "\
 Examples:
   atoll load http://127.0.0.1:8080/ --clients 100 --requests 100000
   atoll load http://127.0.0.1:8080/ --clients 100 --rate 2000 --duration 30s
-  atoll load http://127.0.0.1:8080/metrics --body samples.json --header 'Content-Type: application/json'";
+  atoll load http://127.0.0.1:8080/metrics --body samples.json --header 'Content-Type: application/json'
+  atoll load http://127.0.0.1:8080/metrics --body FOLDER --once --clients 4";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -58,10 +60,10 @@ pub struct Arguments {
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = up_to(MAX_CLIENTS))]
     clients: usize,
     /// Requests of all clients together [default: 1000]
-    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["duration", "once"], value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
     /// Begin requests for so long instead, such as 30s
-    #[arg(long, value_name = "TIME", value_parser = period)]
+    #[arg(long, value_name = "TIME", conflicts_with = "once", value_parser = period)]
     duration: Option<Duration>,
     /// Begin so many requests a second, whether or not answers come. Latency then counts
     /// from when a request was due. Otherwise each client asks again when it was answered
@@ -74,10 +76,14 @@ pub struct Arguments {
     /// many times
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = field)]
     fields: Vec<(HeaderName, HeaderValue)>,
-    /// Send what is in this file, `-` for the standard input; of several, clients take one
-    /// after another
-    #[arg(long = "body", value_name = "FILE")]
+    /// Send what is in this file, `-` for the standard input, or in each file of this
+    /// folder, in the order of their names; of several, clients take one after another
+    #[arg(long = "body", value_name = "FILE|FOLDER")]
     bodies: Vec<PathBuf>,
+    /// Send each body once and end: of N clients, the first sends the first body, the one
+    /// after N more and so on, always in that order
+    #[arg(long, requires = "bodies")]
+    once: bool,
     /// Send this token, as `Authorization: Bearer`
     #[arg(
         long,
@@ -105,12 +111,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let plan = arguments.plan();
-    let target = Target::find(&arguments.url, plan.timeout).map_err(|error| match error {
+    let target = Target::find(&arguments.url, arguments.timeout).map_err(|error| match error {
         TargetError::Malformed(_) => wrong(error.to_string()),
         unknown => unknown.into(),
     })?;
     let requests = arguments.requests_to(&target)?;
+    let plan = arguments.plan(requests.len());
     let trust = sync::tls::config(arguments.fingerprint);
     let course = Arc::new(Course::default());
     let asked = Arc::clone(&course);
@@ -130,7 +136,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 impl Arguments {
-    fn plan(&self) -> Plan {
+    /// What is done with so many different requests.
+    fn plan(&self, requests: usize) -> Plan {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let usual = || self.clients.div_ceil(CLIENTS_PER_THREAD).min(cores());
         Plan {
@@ -142,6 +149,7 @@ impl Arguments {
             },
             amount: match self.duration {
                 Some(time) => Amount::Lasting(time),
+                None if self.once => Amount::Once(requests as u64),
                 None => Amount::Requests(self.requests.unwrap_or(REQUESTS)),
             },
             timeout: self.timeout,
@@ -168,22 +176,44 @@ impl Arguments {
             Method::POST
         };
         let method = self.method.as_ref().unwrap_or(&usual);
-        let bodies = self.bodies.iter().map(|path| read_body(path).map(Some));
-        let bodies = match self.bodies.is_empty() {
-            true => vec![None],
-            false => bodies.collect::<Result<_>>()?,
-        };
-        let requests = bodies.iter().map(|body| {
+        let request = |body: Option<&[u8]>| {
             let content = Content {
                 method,
                 fields: &fields,
-                body: body.as_deref(),
+                body,
                 keeps_connection: !self.no_keep_alive,
             };
             Request::new(target, &content).map_err(|own| wrong(own.to_string()))
-        });
-        requests.collect()
+        };
+        if self.bodies.is_empty() {
+            return Ok(vec![request(None)?]);
+        }
+        let mut requests = Vec::new();
+        for path in &self.bodies {
+            for file in files_of(path)? {
+                requests.push(request(Some(&read_body(&file)?))?);
+            }
+        }
+        Ok(requests)
     }
+}
+
+/// The files that are meant by `path`: those in a folder by their names, or itself. Folders
+/// in a folder are left out.
+fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    if is_standard(path) || !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let shown = path.display();
+    let inside = path.read_dir().and_then(|entries| {
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        paths.collect::<io::Result<Vec<_>>>()
+    });
+    let mut files = inside.with_context(|| format!("cannot read {shown}"))?;
+    files.retain(|path| !path.is_dir());
+    ensure!(!files.is_empty(), "{shown} has no file that could be sent");
+    files.sort_unstable();
+    Ok(files)
 }
 
 fn is_standard(path: &Path) -> bool {

@@ -95,6 +95,7 @@ fn planned(plan: &Plan) -> String {
     let amount = match plan.amount {
         Amount::Requests(count) => format!("{count} requests"),
         Amount::Lasting(time) => format!("{} s", time.as_secs_f64()),
+        Amount::Once(count) => format!("each of {count} bodies once"),
     };
     let each = if plan.keeps_connections {
         ""

@@ -56,7 +56,9 @@ fn text(answered: u64, failed: u64, amount: Amount, elapsed: Duration) -> String
     let seconds = elapsed.as_secs_f64();
     let rate = answered as f64 / seconds.max(f64::MIN_POSITIVE);
     let far = match amount {
-        Amount::Requests(count) => format!("{} of {count} requests", answered + failed),
+        Amount::Requests(count) | Amount::Once(count) => {
+            format!("{} of {count} requests", answered + failed)
+        }
         Amount::Lasting(time) => {
             let (all, whole) = (answered + failed, time.as_secs_f64());
             format!("{all} requests, {seconds:.0} of {whole} s")
@@ -79,11 +81,7 @@ mod tests {
         let four = Duration::from_secs(4);
         for (failed, amount, expected) in [
             (0, Amount::Requests(100), "40 of 100 requests, 10/s"),
-            (
-                2,
-                Amount::Requests(100),
-                "42 of 100 requests, 10/s, 2 failed",
-            ),
+            (2, Amount::Once(100), "42 of 100 requests, 10/s, 2 failed"),
             (0, Amount::Lasting(four * 2), "40 requests, 4 of 8 s, 10/s"),
         ] {
             assert_eq!(text(40, failed, amount, four), expected);
