@@ -14,12 +14,14 @@
 //! ```
 //! use metrics::api::{Api, Endpoint, Request, Settings, Status};
 //! use metrics::eval::{Merged, Select};
+//! use metrics::head::HeadFigures;
 //! use std::collections::BTreeMap;
 //!
 //! let api = Api {
 //!     source: &Merged::new(std::iter::empty::<&dyn Select>()),
 //!     metadata: &BTreeMap::new(),
 //!     status: &Status::default,
+//!     figures: &|_most| Ok(HeadFigures::default()),
 //!     settings: Settings::default(),
 //! };
 //! let request = Request {
@@ -59,7 +61,8 @@ pub use form::{FORM_BYTES, FormFault, PARAMETERS};
 pub use selection::{MATCHERS, Selection, Selectors};
 pub use status::{STATUS_LIMIT, Status};
 
-use crate::eval::{self, Select};
+use crate::eval::{self, EvalError, Select};
+use crate::head::HeadFigures;
 use crate::ingest::Kind;
 use crate::json_text::push_text;
 use form::Parameters;
@@ -77,8 +80,11 @@ pub struct Api<'a> {
     pub source: &'a dyn Select,
     /// The kinds of metrics.
     pub metadata: &'a dyn MetadataSource,
-    /// Figures of the node. Asked only for what shows them.
+    /// What is known of the node. Asked only for what shows it.
     pub status: &'a dyn Fn() -> Status,
+    /// Figures of the series in memory, with so many of each list. Asked only for what shows
+    /// them.
+    pub figures: &'a dyn Fn(usize) -> Result<HeadFigures, EvalError>,
     /// What answers may cost.
     pub settings: Settings,
 }
@@ -174,7 +180,7 @@ impl Api<'_> {
             Endpoint::Metadata => catalog::metadata(self, parameters, out),
             Endpoint::BuildInfo => status::build(&(self.status)(), out),
             Endpoint::RuntimeInfo => status::runtime(&(self.status)(), now, out),
-            Endpoint::StoreStatus => status::store(&(self.status)(), parameters, out),
+            Endpoint::StoreStatus => status::store(self, parameters, out),
             Endpoint::QueryExemplars => Ok(nothing("[]", out)),
             Endpoint::Nothing(data) => Ok(nothing(data, out)),
         }

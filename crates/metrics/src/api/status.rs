@@ -1,7 +1,9 @@
 //! What the node says of itself, in the shapes that Prometheus has for it.
 //!
-//! Figures that only a Go program has are 0, and settings that there are not are empty.
+//! Figures that only a Go program has are 0, and settings that there are not are empty. What
+//! is in memory is counted by the head (`head::figures`).
 
+use super::Api;
 use super::error::ApiError;
 use super::form::Parameters;
 use super::numbers::push_rfc3339;
@@ -20,7 +22,7 @@ const COUNTED: usize = 10;
 /// As many may be asked for, as in Prometheus.
 pub const STATUS_LIMIT: i64 = 10_000;
 
-/// Figures of the node and of its store.
+/// What is known of the node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// The version of the program.
@@ -33,20 +35,6 @@ pub struct Status {
     pub threads: u64,
     /// How long samples are kept, such as `15d`.
     pub retention: String,
-    /// Series that take samples now.
-    pub series: u64,
-    /// Different pairs of a label and its value in those.
-    pub label_pairs: u64,
-    /// Chunks of samples in memory.
-    pub chunks: u64,
-    /// The time of the first sample in memory, in milliseconds.
-    pub first_time: i64,
-    /// The time of the last sample in memory, in milliseconds.
-    pub last_time: i64,
-    /// How many series metrics have, the most first; as many as are cheaply known.
-    pub series_by_metric: Vec<(String, u64)>,
-    /// How many values labels have, the most first; as many as are cheaply known.
-    pub values_by_label: Vec<(String, u64)>,
 }
 
 /// Answers with the version.
@@ -85,30 +73,38 @@ pub(super) fn runtime(
     Ok(Remarks::default())
 }
 
-/// Answers with figures of the store.
+/// Answers with figures of the series in memory.
 pub(super) fn store(
-    status: &Status,
+    api: &Api<'_>,
     parameters: &Parameters,
     out: &mut Output<'_>,
 ) -> Result<Remarks, ApiError> {
-    let limit = limit(parameters)?;
+    let figures = (api.figures)(limit(parameters)?)?;
     let head = [
-        ("numSeries", i128::from(status.series)),
-        ("numLabelPairs", i128::from(status.label_pairs)),
-        ("chunkCount", i128::from(status.chunks)),
-        ("minTime", i128::from(status.first_time)),
-        ("maxTime", i128::from(status.last_time)),
+        ("numSeries", i128::from(figures.series)),
+        ("numLabelPairs", i128::from(figures.label_pairs)),
+        ("chunkCount", i128::from(figures.chunks)),
+        ("minTime", i128::from(figures.first_time)),
+        ("maxTime", i128::from(figures.last_time)),
+    ];
+    let lists = [
+        ("seriesCountByMetricName", &figures.series_by_metric),
+        ("labelValueCountByLabelName", &figures.values_by_label),
+        ("memoryInBytesByLabelName", &figures.bytes_by_label),
+        ("seriesCountByLabelValuePair", &figures.series_by_pair),
     ];
     out.write(|text| {
         text.push_str("{\"headStats\":{");
         push_list(text, head, |text, (name, value)| {
             push_display(text, format_args!("\"{name}\":{value}"));
         });
-        text.push_str("},\"seriesCountByMetricName\":[");
-        push_counts(text, &status.series_by_metric, limit);
-        text.push_str("],\"labelValueCountByLabelName\":[");
-        push_counts(text, &status.values_by_label, limit);
-        text.push_str("],\"memoryInBytesByLabelName\":[],\"seriesCountByLabelValuePair\":[]}");
+        text.push('}');
+        for (name, counts) in lists {
+            push_display(text, format_args!(",\"{name}\":["));
+            push_list(text, counts, push_count);
+            text.push(']');
+        }
+        text.push('}');
     })?;
     Ok(Remarks::default())
 }
@@ -125,10 +121,8 @@ fn limit(parameters: &Parameters) -> Result<usize, ApiError> {
     }
 }
 
-fn push_counts(text: &mut String, counts: &[(String, u64)], limit: usize) {
-    push_list(text, counts.iter().take(limit), |text, (name, count)| {
-        text.push_str("{\"name\":");
-        push_text(text, name);
-        push_display(text, format_args!(",\"value\":{count}}}"));
-    });
+fn push_count(text: &mut String, (name, count): &(String, u64)) {
+    text.push_str("{\"name\":");
+    push_text(text, name);
+    push_display(text, format_args!(",\"value\":{count}}}"));
 }

@@ -8,7 +8,7 @@ use super::deletion::WithoutDeleted;
 use super::live::{Live, LivePart};
 use super::window::Within;
 use crate::eval::{EvalError, Select, SeriesCursor, TimeRange, merge};
-use crate::head::Head;
+use crate::head::{Head, HeadFigures};
 use crate::promql::LabelMatcher;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,6 +41,14 @@ impl View {
             is_canceled: Box::new(is_canceled),
             ..self
         }
+    }
+
+    /// Counts what is in memory, and lists the `most` greatest of each kind.
+    ///
+    /// # Errors
+    /// [`EvalError::Canceled`].
+    pub fn head_figures(&self, most: usize) -> Result<HeadFigures, EvalError> {
+        self.head.figures(most, &*self.is_canceled)
     }
 
     /// The parts that may have samples in a range, the newest first.

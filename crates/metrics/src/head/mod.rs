@@ -11,9 +11,10 @@
 //! then the census. A test has threads do everything at once.
 //!
 //! Read `shard` next, then `samples`; `select` is the source that queries read, `frozen`
-//! what a flush does.
+//! what a flush does, and `figures` counts what there is.
 
 mod census;
+mod figures;
 mod frozen;
 mod id;
 mod key_table;
@@ -37,6 +38,7 @@ use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use census::SeriesLimits;
+pub use figures::HeadFigures;
 pub use frozen::{Frozen, FrozenCursor};
 pub use id::{Client, SeriesId};
 

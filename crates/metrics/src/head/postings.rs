@@ -156,6 +156,12 @@ impl Postings {
         self.pairs_of(name).map(Pair::value)
     }
 
+    /// The values of a label, and how many series have each.
+    pub(super) fn series_by_value(&self, name: &str) -> impl Iterator<Item = (&str, u64)> {
+        let pairs = self.pairs_of(name);
+        pairs.map(|pair| (pair.value(), pair.slots.len() as u64))
+    }
+
     /// The slots of series that a matcher chooses, unless it chooses those without the
     /// label too.
     fn listed(

@@ -94,6 +94,16 @@ impl Samples {
         settle(samples, from);
     }
 
+    /// The first and the last time of each chunk, and of each list of late ones.
+    pub(super) fn spans(&self) -> impl Iterator<Item = (i64, i64)> {
+        let beside = self.beside.iter().flat_map(|beside| {
+            let frozen = beside.frozen.iter().filter_map(|piece| piece.form.span());
+            let sealed = beside.sealed.iter().filter_map(span_of_chunk);
+            frozen.chain(sealed).chain(span_of_list(&beside.late))
+        });
+        beside.chain(span_of_chunk(&self.active))
+    }
+
     /// Forgets those of generations before `generation`: they lie in parts now. `current` is
     /// the generation now.
     pub(super) fn forget(&mut self, generation: u32, current: u32) {
@@ -218,6 +228,13 @@ impl Form {
         }
     }
 
+    fn span(&self) -> Option<(i64, i64)> {
+        match self {
+            Self::Chunk(chunk) => span_of_chunk(chunk),
+            Self::Late(late) => span_of_list(late),
+        }
+    }
+
     fn retain(&mut self, is_kept: impl Fn(&Sample) -> bool) {
         let mut samples = Vec::new();
         self.read(i64::MIN, &mut samples);
@@ -238,6 +255,18 @@ fn read_chunk(chunk: &Chunk, start: i64, samples: &mut Vec<Sample>) {
         let read = chunk.samples();
         samples.extend(read.map(|sample| sample.expect("its own bits are whole")));
     }
+}
+
+/// The first and the last time; none if it is empty.
+fn span_of_chunk(chunk: &Chunk) -> Option<(i64, i64)> {
+    let first = chunk.samples().next()?.expect("its own bits are whole");
+    Some((first.time, chunk.last_time()?))
+}
+
+/// The same, of samples in any order.
+fn span_of_list(samples: &[Sample]) -> Option<(i64, i64)> {
+    let times = || samples.iter().map(|sample| sample.time);
+    Some((times().min()?, times().max()?))
 }
 
 #[cfg(test)]

@@ -266,7 +266,12 @@ fn the_node_itself() {
     success(
         "status/tsdb",
         "limit=1",
-        r#"{"headStats":{"numSeries":4,"numLabelPairs":6,"chunkCount":4,"minTime":-1,"maxTime":600000},"seriesCountByMetricName":[{"name":"up","value":2}],"labelValueCountByLabelName":[{"name":"__name__","value":3}],"memoryInBytesByLabelName":[],"seriesCountByLabelValuePair":[]}"#,
+        r#"{"headStats":{"numSeries":4,"numLabelPairs":6,"chunkCount":5,"minTime":-1,"maxTime":600000},"seriesCountByMetricName":[{"name":"up","value":2}],"labelValueCountByLabelName":[{"name":"__name__","value":3}],"memoryInBytesByLabelName":[{"name":"__name__","value":17}],"seriesCountByLabelValuePair":[{"name":"__name__=up","value":2}]}"#,
+    );
+    success(
+        "status/tsdb",
+        "",
+        r#"{"headStats":{"numSeries":4,"numLabelPairs":6,"chunkCount":5,"minTime":-1,"maxTime":600000},"seriesCountByMetricName":[{"name":"up","value":2},{"name":"load","value":1}],"labelValueCountByLabelName":[{"name":"__name__","value":3},{"name":"job","value":2}],"memoryInBytesByLabelName":[{"name":"__name__","value":17},{"name":"path.name","value":4}],"seriesCountByLabelValuePair":[{"name":"__name__=up","value":2},{"name":"path.name=/\"x\"","value":1}]}"#,
     );
 }
 

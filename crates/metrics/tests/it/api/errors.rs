@@ -5,6 +5,7 @@ use super::{ask, check, check_response};
 use crate::evaluation::memory::Memory;
 use metrics::api::{Api, Endpoint, FORM_BYTES, Interruption, Request, Settings, Status};
 use metrics::eval::Labels;
+use metrics::head::HeadFigures;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -248,6 +249,7 @@ fn a_source_that_fails() {
         source: &memory,
         metadata: &BTreeMap::new(),
         status: &Status::default,
+        figures: &|_| Ok(HeadFigures::default()),
         settings: Settings::default(),
     };
     for (path, query_string) in [

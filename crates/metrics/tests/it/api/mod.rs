@@ -7,7 +7,8 @@ mod properties;
 
 use crate::evaluation::memory::Memory;
 use metrics::api::{Api, Endpoint, Interruption, Request, Response, Settings, Status};
-use metrics::eval::Labels;
+use metrics::eval::{EvalError, Labels};
+use metrics::head::HeadFigures;
 use metrics::ingest::Kind;
 use std::collections::BTreeMap;
 
@@ -46,14 +47,27 @@ fn status() -> Status {
         started: 1_795_998_558_550,
         threads: 2,
         retention: "15d".to_owned(),
+    }
+}
+
+/// What the tests' node says of its series in memory.
+fn figures(most: usize) -> Result<HeadFigures, EvalError> {
+    let listed = |counts: &[(&str, u64)]| {
+        let counts = counts.iter().take(most);
+        let counts = counts.map(|(name, count)| ((*name).to_owned(), *count));
+        counts.collect()
+    };
+    Ok(HeadFigures {
         series: 4,
         label_pairs: 6,
-        chunks: 4,
+        chunks: 5,
         first_time: -1,
         last_time: NOW,
-        series_by_metric: vec![("up".to_owned(), 2), ("load".to_owned(), 1)],
-        values_by_label: vec![("__name__".to_owned(), 3), ("job".to_owned(), 2)],
-    }
+        series_by_metric: listed(&[("up", 2), ("load", 1)]),
+        values_by_label: listed(&[("__name__", 3), ("job", 2)]),
+        bytes_by_label: listed(&[("__name__", 17), ("path.name", 4)]),
+        series_by_pair: listed(&[("__name__=up", 2), ("path.name=/\"x\"", 1)]),
+    })
 }
 
 /// A request to the tests' node, with these settings and this patience.
@@ -76,6 +90,7 @@ fn ask(
         source: &source(),
         metadata: &metadata,
         status: &status,
+        figures: &figures,
         settings,
     };
     let request = Request {

@@ -4,6 +4,7 @@ use crate::evaluation::memory::Memory;
 use crate::seed;
 use metrics::api::{Api, Endpoint, Request, Settings, Status};
 use metrics::eval::{Labels, STALE};
+use metrics::head::HeadFigures;
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -17,6 +18,7 @@ fn ask(memory: &Memory, path: &str, query_string: &str) -> Value {
         source: memory,
         metadata: &BTreeMap::new(),
         status: &Status::default,
+        figures: &|_| Ok(HeadFigures::default()),
         settings: Settings::default(),
     };
     let request = Request {

@@ -107,6 +107,7 @@ pub async fn answer(
             source: &view,
             metadata: asked.node.metrics().kinds(),
             status: &|| status(&asked),
+            figures: &|most| view.head_figures(most),
             settings: Settings::default(),
         };
         let request = Request {
@@ -158,7 +159,5 @@ fn status(service: &Service) -> Status {
         started: i64::try_from(service.started).unwrap_or(i64::MAX),
         threads: super::super::QUERIES as u64,
         retention: format!("{days}d"),
-        series: database.statistics().series,
-        ..Status::default()
     }
 }
