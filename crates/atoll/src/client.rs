@@ -93,9 +93,11 @@ impl Client {
         })
     }
 
-    /// What an answer that is no success says, as an error.
+    /// What an answer that is no success says, as an error: a problem has its detail, the API
+    /// of Prometheus an error.
     pub fn refusal(&self, status: StatusCode, answer: &Value) -> anyhow::Error {
-        let detail = answer["detail"].as_str().unwrap_or("no reason given");
+        let said = answer["detail"].as_str().or(answer["error"].as_str());
+        let detail = said.unwrap_or("no reason given");
         anyhow!(
             "node {} refused ({}): {detail}",
             self.server,
@@ -133,6 +135,28 @@ pub fn encode(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_refusal_has_the_reason_of_the_node() {
+        let address = Address::new("http://127.0.0.1:1", None);
+        let client = Client::with(&address, None);
+        for (answer, reason) in [
+            (
+                json!({"type": "about:blank", "detail": "no token"}),
+                "no token",
+            ),
+            (
+                json!({"status": "error", "error": "1:2: parse error"}),
+                "1:2: parse error",
+            ),
+            (Value::Null, "no reason given"),
+        ] {
+            let refusal = client.refusal(StatusCode::BAD_REQUEST, &answer);
+            let expected = format!("node http://127.0.0.1:1 refused (400): {reason}");
+            assert_eq!(refusal.to_string(), expected);
+        }
+    }
 
     #[test]
     fn query_values() {

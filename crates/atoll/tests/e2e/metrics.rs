@@ -297,6 +297,27 @@ fn what_is_exported_is_imported() {
 }
 
 #[test]
+fn why_a_server_refuses_is_told() {
+    let error = r#"{"status":"error","errorType":"bad_data","error":"1:2: parse error"}"#;
+    let problem = r#"{"type":"urn:atoll:problem:forbidden","detail":"not allowed here"}"#;
+    let good = r#"{"metric":{"__name__":"a"},"values":[1],"timestamps":[5]}"#;
+    for (status, body, said) in [
+        ("400 Bad", error, "refused (400): 1:2: parse error"),
+        ("403 No", problem, "refused (403): not allowed here"),
+    ] {
+        let server = Server::start(vec![(status, body.to_owned()); 3]);
+        for words in [
+            &["export", "--match", "{"][..],
+            &["push", "a", "1"],
+            &["import", "-"],
+        ] {
+            expect(&metrics(words, &server, good), 1, "", said);
+            server.next();
+        }
+    }
+}
+
+#[test]
 fn a_wrong_line_ends_an_import_behind_those_before_it() {
     let good = r#"{"metric":{"__name__":"a"},"values":[1],"timestamps":[5]}"#;
     let server = Server::start(vec![("204 Done", String::new())]);

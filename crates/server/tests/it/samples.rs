@@ -91,17 +91,38 @@ async fn json_is_taken_item_by_item() {
 async fn all_or_nothing_is_all_or_nothing() {
     let (_data, site, _) = Site::fresh().await;
     let items = json!([{ "name": "t", "value": 1 }, { "name": "t" }]);
+    for flag in ["atomic=1", "atomic=true", "atomic"] {
+        let path = format!("/metrics?{flag}");
+        let answer = site
+            .push(&site.admin(), &path, &[], &document(&items))
+            .await;
+        answer.assert_problem(400, "samples");
+        assert_eq!(answer.json()["refused"][0]["index"], 1);
+        assert_eq!(site.values("t", "n").await, []);
+    }
     let answer = site
-        .push(&site.admin(), "/metrics?atomic=1", &[], &document(&items))
+        .push(&site.admin(), "/metrics?atomic=all", &[], &document(&items))
         .await;
-    answer.assert_problem(400, "samples");
-    assert_eq!(answer.json()["refused"][0]["index"], 1);
-    assert_eq!(site.values("t", "n").await, []);
+    answer.assert_problem(400, "malformed");
+    let detail = answer.json()["detail"].to_string();
+    assert!(
+        detail.contains("atomic: `all` is neither 1 nor 0"),
+        "{detail}"
+    );
     let literal = b"{\"metrics\":[{\"name\":\"t\",\"value\":NaN}]}";
     let answer = site.push(&site.admin(), "/metrics", &[], literal).await;
     answer.assert_problem(400, "samples");
     let reason = answer.json()["refused"][0]["reason"].to_string();
     assert!(reason.contains("must be finite"), "{reason}");
+    let answer = site
+        .push(
+            &site.admin(),
+            "/metrics?atomic=false",
+            &[],
+            &document(&items),
+        )
+        .await;
+    assert_eq!(answer.json()["accepted"], 1);
     let broken = site
         .push(&site.admin(), "/metrics", &[], b"{\"metrics\":[")
         .await;

@@ -8,7 +8,7 @@
 //! else waits for it.
 
 use super::super::Service;
-use super::super::input::Query;
+use super::super::input::{self, Query};
 use super::client::Sender;
 use super::coding::Coding;
 use super::refusals::{self, Place};
@@ -48,9 +48,8 @@ struct Taken {
 
 #[derive(Deserialize)]
 pub struct JsonOptions {
-    /// `1`: all items or none.
-    #[serde(default)]
-    atomic: u8,
+    /// Whether all items are kept or none, as a flag.
+    atomic: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +80,7 @@ pub async fn json(
         let read = ingest::json::parse(body, intake.now, &mut intake.series, batch);
         read.map_err(|error| error.to_string())
     });
-    let all_or_none = options.atomic != 0;
+    let all_or_none = input::flag("atomic", options.atomic.as_deref())?;
     let body = read_body(&service, &headers, body).await?;
     let taken = take(&service, sender, body, Format::Json, all_or_none, parse).await?;
     answer(&taken, Place::Index)
