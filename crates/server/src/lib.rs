@@ -52,6 +52,8 @@ pub struct Server {
     endpoint: Endpoint,
     /// Where it is told what to be, which `HUP` has it read anew.
     source: Source,
+    /// What it said at the start about metrics, part of which stays until the next one.
+    begun_with: config::Metrics,
     security: Security,
     /// Holds handshakes, if connections are encrypted.
     acceptor: Option<Acceptor>,
@@ -171,6 +173,7 @@ impl Server {
             runtime,
             endpoint,
             source,
+            begun_with: config.metrics,
             security,
             acceptor,
             hangup,
@@ -250,6 +253,13 @@ impl Server {
         self.service.listens_at(endpoint);
         self.service.folders.listens_at(&endpoint.local());
         self.endpoint = endpoint;
+        let waiting = self.begun_with.waiting_for_a_start(&config.metrics);
+        if !waiting.is_empty() {
+            tracing::warn!(
+                "in force from the next start on, and not before: {}",
+                waiting.join(", ")
+            );
+        }
         Ok(())
     }
 

@@ -71,6 +71,14 @@ fn limits_change_while_the_node_runs_and_wrong_ones_change_nothing() {
     node.said("atoll.yaml: line 3: there is no key `all`");
     assert_eq!(status(&node), 429);
 
+    fs::write(
+        &config,
+        "metrics:\n  series: 9\n  acknowledge: write\n  live_copy: true\n",
+    )
+    .unwrap();
+    node.hang_up();
+    node.said("the next start on, and not before: metrics.acknowledge, metrics.live_copy");
+
     fs::remove_file(&config).unwrap();
     node.hang_up();
     await_that("no limit but the usual", || status(&node) == 200);

@@ -67,6 +67,31 @@ enum Fault {
 }
 
 impl Metrics {
+    /// The keys of what `other` says otherwise and what is in force from the next start on.
+    pub fn waiting_for_a_start(&self, other: &Self) -> Vec<&'static str> {
+        let Self {
+            // Read anew.
+            loopback: _,
+            series: _,
+            retention,
+            downsampling,
+            acknowledge,
+            live_copy,
+        } = self;
+        let changed = [
+            ("metrics.retention", retention.age != other.retention.age),
+            (
+                "metrics.retention_bytes",
+                retention.bytes != other.retention.bytes,
+            ),
+            ("metrics.downsampling", *downsampling != other.downsampling),
+            ("metrics.acknowledge", *acknowledge != other.acknowledge),
+            ("metrics.live_copy", *live_copy != other.live_copy),
+        ];
+        let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(key, _)| key).collect()
+    }
+
     /// As the store takes them.
     pub fn settings(&self) -> Settings {
         Settings {
@@ -146,6 +171,47 @@ fn product(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_waits_for_a_start_is_named_by_its_key() {
+        type Change = fn(&mut Metrics);
+        let changes: [(Change, &[&str]); 7] = [
+            (|_| (), &[]),
+            (
+                |metrics| {
+                    metrics.loopback = Loopback::Open;
+                    metrics.series.total = 1;
+                },
+                &[],
+            ),
+            (|metrics| metrics.retention.age = 1, &["metrics.retention"]),
+            (
+                |metrics| metrics.retention.bytes = Some(1),
+                &["metrics.retention_bytes"],
+            ),
+            (
+                |metrics| metrics.downsampling = vec![Downsampling { after: 2, every: 1 }],
+                &["metrics.downsampling"],
+            ),
+            (
+                |metrics| metrics.acknowledge = Acknowledge::Write,
+                &["metrics.acknowledge"],
+            ),
+            (
+                |metrics| {
+                    metrics.live_copy = true;
+                    metrics.retention.age = 1;
+                },
+                &["metrics.retention", "metrics.live_copy"],
+            ),
+        ];
+        for (change, expected) in changes {
+            let mut changed = Metrics::default();
+            change(&mut changed);
+            let found = Metrics::default().waiting_for_a_start(&changed);
+            assert_eq!(found, expected);
+        }
+    }
 
     #[test]
     fn times_and_bytes() {
