@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod api;
+mod complaints;
 pub mod config;
 pub mod figures;
 mod folder_told;

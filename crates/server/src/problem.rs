@@ -2,7 +2,8 @@
 //! answer: RFC 9457 problem details with a stable `type`.
 //!
 //! Handlers return [`Problem`]; nothing else in the crate writes an error
-//! answer. The list for clients is in `docs/protocol.md`.
+//! answer. Faults of the node are told in the log by whoever sends the answer
+//! (`api::frontdoor`, by [`Fault`]). The list for clients is in `docs/protocol.md`.
 
 use crate::throttle::TooOften;
 use axum::response::{IntoResponse, Response};
@@ -117,6 +118,15 @@ pub enum Problem {
     /// A fault of the node.
     #[error("{0}")]
     Internal(String),
+}
+
+/// What an answer carries of a problem that is none of the client's, for the log.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// [`Problem::name`].
+    pub name: &'static str,
+    /// What the client is told.
+    pub detail: String,
 }
 
 /// What [`Problem`] looks like from outside.
@@ -353,19 +363,20 @@ impl IntoResponse for Problem {
             title,
             status,
         } = self.face();
-        if status.is_server_error() {
-            tracing::warn!(problem = name, "{self}");
-        }
+        let detail = self.to_string();
         let mut body = json!({
             "type": format!("urn:atoll:problem:{name}"),
             "title": title,
             "status": status.as_u16(),
-            "detail": self.to_string(),
+            "detail": detail,
         });
         self.add_fields(&mut body);
         let media_type = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (status, media_type, body.to_string()).into_response();
         self.add_headers(&mut response);
+        if status.is_server_error() {
+            response.extensions_mut().insert(Fault { name, detail });
+        }
         response
     }
 }

@@ -218,6 +218,23 @@ fn scrub_names_the_part_with_a_flipped_byte() {
     );
 }
 
+#[test]
+fn a_fault_that_comes_again_and_again_does_not_fill_the_log() {
+    const ASKED: usize = 20;
+    let site = Site::new("");
+    let node = site.start();
+    fs::write(site.path("data/metrics/snapshots"), "no folder").unwrap();
+    for _ in 0..ASKED {
+        let snapshot = "/api/v1/admin/tsdb/snapshot?name=first";
+        let refused = node.administrator().ask("POST", snapshot).unwrap_err();
+        assert!(format!("{refused:#}").contains("500"), "{refused:#}");
+    }
+    let log = fs::read_to_string(site.path("node.log")).unwrap();
+    let lines = log.matches("metrics/snapshots").count();
+    // More than a few only where they took longer than the period that is looked at.
+    assert!((1..ASKED).contains(&lines), "{log}");
+}
+
 /// `atoll scrub` fails, and says where.
 #[track_caller]
 fn expect_named(words: &[&str], part: &Path) {

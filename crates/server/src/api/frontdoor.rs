@@ -1,12 +1,12 @@
 //! What every request passes: it is counted and timed, waits for `at_least`, and is
-//! answered with the node's cursor. Also the answers to addresses and methods
-//! that do not exist.
+//! answered with the node's cursor; of faults the log is told. Also the answers to
+//! addresses and methods that do not exist.
 
 use super::Service;
 use super::access;
 use super::body;
 use super::input;
-use crate::problem::Problem;
+use crate::problem::{Fault, Problem};
 use crate::throttle::{Class, Peer};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -68,6 +68,9 @@ pub async fn pass(
     {
         response = Problem::from(refused).into_response();
     }
+    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
+        complain(&service, &fault);
+    }
     let cursor = if reads { before } else { service.node.cursor() };
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(cursor.to_string()) {
@@ -82,6 +85,18 @@ pub async fn pass(
     );
     route.record(response.status(), begun.elapsed());
     response
+}
+
+/// Tells the log of a fault, unless it heard enough of its kind.
+fn complain(service: &Service, fault: &Fault) {
+    let Fault { name, detail } = fault;
+    match service.complaints.note(name, service.node.now()) {
+        None => {}
+        Some(0) => tracing::warn!(problem = name, "{detail}"),
+        Some(untold) => {
+            tracing::warn!(problem = name, "{detail} ({untold} more were not written)");
+        }
+    }
 }
 
 /// The handler's answer, or that of whom the door refuses. One that refuses may come

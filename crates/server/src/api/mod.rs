@@ -46,6 +46,7 @@ pub use samples::Loopback;
 pub use spaces::make as make_space;
 
 use crate::address::Endpoint;
+use crate::complaints::Complaints;
 use crate::config::Config;
 use crate::figures::Latencies;
 use crate::folders::Folders;
@@ -98,6 +99,8 @@ pub struct Service {
     pub(crate) requests: AtomicU64,
     /// How long they took.
     pub(crate) latencies: Latencies,
+    /// Faults that the log was told of.
+    complaints: Complaints,
     /// Contents that were asked for and could not be read.
     pub(crate) unreadable: AtomicU64,
     /// Where the node listens; none in tests.
@@ -150,6 +153,7 @@ impl Service {
             throttle: Throttle::default(),
             requests: AtomicU64::new(0),
             latencies: Latencies::default(),
+            complaints: Complaints::default(),
             unreadable: AtomicU64::new(0),
             endpoint: RwLock::default(),
             stop,
