@@ -18,11 +18,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use base::{Random, SeededRandom, SystemRandom};
+use base::SeededRandom;
 use clap::Args;
 use harness::compare::expect_rsync_agrees;
 use harness::scene::{Scene, Victim};
 
+use super::{Killing, Seed};
 use crate::packages::{self, GIT, NPM, RSYNC, XZ};
 use crate::shell;
 
@@ -42,12 +43,10 @@ const LINUX: &str = "linux-source-6.1";
 /// What to run.
 #[derive(Args)]
 pub struct Options {
-    /// How many times a process is killed
-    #[arg(long, default_value_t = 200)]
-    kills: usize,
-    /// Replays a run's choices; drawn and printed when not given
-    #[arg(long)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    killing: Killing,
+    #[command(flatten)]
+    seed: Seed,
     /// A small part of the real tree
     #[arg(long)]
     quick: bool,
@@ -57,9 +56,6 @@ pub struct Options {
     /// Commits that are replayed, the latest of the first parents
     #[arg(long, default_value_t = 200)]
     commits: usize,
-    /// An atoll binary to use instead of building one
-    #[arg(long)]
-    binary: Option<PathBuf>,
 }
 
 /// Runs the judge. What a failure leaves stays in `target/judge`.
@@ -67,10 +63,9 @@ pub struct Options {
 /// # Errors
 /// Names the first thing that does not hold, and the seed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let seed = options.seed.unwrap_or_else(|| SystemRandom.next_u64());
-    eprintln!("judge: seed {seed}");
+    let seed = options.seed.choose();
     packages::ensure(&[RSYNC, GIT])?;
-    let binary = shell::atoll(options.binary.as_deref())?;
+    let binary = shell::atoll(options.killing.binary.as_deref())?;
     let input = real_tree(options.quick)?;
     let top = shell::root().join("target").join("judge");
     if top.exists() {
@@ -108,7 +103,7 @@ impl Trial {
         copy(input, &folder.join("tree"))?;
         let mut scene = Scene::start(binary, top, QUIET)?;
         self.say("first sync");
-        for _ in 0..FIRST_KILLS.min(options.kills) {
+        for _ in 0..FIRST_KILLS.min(options.killing.kills) {
             scene = self.kill(scene)?;
         }
         scene.quiet()?;
@@ -116,7 +111,7 @@ impl Trial {
 
         self.say("folders come and go");
         let parts = parts(input)?;
-        let half = options.kills / 2;
+        let half = options.killing.kills / 2;
         while self.kills < half {
             self.toggle(&parts, input, &folder.join("tree"))?;
             scene = self.kill(scene)?;
@@ -168,9 +163,10 @@ impl Trial {
         let limit = format!("--max-count={}", options.commits);
         let log = shell::output(git(&here).args(["log", "--first-parent", "--format=%H", &limit]))?;
         let commits: Vec<&str> = log.lines().rev().collect();
+        let kills = options.killing.kills;
         for (done, commit) in commits.iter().enumerate() {
             shell::run(git(&here).args(["checkout", "--quiet", "--force", commit]))?;
-            let due = options.kills / 2 + (done + 1) * options.kills.div_ceil(2) / commits.len();
+            let due = kills / 2 + (done + 1) * kills.div_ceil(2) / commits.len();
             while self.kills < due {
                 scene = self.kill(scene)?;
                 scene.quiet()?;

@@ -8,15 +8,16 @@
 //! wrote.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
-use base::{Random, SeededRandom, SystemRandom};
+use base::SeededRandom;
 use clap::Args;
 use harness::samples::Senders;
 use harness::site::{Ended, Node};
 
+use super::{Killing, Seed};
 use crate::shell;
 
 /// Clients that send JSON; one more sends line protocol.
@@ -45,18 +46,13 @@ const BEGIN: Duration = Duration::from_secs(3600);
 /// What to run.
 #[derive(Args)]
 pub struct Options {
-    /// How many times the node is killed
-    #[arg(long, default_value_t = 200)]
-    kills: usize,
-    /// Replays a run's choices; drawn and printed when not given
-    #[arg(long)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    killing: Killing,
+    #[command(flatten)]
+    seed: Seed,
     /// The longest life of a node, in seconds; the moments of death are even within it
     #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     seconds_between: f64,
-    /// An atoll binary to use instead of building one
-    #[arg(long)]
-    binary: Option<PathBuf>,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -74,9 +70,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// # Errors
 /// Names what was lost, changed or made up, and the seed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let seed = options.seed.unwrap_or_else(|| SystemRandom.next_u64());
-    eprintln!("judge: seed {seed}");
-    let binary = shell::atoll(options.binary.as_deref())?;
+    let seed = options.seed.choose();
+    let binary = shell::atoll(options.killing.binary.as_deref())?;
     let top = shell::root().join("target").join("judge-metrics");
     if top.exists() {
         fs::remove_dir_all(&top)?;
@@ -93,14 +88,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         starts: Vec::new(),
         begun: Instant::now(),
     };
-    trial.run(options.kills, &binary, &top).with_context(|| {
-        format!(
-            "replay with --seed {seed} --kills {} --seconds-between {}; what is left is in {}",
-            options.kills,
-            options.seconds_between,
-            top.display()
-        )
-    })?;
+    trial
+        .run(options.killing.kills, &binary, &top)
+        .with_context(|| {
+            format!(
+                "replay with --seed {seed} --kills {} --seconds-between {}; what is left is in {}",
+                options.killing.kills,
+                options.seconds_between,
+                top.display()
+            )
+        })?;
     fs::remove_dir_all(&top)?;
     Ok(())
 }

@@ -17,7 +17,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use base::{Random, SeededRandom, SystemRandom};
+use base::SeededRandom;
 use clap::Args;
 use metrics::eval::Engine;
 use metrics::promql::{Features, parse};
@@ -27,6 +27,7 @@ use self::differences::known;
 use self::prometheus::Prometheus;
 use self::queries::{Queries, Query, Times};
 use self::series::Memory;
+use super::Seed;
 use crate::shell;
 
 /// Of so many queries at most one differs for a known reason; more of them would be a fault
@@ -36,9 +37,8 @@ const RARE: usize = 500;
 /// What to run.
 #[derive(Args)]
 pub struct Options {
-    /// Replays a run's choices; drawn and printed when not given
-    #[arg(long)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    seed: Seed,
     /// How many queries are asked
     #[arg(long, default_value_t = 20_000)]
     queries: usize,
@@ -64,8 +64,7 @@ struct Counts {
 /// # Errors
 /// When Prometheus cannot be run, and when one answer differs.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let seed = options.seed.unwrap_or_else(|| SystemRandom.next_u64());
-    eprintln!("judge: seed {seed}");
+    let seed = options.seed.choose();
     let folder = shell::root().join("target").join("judge-promql");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -97,7 +96,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let known: usize = counts.known.values().sum();
     ensure!(
         known <= options.queries / RARE,
-        "{known} known differences are more than those can be; replay with --seed {seed}"
+        "{known} known differences are more than those can be; replay with --seed {seed} --queries {}",
+        options.queries
     );
     fs::remove_dir_all(&folder)?;
     Ok(())

@@ -2,13 +2,10 @@
 
 use super::super::Service;
 use super::super::access::Administrator;
-use super::prometheus::{form, refuse};
+use super::chosen::Chosen;
 use crate::problem::Problem;
-use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, Uri};
-use metrics::api::Selection;
+use http::StatusCode;
 use metrics::database::{Deletion, UpkeepError};
 use serde::Deserialize;
 use serde_json::json;
@@ -23,15 +20,8 @@ pub struct SnapshotOptions {
 pub async fn delete(
     State(service): State<Arc<Service>>,
     _: Administrator,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let form = form(&headers, body).await?;
-    let selection = match Selection::read(uri.query().unwrap_or_default(), &form) {
-        Ok(selection) => selection,
-        Err(error) => return Ok(refuse(error)),
-    };
+    Chosen(selection): Chosen,
+) -> Result<StatusCode, Problem> {
     let node = Arc::clone(&service.node);
     let job = move || {
         for text in &selection.texts {
@@ -42,7 +32,7 @@ pub async fn delete(
         Ok(())
     };
     service.node.store(job).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /api/v1/admin/tsdb/snapshot?name=…`

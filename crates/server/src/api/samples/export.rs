@@ -3,15 +3,14 @@
 
 use super::super::Service;
 use super::super::body::{self, Outgoing};
+use super::chosen::Chosen;
 use super::client::Asker;
-use super::prometheus::{form, refuse};
 use crate::problem::Problem;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, Uri, header};
-use metrics::api::{Selection, export as write_lines};
+use http::header;
+use metrics::api::export as write_lines;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,15 +29,8 @@ const TOO_LONG: &str = "the export took more than an hour: ask for less at once"
 pub async fn export(
     State(service): State<Arc<Service>>,
     _: Asker,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+    Chosen(selection): Chosen,
 ) -> Result<Response, Problem> {
-    let form = form(&headers, body).await?;
-    let selection = match Selection::read(uri.query().unwrap_or_default(), &form) {
-        Ok(selection) => selection,
-        Err(error) => return Ok(refuse(error)),
-    };
     let (outgoing, streamed) = body::stream(None);
     let exported = Arc::clone(&service);
     let (pieces, made) = mpsc::channel::<Bytes>(PIECES);

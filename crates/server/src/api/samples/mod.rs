@@ -4,6 +4,7 @@
 //! Read `push` for the ways in, `prometheus` for the ways out.
 
 mod administration;
+mod chosen;
 mod client;
 mod coding;
 mod export;
