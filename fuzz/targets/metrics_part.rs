@@ -3,9 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use metrics::eval::{Select, TimeRange};
+use metrics::eval::{Select, Texts, TimeRange};
 use metrics::part::Part;
-use std::collections::BTreeSet;
 use std::path::Path;
 use store::fs::{FileSystem, Open, SimulatedFileSystem};
 
@@ -22,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
     let Ok(part) = Part::open(&fs, path) else {
         return;
     };
-    let mut names = BTreeSet::new();
+    let mut names = Texts::all();
     let _ = part.label_names(&[], ALWAYS, &mut names);
     if let Ok(mut series) = part.select(&[], ALWAYS) {
         while let Ok(true) = series.advance() {

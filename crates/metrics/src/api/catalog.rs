@@ -6,9 +6,9 @@ use super::output::{Output, Remarks};
 use super::parameter;
 use super::selection::Selectors;
 use super::{Api, LABEL_NAME_BYTES, MetadataSource};
+use crate::eval::Texts;
 use crate::ingest::Kind;
 use crate::json_text::{push_object, push_text};
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Answers with the names of labels.
@@ -17,11 +17,11 @@ pub(super) fn label_names(
     parameters: &Parameters,
     out: &mut Output<'_>,
 ) -> Result<Remarks, ApiError> {
-    let limit = parameter::limit(parameters)?;
+    let mut names = texts(api, parameters)?;
     let range = parameter::range(parameters)?;
     let selectors = selectors(parameters).map_err(ApiError::Unnamed)?;
-    let names = selectors.label_names(api.source, range)?;
-    write_texts(out, &names, limit)
+    selectors.label_names(api.source, range, &mut names)?;
+    write_texts(api, out, &names)
 }
 
 /// Answers with the values of a label.
@@ -38,11 +38,11 @@ pub(super) fn label_values(
     if name.len() > LABEL_NAME_BYTES {
         return Err(ApiError::LabelNameLong(name.len()));
     }
-    let limit = parameter::limit(parameters)?;
+    let mut values = texts(api, parameters)?;
     let range = parameter::range(parameters)?;
     let selectors = selectors(parameters).map_err(ApiError::Unnamed)?;
-    let values = selectors.label_values(api.source, &name, range)?;
-    write_texts(out, &values, limit)
+    selectors.label_values(api.source, &name, range, &mut values)?;
+    write_texts(api, out, &values)
 }
 
 /// Answers with the labels of series.
@@ -151,16 +151,21 @@ fn optional_number(parameters: &Parameters, name: &'static str) -> Result<i64, A
     }
 }
 
-fn write_texts(
-    out: &mut Output<'_>,
-    texts: &BTreeSet<String>,
-    limit: usize,
-) -> Result<Remarks, ApiError> {
-    out.write_array(texts.iter().take(limit), |out, text| {
+/// Room for as many texts as are wanted, in as much memory as their answer may take.
+fn texts(api: &Api<'_>, parameters: &Parameters) -> Result<Texts, ApiError> {
+    let limit = parameter::limit(parameters)?;
+    Ok(Texts::new(limit, api.settings.answer_bytes))
+}
+
+fn write_texts(api: &Api<'_>, out: &mut Output<'_>, texts: &Texts) -> Result<Remarks, ApiError> {
+    if texts.are_too_large() {
+        return Err(ApiError::TextsTooLarge(api.settings.answer_bytes));
+    }
+    out.write_array(texts.iter(), |out, text| {
         out.write(|written| push_text(written, text))
     })?;
     let mut remarks = Remarks::default();
-    if texts.len() > limit {
+    if texts.are_cut() {
         remarks.add_truncation();
     }
     Ok(remarks)

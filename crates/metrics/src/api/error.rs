@@ -61,6 +61,13 @@ pub enum ApiError {
          a longer step"
     )]
     AnswerTooLarge(usize),
+    /// Names or values that take more memory than
+    /// [`Settings::answer_bytes`](super::Settings::answer_bytes) while they are gathered.
+    #[error(
+        "the names or values take more than {0} bytes of memory; select fewer series, or give \
+         a limit"
+    )]
+    TextsTooLarge(usize),
     /// Nobody waits any more.
     #[error(transparent)]
     Interrupted(#[from] Interruption),
@@ -150,9 +157,10 @@ impl ApiError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Eval(EvalError::Source(_)) => ErrorKind::new(500, "internal"),
-            Self::Eval(_) | Self::TooManySeries(_) | Self::AnswerTooLarge(_) => {
-                ErrorKind::new(422, "execution")
-            }
+            Self::Eval(_)
+            | Self::TooManySeries(_)
+            | Self::AnswerTooLarge(_)
+            | Self::TextsTooLarge(_) => ErrorKind::new(422, "execution"),
             Self::Interrupted(Interruption::TimedOut) => ErrorKind::new(503, "timeout"),
             Self::Interrupted(Interruption::Canceled) => ErrorKind::new(499, "canceled"),
             Self::NoEndpoint(_) => ErrorKind::new(404, "not_found"),

@@ -4,9 +4,8 @@
 use super::error::{ApiError, ParameterFault};
 use super::form::Parameters;
 use super::parameter;
-use crate::eval::{EvalError, Merged, Select, SeriesCursor, TimeRange};
+use crate::eval::{EvalError, Merged, Select, SeriesCursor, Texts, TimeRange};
 use crate::promql::{Fault, LabelMatcher, ParseError, parse_selector};
-use std::collections::BTreeSet;
 
 /// Selectors of one request: each is asked of the source. Grafana sends one, federation
 /// some dozens.
@@ -75,31 +74,27 @@ impl Selectors {
         self.0.is_empty()
     }
 
-    /// The names of the labels that chosen series have.
+    /// Gathers the names of the labels that chosen series have.
     pub(super) fn label_names(
         &self,
         source: &dyn Select,
         range: TimeRange,
-    ) -> Result<BTreeSet<String>, ApiError> {
-        let mut names = BTreeSet::new();
-        for chosen in self.chosen(source, range) {
-            source.label_names(chosen.matchers, range, &mut names)?;
-        }
-        Ok(names)
+        names: &mut Texts,
+    ) -> Result<(), EvalError> {
+        let mut chosen = self.chosen(source, range).into_iter();
+        chosen.try_for_each(|chosen| source.label_names(chosen.matchers, range, names))
     }
 
-    /// The values that a label has in chosen series.
+    /// Gathers the values that a label has in chosen series.
     pub(super) fn label_values(
         &self,
         source: &dyn Select,
         name: &str,
         range: TimeRange,
-    ) -> Result<BTreeSet<String>, ApiError> {
-        let mut values = BTreeSet::new();
-        for chosen in self.chosen(source, range) {
-            source.label_values(name, chosen.matchers, range, &mut values)?;
-        }
-        Ok(values)
+        values: &mut Texts,
+    ) -> Result<(), EvalError> {
+        let mut chosen = self.chosen(source, range).into_iter();
+        chosen.try_for_each(|chosen| source.label_values(name, chosen.matchers, range, values))
     }
 
     /// Goes through all chosen series, by the order of their labels, until it is told

@@ -7,10 +7,9 @@
 use super::deletion::WithoutDeleted;
 use super::live::{Live, LivePart};
 use super::window::Within;
-use crate::eval::{EvalError, Select, SeriesCursor, TimeRange, merge};
+use crate::eval::{EvalError, Select, SeriesCursor, Texts, TimeRange, merge};
 use crate::head::{Head, HeadFigures};
 use crate::promql::LabelMatcher;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A source of all series.
@@ -84,7 +83,7 @@ impl Select for View {
         &self,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        names: &mut BTreeSet<String>,
+        names: &mut Texts,
     ) -> Result<(), EvalError> {
         self.head.label_names(matchers, names, &*self.is_canceled)?;
         let mut parts = self.parts(range);
@@ -96,7 +95,7 @@ impl Select for View {
         name: &str,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        values: &mut BTreeSet<String>,
+        values: &mut Texts,
     ) -> Result<(), EvalError> {
         self.head
             .label_values(name, matchers, values, &*self.is_canceled)?;

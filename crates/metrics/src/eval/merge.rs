@@ -4,9 +4,9 @@
 use super::error::EvalError;
 use super::labels::Labels;
 use super::select::{Select, SeriesCursor, TimeRange};
+use super::texts::Texts;
 use crate::chunk::{Sample, settle};
 use crate::promql::LabelMatcher;
-use std::collections::BTreeSet;
 
 /// Sources that are read side by side. Of samples of one time, that of the first source
 /// that has one counts.
@@ -68,7 +68,7 @@ impl Select for Merged<'_> {
         &self,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        names: &mut BTreeSet<String>,
+        names: &mut Texts,
     ) -> Result<(), EvalError> {
         let mut sources = self.sources.iter();
         sources.try_for_each(|source| source.label_names(matchers, range, names))
@@ -79,7 +79,7 @@ impl Select for Merged<'_> {
         name: &str,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        values: &mut BTreeSet<String>,
+        values: &mut Texts,
     ) -> Result<(), EvalError> {
         let mut sources = self.sources.iter();
         sources.try_for_each(|source| source.label_values(name, matchers, range, values))

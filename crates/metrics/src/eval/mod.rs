@@ -88,6 +88,7 @@ mod selectors;
 mod sets;
 mod steps;
 mod summation;
+mod texts;
 mod vector;
 mod windows;
 
@@ -99,5 +100,6 @@ pub use limits::Limits;
 pub use merge::{Merged, merge};
 pub use notes::{Note, Notes, Remark};
 pub use select::{Select, SeriesCursor, TimeRange};
-pub(crate) use select::{add_names, add_values, insert};
+pub(crate) use select::{add_names, add_values};
+pub use texts::Texts;
 pub use vector::STALE;

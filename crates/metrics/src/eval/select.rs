@@ -5,9 +5,9 @@
 
 use super::error::EvalError;
 use super::labels::Labels;
+use super::texts::Texts;
 use crate::chunk::Sample;
 use crate::promql::LabelMatcher;
-use std::collections::BTreeSet;
 
 /// A source of series: a store, or several that are merged.
 pub trait Select {
@@ -23,7 +23,7 @@ pub trait Select {
     ) -> Result<Box<dyn SeriesCursor + 's>, EvalError>;
 
     /// The names of the labels that series have which may have samples in the range.
-    /// Adds them to `names`, as far as they are not there.
+    /// Puts them into `names`.
     ///
     /// A source with an index answers this from there; by itself it looks at each series.
     ///
@@ -33,13 +33,13 @@ pub trait Select {
         &self,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        names: &mut BTreeSet<String>,
+        names: &mut Texts,
     ) -> Result<(), EvalError> {
         add_names(&mut *self.select(matchers, range)?, names)
     }
 
-    /// The values that one label has in series which may have samples in the range. Adds
-    /// them to `values`, as far as they are not there.
+    /// The values that one label has in series which may have samples in the range. Puts
+    /// them into `values`.
     ///
     /// # Errors
     /// As [`Select::select`].
@@ -48,7 +48,7 @@ pub trait Select {
         name: &str,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        values: &mut BTreeSet<String>,
+        values: &mut Texts,
     ) -> Result<(), EvalError> {
         add_values(&mut *self.select(matchers, range)?, name, values)
     }
@@ -83,13 +83,10 @@ pub struct TimeRange {
 }
 
 /// Adds the names of the labels that these series have.
-pub(crate) fn add_names(
-    series: &mut dyn SeriesCursor,
-    names: &mut BTreeSet<String>,
-) -> Result<(), EvalError> {
+pub(crate) fn add_names(series: &mut dyn SeriesCursor, names: &mut Texts) -> Result<(), EvalError> {
     while series.advance()? {
         for (name, _) in series.labels().iter() {
-            insert(names, name);
+            names.insert(name);
         }
     }
     Ok(())
@@ -99,20 +96,13 @@ pub(crate) fn add_names(
 pub(crate) fn add_values(
     series: &mut dyn SeriesCursor,
     name: &str,
-    values: &mut BTreeSet<String>,
+    values: &mut Texts,
 ) -> Result<(), EvalError> {
     while series.advance()? {
         let value = series.labels().get(name);
         if !value.is_empty() {
-            insert(values, value);
+            values.insert(value);
         }
     }
     Ok(())
-}
-
-/// Adds a text. Allocates only what is new.
-pub(crate) fn insert(texts: &mut BTreeSet<String>, text: &str) {
-    if !texts.contains(text) {
-        texts.insert(text.to_owned());
-    }
 }

@@ -7,10 +7,10 @@
 
 use super::watch::Watch;
 use super::{Head, read};
-use crate::eval::EvalError;
+use crate::eval::{EvalError, Texts};
 use hashbrown::HashMap;
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 
 /// The label that has the name of a series' metric.
 const METRIC: &str = "__name__";
@@ -75,21 +75,21 @@ impl Head {
         most: usize,
         is_canceled: &dyn Fn() -> bool,
     ) -> Result<HeadFigures, EvalError> {
-        let mut watch = Watch::new(is_canceled);
         let mut figures = HeadFigures {
             series: self.series(),
             ..HeadFigures::default()
         };
-        self.count_chunks(&mut figures, &mut watch)?;
-        self.count_labels(&mut figures, most, &mut watch)?;
+        self.count_chunks(&mut figures, is_canceled)?;
+        self.count_labels(&mut figures, most, is_canceled)?;
         Ok(figures)
     }
 
     fn count_chunks(
         &self,
         figures: &mut HeadFigures,
-        watch: &mut Watch<'_>,
+        is_canceled: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
+        let mut watch = Watch::new(is_canceled);
         for shard in &self.shards {
             for (_, series) in read(shard).all() {
                 watch.look()?;
@@ -107,11 +107,14 @@ impl Head {
         &self,
         figures: &mut HeadFigures,
         most: usize,
-        watch: &mut Watch<'_>,
+        is_canceled: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
         let [mut metrics, mut values, mut bytes, mut pairs] = [(); 4].map(|()| Greatest::new(most));
-        for name in self.names(watch)? {
-            let counts = self.series_by_value(&name, watch)?;
+        let mut names = Texts::all();
+        self.label_names(&[], &mut names, is_canceled)?;
+        let mut watch = Watch::new(is_canceled);
+        for name in names.iter() {
+            let counts = self.series_by_value(name, &mut watch)?;
             // Its last series may have gone meanwhile.
             if counts.is_empty() {
                 continue;
@@ -126,28 +129,14 @@ impl Head {
                 }
             }
             figures.label_pairs += counts.len() as u64;
-            values.add(counts.len() as u64, || name.clone());
-            bytes.add(length, || name.clone());
+            values.add(counts.len() as u64, || name.to_owned());
+            bytes.add(length, || name.to_owned());
         }
         figures.series_by_metric = metrics.list();
         figures.values_by_label = values.list();
         figures.bytes_by_label = bytes.list();
         figures.series_by_pair = pairs.list();
         Ok(())
-    }
-
-    /// The names of labels.
-    fn names(&self, watch: &mut Watch<'_>) -> Result<BTreeSet<String>, EvalError> {
-        let mut names = BTreeSet::new();
-        for shard in &self.shards {
-            for name in read(shard).postings().names() {
-                watch.look()?;
-                if !names.contains(name) {
-                    names.insert(name.to_owned());
-                }
-            }
-        }
-        Ok(names)
     }
 
     /// How many series have each value of a label.

@@ -121,6 +121,12 @@ impl Postings {
         found.map_or("", Pair::value)
     }
 
+    /// The names of a series' labels.
+    pub(super) fn names_of(&self, pairs: &[u32]) -> impl Iterator<Item = &str> {
+        let pairs = pairs.iter().map(|number| self.pair(*number));
+        pairs.map(|pair| text(pair.name()))
+    }
+
     /// Slots among which are all of series that match. Those that do not match are among
     /// them too: the shortest list is taken, and the labels decide.
     ///

@@ -5,14 +5,12 @@
 //! another get its slot, so each is known by its labels. What a flush reads is in `frozen`.
 
 use super::id::SeriesId;
-use super::shard::Shard;
+use super::shard::{Series, Shard};
 use super::watch::Watch;
 use super::{Head, read};
 use crate::chunk::Sample;
-use crate::eval::{EvalError, Labels, SeriesCursor, TimeRange};
+use crate::eval::{EvalError, Labels, SeriesCursor, Texts, TimeRange};
 use crate::promql::LabelMatcher;
-use std::collections::BTreeSet;
-use std::sync::RwLock;
 
 /// Chosen series, by the order of their labels.
 struct HeadCursor<'h> {
@@ -54,17 +52,20 @@ impl Head {
     pub fn label_names(
         &self,
         matchers: &[LabelMatcher],
-        names: &mut BTreeSet<String>,
+        names: &mut Texts,
         is_canceled: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
         if matchers.is_empty() {
-            self.each_shard(|shard| insert_all(names, read(shard).postings().names()));
+            for shard in &self.shards {
+                let shard = read(shard);
+                shard.postings().names().for_each(|name| names.insert(name));
+            }
             return Ok(());
         }
-        for (labels, _) in self.choose(matchers, is_canceled)? {
-            insert_all(names, labels.iter().map(|(name, _)| name));
-        }
-        Ok(())
+        self.each_chosen(matchers, is_canceled, |shard, _, series| {
+            let found = shard.postings().names_of(&series.pairs);
+            found.for_each(|name| names.insert(name));
+        })
     }
 
     /// Adds the values that a label has in chosen series.
@@ -75,18 +76,23 @@ impl Head {
         &self,
         name: &str,
         matchers: &[LabelMatcher],
-        values: &mut BTreeSet<String>,
+        values: &mut Texts,
         is_canceled: &dyn Fn() -> bool,
     ) -> Result<(), EvalError> {
         if matchers.is_empty() {
-            self.each_shard(|shard| insert_all(values, read(shard).postings().values(name)));
+            for shard in &self.shards {
+                let shard = read(shard);
+                let found = shard.postings().values(name);
+                found.for_each(|value| values.insert(value));
+            }
             return Ok(());
         }
-        for (labels, _) in self.choose(matchers, is_canceled)? {
-            let value = Some(labels.get(name));
-            insert_all(values, value.filter(|value| !value.is_empty()));
-        }
-        Ok(())
+        self.each_chosen(matchers, is_canceled, |shard, _, series| {
+            let value = shard.postings().value(&series.pairs, name);
+            if !value.is_empty() {
+                values.insert(value);
+            }
+        })
     }
 
     /// The series with samples that all matchers choose, in any order.
@@ -95,21 +101,30 @@ impl Head {
         matchers: &[LabelMatcher],
         is_canceled: &dyn Fn() -> bool,
     ) -> Result<Vec<(Labels, SeriesId)>, EvalError> {
-        let mut watch = Watch::new(is_canceled);
         let mut chosen = Vec::new();
+        self.each_chosen(matchers, is_canceled, |shard, id, series| {
+            chosen.push((shard.labels(series), id));
+        })?;
+        Ok(chosen)
+    }
+
+    /// Calls `each` with the series with samples that all matchers choose.
+    fn each_chosen(
+        &self,
+        matchers: &[LabelMatcher],
+        is_canceled: &dyn Fn() -> bool,
+        mut each: impl FnMut(&Shard, SeriesId, &Series),
+    ) -> Result<(), EvalError> {
+        let mut watch = Watch::new(is_canceled);
         for (number, shard) in self.shards.iter().enumerate() {
             let shard = read(shard);
             shard.select(matchers, &mut watch, |slot, series| {
                 if !series.samples.is_empty() {
-                    chosen.push((shard.labels(series), SeriesId::new(number, slot)));
+                    each(&shard, SeriesId::new(number, slot), series);
                 }
             })?;
         }
-        Ok(chosen)
-    }
-
-    fn each_shard(&self, each: impl FnMut(&RwLock<Shard>)) {
-        self.shards.iter().for_each(each);
+        Ok(())
     }
 }
 
@@ -136,13 +151,5 @@ impl SeriesCursor for HeadCursor<'_> {
             series.samples.read(self.start, &mut self.samples);
         }
         Ok(&self.samples)
-    }
-}
-
-fn insert_all<'t>(set: &mut BTreeSet<String>, texts: impl IntoIterator<Item = &'t str>) {
-    for text in texts {
-        if !set.contains(text) {
-            set.insert(text.to_owned());
-        }
     }
 }

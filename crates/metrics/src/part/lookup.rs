@@ -6,8 +6,7 @@ use super::bytes::{Input, Malformed};
 use super::error::PartError;
 use super::postings::{END, Runs, name_and_value, take_entry, take_runs};
 use super::reader::Part;
-use crate::eval::insert;
-use std::collections::BTreeSet;
+use crate::eval::Texts;
 use std::ops::Range;
 
 /// Reads entries of postings. Looks forward without reading a block twice.
@@ -34,7 +33,7 @@ impl<'p> Lookup<'p> {
     }
 
     /// Adds the names of all labels.
-    pub(super) fn add_names(&mut self, names: &mut BTreeSet<String>) -> Result<(), PartError> {
+    pub(super) fn add_names(&mut self, names: &mut Texts) -> Result<(), PartError> {
         let mut from = Vec::new();
         loop {
             let Some(_) = self.entry_from(&from)? else {
@@ -43,7 +42,7 @@ impl<'p> Lookup<'p> {
             let (name, _) = self.name_and_value()?;
             // Behind all values of this name, none of which begins so.
             from = [name.as_bytes(), &[END, END]].concat();
-            insert(names, name);
+            names.insert(name);
         }
     }
 

@@ -13,10 +13,9 @@ use super::reader::Part;
 use super::rows::TableReader;
 use crate::chunk::Sample;
 use crate::eval::{
-    EvalError, Labels, Select, SeriesCursor, TimeRange, add_names, add_values, insert,
+    EvalError, Labels, Select, SeriesCursor, Texts, TimeRange, add_names, add_values,
 };
 use crate::promql::LabelMatcher;
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Chosen series of a part, of which one is looked at.
@@ -50,7 +49,7 @@ impl Select for Part {
         &self,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        names: &mut BTreeSet<String>,
+        names: &mut Texts,
     ) -> Result<(), EvalError> {
         if !matchers.is_empty() {
             return add_names(&mut *self.select(matchers, range)?, names);
@@ -67,7 +66,7 @@ impl Select for Part {
         name: &str,
         matchers: &[LabelMatcher],
         range: TimeRange,
-        values: &mut BTreeSet<String>,
+        values: &mut Texts,
     ) -> Result<(), EvalError> {
         if !matchers.is_empty() {
             return add_values(&mut *self.select(matchers, range)?, name, values);
@@ -77,7 +76,7 @@ impl Select for Part {
         }
         let mut lookup = Lookup::new(self).map_err(EvalError::source)?;
         let each = |value: &str, _: &[u8]| {
-            insert(values, value);
+            values.insert(value);
             Ok(())
         };
         lookup.each_value(name, each).map_err(EvalError::source)

@@ -233,6 +233,16 @@ fn what_costs_too_much() {
         error,
     );
     check(settings, "series", "match[]=up&match[]=load", error);
+    let error = "the names or values take more than 100 bytes of memory; select fewer series, or \
+                 give a limit";
+    check(settings, "labels", "", error);
+    check(settings, "labels", "match[]=up", error);
+    check(settings, "label/job/values", "", error);
+    check(settings, "label/job/values", "match[]=up", error);
+    let first =
+        r#"{"status":"success","data":["a"],"warnings":["results truncated due to limit"]}"#;
+    let response = ask("label/job/values", "limit=1", "", settings, &|_| None);
+    check_response(&response, 200, first, "limit=1");
     settings = Settings::default();
     settings.eval.limits.series = 1;
     let error = "more than 1 series are selected; select fewer, or give a limit";

@@ -1,9 +1,8 @@
 //! Samples in and out, over a flush and over a start.
 
 use super::scene::{NOW, Scene, expected, put, read};
-use metrics::eval::{EvalError, Select, TimeRange};
+use metrics::eval::{EvalError, Select, Texts, TimeRange};
 use metrics::promql::parse_selector;
-use std::collections::BTreeSet;
 
 const T: i64 = NOW as i64;
 
@@ -48,7 +47,7 @@ fn choosing_series_ends_when_nobody_wants_them() {
             matches!(canceled, Some(EvalError::Canceled)),
             "{selector:?}"
         );
-        let names = view.label_names(selector.matchers(), ever, &mut BTreeSet::new());
+        let names = view.label_names(selector.matchers(), ever, &mut Texts::all());
         assert!(matches!(names, Err(EvalError::Canceled)), "{selector:?}");
     }
 }
