@@ -54,6 +54,8 @@ const DRAIN: Drain = Drain {
 pub const SETTINGS: Settings = Settings {
     limits: LIMITS,
     timeouts: TIMEOUTS,
+    // A query of metrics may be much work, and clients ask again when they have waited.
+    leaves_with_client: true,
 };
 
 /// Connections held at once, where the process may have so many files open; each

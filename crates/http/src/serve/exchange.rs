@@ -192,15 +192,22 @@ impl<H> Drop for Exchange<'_, H> {
 
 impl<H: Handler> Exchange<'_, H> {
     /// Waits for the head of the response, and feeds the service meanwhile.
+    ///
+    /// # Errors
+    /// The connection broke, or the client has left and nobody need answer it.
     async fn answer(&mut self, answering: &mut Answering) -> io::Result<Response<BoxBody>> {
         loop {
             let step = poll_fn(|context| match answering.as_mut().poll(context) {
                 Poll::Ready(response) => Poll::Ready(Step::Answer(response)),
+                Poll::Pending if self.slot.is_none() => {
+                    self.poll_left(context).map(|()| Step::Leave)
+                }
                 Poll::Pending => self.poll_readable(context).map(|()| Step::Feed),
             });
             match step.await {
                 Step::Answer(response) => return Ok(response),
                 Step::Feed => self.feed().await?,
+                Step::Leave => return Err(io::ErrorKind::ConnectionAborted.into()),
             }
         }
     }
@@ -371,6 +378,14 @@ impl<H: Handler> Exchange<'_, H> {
         self.wire.send_all(self.turn).await
     }
 
+    /// Ready when the client has left, and the service is to leave with it.
+    fn poll_left(&self, context: &mut Context<'_>) -> Poll<()> {
+        match self.turn.settings.leaves_with_client {
+            true => self.wire.poll_closed(context),
+            false => Poll::Pending,
+        }
+    }
+
     /// Ready when the service wants content and some may be there.
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
         let Some(slot) = &self.slot else {
@@ -476,6 +491,7 @@ impl<H: Handler> Exchange<'_, H> {
 enum Step {
     Answer(Response<BoxBody>),
     Feed,
+    Leave,
 }
 
 enum Fed {

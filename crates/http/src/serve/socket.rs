@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::net::TcpStream as AsyncStream;
 
@@ -91,11 +91,7 @@ impl Socket {
     /// Whether anything was received that nobody has read. The kernel is asked, since
     /// the loop may not have heard of it yet.
     pub(super) fn has_unread(&self) -> bool {
-        let seen = self.now(|socket| {
-            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-            Ok(recv(socket, &mut [0; 1][..], flags)?.0)
-        });
-        seen.is_ok_and(|length| length > 0)
+        self.now(peek).is_ok_and(|length| length > 0)
     }
 
     /// Lets the client see the end, while its last bytes are still read.
@@ -127,6 +123,21 @@ impl Socket {
             Ok(stream) => stream.poll_read_ready(context).map(drop),
             // Whoever reads meets the error.
             Err(_) => Poll::Ready(()),
+        }
+    }
+
+    /// Ready when the other side has closed, or the connection is broken. While something
+    /// lies unread before that, it is not known.
+    pub(super) fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.poll_readable(context));
+            match self.attempt(Interest::READABLE, peek) {
+                Ok(0) => return Poll::Ready(()),
+                Ok(_) => return Poll::Pending,
+                // Then the loop tells of what comes next.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Poll::Ready(()),
+            }
         }
     }
 
@@ -191,4 +202,10 @@ impl Socket {
         // An error means that the connection is gone already.
         let _ = self.now(|socket| Ok(shutdown(socket, how)?));
     }
+}
+
+/// How many bytes can be read, as 0 or 1: 0 at the end of what comes.
+fn peek(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    Ok(recv(socket, &mut [0; 1][..], flags)?.0)
 }

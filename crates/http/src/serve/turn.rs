@@ -45,6 +45,10 @@ pub struct Settings {
     pub limits: Limits,
     /// How long a connection may wait.
     pub timeouts: Timeouts,
+    /// Whether a service that has a whole request and no answer yet is dropped when the
+    /// client closes its side of a connection in clear: nobody is left to work for. One that
+    /// only says that it will send no more, and reads on, looks the same and gets no answer.
+    pub leaves_with_client: bool,
 }
 
 /// How long a connection may wait for its client. A client that is slow in any of

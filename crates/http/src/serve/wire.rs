@@ -71,6 +71,15 @@ impl Wire {
         }
     }
 
+    /// Ready when the client has closed its side. Of one that is encrypted that is not
+    /// known: its last record, and the end behind it, are only seen by whoever reads.
+    pub(super) fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {
+        match &self.sealed {
+            Some(_) => Poll::Pending,
+            None => self.watched.socket.poll_closed(context),
+        }
+    }
+
     /// Sends what the socket takes of `output` at once; the rest is kept, before
     /// what is kept already.
     pub(super) fn send_now(&mut self, output: &[u8]) -> io::Result<()> {

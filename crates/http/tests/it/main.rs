@@ -5,6 +5,7 @@
 mod files;
 mod floods;
 mod h1;
+mod leaving;
 mod limit_clients;
 mod load;
 mod log_writer;

@@ -158,6 +158,11 @@ impl Api<'_> {
         let mut out = Output::new(self.settings.answer_bytes, patience);
         match self.data(request, now, &mut out) {
             Ok(remarks) => out.finish(&remarks),
+            // Whoever interrupted it is still there to say why.
+            Err(ApiError::Interrupted(told)) => {
+                let reason = out.patience.interruption().unwrap_or(told);
+                ApiError::Interrupted(reason).into()
+            }
             Err(error) => error.into(),
         }
     }

@@ -1,9 +1,9 @@
 //! `query`, `query_range` and `format_query`.
 
-use super::error::{ApiError, Interruption, ParameterFault};
+use super::error::{ApiError, ParameterFault};
 use super::form::Parameters;
 use super::numbers::{push_scalar, push_time, push_value};
-use super::output::{Output, Patience, Remarks};
+use super::output::{Output, Remarks};
 use super::parameter;
 use super::{Api, STEPS};
 use crate::chunk::Sample;
@@ -101,15 +101,7 @@ fn evaluated(
     let patience = out.patience;
     let is_over = || patience.interruption().is_some();
     let engine = Engine::new(api.source).with(settings).until(&is_over);
-    evaluate(&engine, &query).map_err(|error| match error {
-        EvalError::Canceled => interrupted(patience).into(),
-        other => other.into(),
-    })
-}
-
-/// Whoever interrupted the evaluation is still there to say why.
-fn interrupted(patience: Patience<'_>) -> Interruption {
-    patience.interruption().unwrap_or(Interruption::Canceled)
+    Ok(evaluate(&engine, &query)?)
 }
 
 fn remarks(answer: &Answer, parameters: &Parameters, is_truncated: bool) -> Remarks {

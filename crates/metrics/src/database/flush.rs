@@ -90,10 +90,10 @@ impl Database {
             has_forgotten = true;
         }
         drop(moved);
-        match has_forgotten {
-            true => self.retire(),
-            false => Ok(()),
+        if has_forgotten {
+            self.are_idle.store(true, Ordering::SeqCst);
         }
+        self.retire()
     }
 
     fn write_parts(
@@ -117,9 +117,9 @@ impl Database {
                 }
             }
         }
-        let parts = keeper.parts().iter().cloned().chain(made).collect();
+        let parts = keeper.parts().iter().chain(&made).cloned().collect();
         let kinds = self.kinds.all();
-        keeper.commit(parts, |manifest| {
+        keeper.commit(parts, &made, |manifest| {
             manifest.flushed = (self.log, through);
             manifest.kinds = kinds;
         })?;
@@ -127,10 +127,20 @@ impl Database {
         Ok(())
     }
 
+    /// Lets idle series go, if there may be some. While requests are being read none goes;
+    /// then it is tried again at the next look.
     fn retire(&self) -> Result<(), UpkeepError> {
+        if !self.are_idle.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
         let before = seconds(&*self.clock).saturating_sub(self.settings.idle_seconds);
         for series in self.head.idle(before).chunks(LEAVE_AT_ONCE) {
-            self.command(|answer| Command::Retire(series.to_vec(), before, answer))?;
+            let retired =
+                self.command(|answer| Command::Retire(series.to_vec(), before, answer))?;
+            if retired == 0 {
+                self.are_idle.store(true, Ordering::SeqCst);
+                break;
+            }
         }
         Ok(())
     }

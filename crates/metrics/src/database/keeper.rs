@@ -155,10 +155,13 @@ impl Keeper {
         bytes + deletion.selector().len() <= DELETIONS_BYTES
     }
 
-    /// Makes a change of the parts and of the rest of the manifest what there is.
+    /// Makes a change of the parts and of the rest of the manifest what there is. If it was
+    /// not made, the files of `new` parts are removed: each try would leave some more on a
+    /// disk that may be full.
     pub(super) fn commit(
         &mut self,
         parts: Vec<Arc<LivePart>>,
+        new: &[Arc<LivePart>],
         change: impl FnOnce(&mut Manifest),
     ) -> Result<(), UpkeepError> {
         let mut manifest = self.manifest.clone();
@@ -169,8 +172,16 @@ impl Keeper {
             parts.iter().any(|part| part.may_have(noted))
                 || damaged.iter().any(|line| line.number < noted.before)
         });
-        self.sync_parts()?;
-        write_manifest(&*self.fs, &self.directory.join(MANIFEST), &manifest)?;
+        let path = self.directory.join(MANIFEST);
+        let named = self
+            .sync_parts()
+            .and_then(|()| name_manifest(&*self.fs, &path, &manifest));
+        if named.is_err() {
+            self.remove_files(new);
+        }
+        named?;
+        // From here on it may be the one that is found, also if this fails.
+        sync_folder_of(&*self.fs, &path)?;
         self.manifest = manifest;
         self.parts = parts;
         Ok(())
@@ -203,7 +214,7 @@ impl Keeper {
             return Ok(());
         }
         self.manifest.parts.retain(|line| !old.contains(line));
-        self.commit(self.parts.clone(), |_| {})?;
+        self.commit(self.parts.clone(), &[], |_| {})?;
         for line in old {
             let path = self.path_of(line.number);
             self.damaged.retain(|damaged| damaged.path != path);
@@ -326,11 +337,21 @@ pub(super) fn write_manifest(
     path: &Path,
     manifest: &Manifest,
 ) -> Result<(), UpkeepError> {
+    name_manifest(fs, path, manifest)?;
+    sync_folder_of(fs, path)
+}
+
+fn name_manifest(fs: &dyn FileSystem, path: &Path, manifest: &Manifest) -> Result<(), UpkeepError> {
     let written = create_whole(fs, path, manifest.write().as_bytes());
-    let folder = path.parent().unwrap_or(path);
     written
-        .and_then(|_| fs.sync_dir(folder))
+        .map(drop)
         .map_err(|error| UpkeepError::io("write", path, error))
+}
+
+fn sync_folder_of(fs: &dyn FileSystem, path: &Path) -> Result<(), UpkeepError> {
+    let folder = path.parent().unwrap_or(path);
+    let synced = fs.sync_dir(folder);
+    synced.map_err(|error| UpkeepError::io("sync", folder, error))
 }
 
 pub(super) fn file_name(number: u64) -> String {

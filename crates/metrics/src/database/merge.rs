@@ -120,6 +120,7 @@ impl Database {
                 return Ok(Some(due));
             }
             self.pass_over(&due)?;
+            self.flush_if_due()?;
             if !pace.pause(Duration::ZERO) {
                 return Err(UpkeepError::Stopped);
             }
@@ -171,7 +172,7 @@ impl Database {
             .iter()
             .for_each(|part| part.settle(due.line.number));
         let parts = keeper.parts().to_vec();
-        keeper.commit(parts, |_| {})?;
+        keeper.commit(parts, &[], |_| {})?;
         self.current.replace(keeper.live());
         Ok(())
     }
@@ -228,6 +229,7 @@ impl Database {
             return Ok(());
         }
         let mut parts = Vec::with_capacity(keeper.parts().len());
+        let made: Vec<_> = part.iter().cloned().collect();
         let mut part = Some(part);
         for one in keeper.parts() {
             if is_merged(one) {
@@ -237,7 +239,7 @@ impl Database {
                 parts.push(Arc::clone(one));
             }
         }
-        keeper.commit(parts, |_| {})?;
+        keeper.commit(parts, &made, |_| {})?;
         self.current.replace(keeper.live());
         keeper.remove_files(merged);
         Ok(())

@@ -61,7 +61,7 @@ use queue::Queue;
 use replay::{Replay, Replayed};
 use snapshot::Making;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -101,6 +101,8 @@ pub struct Database {
     durable: Arc<Durable>,
     keeper: Mutex<Keeper>,
     moved: Mutex<Moved>,
+    /// Whether there may be series without samples that have not left.
+    are_idle: AtomicBool,
     /// Bytes of labels that the log has since the last cut.
     label_bytes: Arc<AtomicU64>,
     /// Snapshots.
@@ -195,6 +197,7 @@ impl Database {
             clock: Arc::clone(&clock),
             told: Told::default(),
             label_bytes: Arc::clone(&label_bytes),
+            told_bytes: 0,
             generation: 0,
             shards: writer::buckets(),
         };
@@ -213,6 +216,7 @@ impl Database {
             damaged: AtomicUsize::new(keeper.damaged().len()),
             keeper: Mutex::new(keeper),
             moved: Mutex::default(),
+            are_idle: AtomicBool::new(false),
             label_bytes,
             making: Making::default(),
             log: id,
@@ -362,7 +366,7 @@ fn delete_from_parts(keeper: &mut Keeper, deletions: Vec<Deletion>) -> Result<()
         return Ok(());
     }
     let parts = keeper.parts().to_vec();
-    keeper.commit(parts, |manifest| {
+    keeper.commit(parts, &[], |manifest| {
         let before = manifest.next;
         let deletions = deletions.into_iter();
         let deletions = deletions.map(|deletion| PartDeletion { before, deletion });

@@ -27,7 +27,7 @@ impl Database {
         if gone.is_empty() {
             return Ok(0);
         }
-        keeper.commit(kept, |_| {})?;
+        keeper.commit(kept, &[], |_| {})?;
         // Whoever reads them holds their files open.
         self.current.replace(keeper.live());
         keeper.remove_files(&gone);

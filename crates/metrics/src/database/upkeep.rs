@@ -140,7 +140,7 @@ impl Database {
     }
 
     /// Flushes if that is due; tells whether it was.
-    fn flush_if_due(&self) -> Result<bool, UpkeepError> {
+    pub(super) fn flush_if_due(&self) -> Result<bool, UpkeepError> {
         if !self.flush_is_due() {
             return Ok(false);
         }
@@ -200,10 +200,11 @@ impl<'s> Paced<'s> {
 
     fn pause(&mut self) -> Result<(), EvalError> {
         let rate = self.database.settings.merge_bytes.max(1);
-        let time = Duration::from_millis(self.read * 1000 / rate);
+        let mut time = Duration::from_millis(self.read * 1000 / rate);
         self.read = 0;
         if let Err(error) = self.database.flush_if_due() {
             tracing::error!("metrics: {error}");
+            time = AFTER_FAILURE;
         }
         match self.pace.pause(time) {
             true => Ok(()),

@@ -77,6 +77,8 @@ pub(super) struct Writer {
     pub(super) told: Told,
     /// Bytes of labels that were written since the last cut.
     pub(super) label_bytes: Arc<AtomicU64>,
+    /// Those that are about to be.
+    pub(super) told_bytes: u64,
     pub(super) generation: u32,
     pub(super) shards: Vec<Vec<(u32, Sample)>>,
 }
@@ -182,8 +184,7 @@ impl Writer {
         let labels = labels.expect("a series stays while a request has samples for it");
         if news.labels {
             encoder.series(id.to_u32(), labels.as_bytes());
-            let bytes = labels.as_bytes().len() as u64;
-            self.label_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.told_bytes += labels.as_bytes().len() as u64;
         }
         if let Some(kind) = news.kind {
             let name = labels.get(METRIC_NAME);
@@ -208,7 +209,10 @@ impl Writer {
             let through = self.log.last().index;
             self.durability.settle(&mut self.log, through)
         });
-        if written.is_err() {
+        let told_bytes = std::mem::take(&mut self.told_bytes);
+        if written.is_ok() {
+            self.label_bytes.fetch_add(told_bytes, Ordering::Relaxed);
+        } else {
             // What was told with them may not be there.
             self.told.forget_all();
         }

@@ -31,6 +31,11 @@ impl<'a> Watch<'a> {
         self.work(STEP)
     }
 
+    /// What may take long is about to be done.
+    pub(crate) fn look_now(&mut self) -> Result<(), EvalError> {
+        self.work(BETWEEN)
+    }
+
     /// So many samples are about to be looked at.
     pub(crate) fn work(&mut self, samples: usize) -> Result<(), EvalError> {
         self.work += samples;

@@ -22,6 +22,7 @@ mod postings;
 mod samples;
 mod select;
 mod shard;
+mod verdicts;
 
 use crate::chunk::Sample;
 use crate::eval::{Labels, TimeRange, encode_labels};

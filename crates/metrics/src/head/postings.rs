@@ -5,8 +5,8 @@
 //! a million series most share all values but one. The same lists of parts lie in files and
 //! are made once (`part`); these change.
 
+use super::verdicts::Verdict;
 use crate::eval::{EvalError, Labels, Watch};
-use crate::promql::{LabelMatcher, MatchOperator};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -133,7 +133,7 @@ impl Postings {
     /// [`EvalError::Canceled`] when `watch` says so.
     pub(super) fn candidates(
         &self,
-        matchers: &[LabelMatcher],
+        matchers: &[Verdict<'_>],
         watch: &mut Watch<'_>,
     ) -> Result<Candidates, EvalError> {
         let mut shortest: Option<Vec<u32>> = None;
@@ -171,28 +171,28 @@ impl Postings {
     /// label too.
     fn listed(
         &self,
-        matcher: &LabelMatcher,
+        verdict: &Verdict<'_>,
         watch: &mut Watch<'_>,
     ) -> Result<Option<Vec<u32>>, EvalError> {
+        let matcher = verdict.matcher;
         if matcher.matches("") {
             return Ok(None);
         }
-        if matcher.operator() == MatchOperator::Equal {
-            let bytes = [
-                matcher.name().as_bytes(),
-                &[END],
-                matcher.value().as_bytes(),
-                &[END],
-            ];
-            let number = self.number(&bytes.concat());
-            let slots = number.map_or(Vec::new(), |number| self.pair(number).slots.clone());
-            return Ok(Some(slots));
-        }
         // A series has one value of a label, so no slot comes twice.
         let mut slots = Vec::new();
+        if let Some(values) = matcher.listed() {
+            for value in values {
+                watch.look()?;
+                let pair = [matcher.name().as_bytes(), &[END], value.as_bytes(), &[END]];
+                if let Some(number) = self.number(&pair.concat()) {
+                    slots.extend_from_slice(&self.pair(number).slots);
+                }
+            }
+            return Ok(Some(slots));
+        }
         for pair in self.pairs_of(matcher.name()) {
             watch.look()?;
-            if matcher.matches(pair.value()) {
+            if verdict.matches(pair.value()) {
                 slots.extend_from_slice(&pair.slots);
             }
         }
@@ -304,6 +304,7 @@ fn text(part: &[u8]) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::verdicts::Verdicts;
     use super::*;
     use crate::promql::parse_selector;
 
@@ -323,7 +324,8 @@ mod tests {
         let check = |postings: &Postings, selector: &str, expected: Candidates| {
             let selector_tree = parse_selector(selector).unwrap();
             let mut watch = Watch::new(&|| false);
-            let found = postings.candidates(selector_tree.matchers(), &mut watch);
+            let verdicts = Verdicts::new(selector_tree.matchers());
+            let found = postings.candidates(verdicts.all(), &mut watch);
             let mut found = found.unwrap();
             if let Candidates::Listed(slots) = &mut found {
                 slots.sort_unstable();

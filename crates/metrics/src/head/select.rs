@@ -6,6 +6,7 @@
 
 use super::id::SeriesId;
 use super::shard::{Series, Shard};
+use super::verdicts::Verdicts;
 use super::{Head, read};
 use crate::chunk::Sample;
 use crate::eval::{EvalError, Labels, SeriesCursor, Texts, TimeRange, Watch};
@@ -115,9 +116,11 @@ impl Head {
         mut each: impl FnMut(&Shard, SeriesId, &Series),
     ) -> Result<(), EvalError> {
         let mut watch = Watch::new(is_canceled);
+        let mut verdicts = Verdicts::new(matchers);
         for (number, shard) in self.shards.iter().enumerate() {
+            verdicts.learn(shard, &mut watch)?;
             let shard = read(shard);
-            shard.select(matchers, &mut watch, |slot, series| {
+            shard.select(verdicts.all(), &mut watch, |slot, series| {
                 if !series.samples.is_empty() {
                     each(&shard, SeriesId::new(number, slot), series);
                 }

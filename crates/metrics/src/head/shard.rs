@@ -4,8 +4,8 @@
 use super::id::SLOTS;
 use super::postings::{Candidates, Pairs, Postings};
 use super::samples::Samples;
+use super::verdicts::Verdict;
 use crate::eval::{EvalError, Labels, Watch};
-use crate::promql::LabelMatcher;
 use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
 use std::hash::BuildHasher;
 
@@ -155,7 +155,7 @@ impl Shard {
     /// [`EvalError::Canceled`] when `watch` says so.
     pub(super) fn select(
         &self,
-        matchers: &[LabelMatcher],
+        matchers: &[Verdict<'_>],
         watch: &mut Watch<'_>,
         mut each: impl FnMut(u32, &Series),
     ) -> Result<(), EvalError> {
@@ -180,12 +180,12 @@ impl Shard {
     fn is_chosen(
         &self,
         series: &Series,
-        matchers: &[LabelMatcher],
+        matchers: &[Verdict<'_>],
         watch: &mut Watch<'_>,
     ) -> Result<bool, EvalError> {
         for matcher in matchers {
             watch.look()?;
-            let value = self.postings.value(&series.pairs, matcher.name());
+            let value = self.postings.value(&series.pairs, matcher.matcher.name());
             if !matcher.matches(value) {
                 return Ok(false);
             }

@@ -4,7 +4,7 @@ use super::lookup::Lookup;
 use super::postings::{Runs, intersection, take_runs, union};
 use super::reader::Part;
 use crate::eval::{EvalError, Watch};
-use crate::promql::{LabelMatcher, MatchOperator};
+use crate::promql::LabelMatcher;
 
 /// When so few series are left, their labels are read rather than all values of a label.
 const FEW_SERIES: usize = 4096;
@@ -32,14 +32,13 @@ pub(super) fn choose(
     let mut lookup = Lookup::new(part)?;
     let mut others = Vec::new();
     for matcher in matchers {
-        let Some(values) = list_of(matcher) else {
+        let Some(values) = matcher.listed().filter(|_| is_positive(matcher)) else {
             others.push(matcher);
             continue;
         };
         let mut series = Runs::new();
         for value in values {
             watch.look()?;
-
             lookup.add_series(matcher.name(), value, &mut series)?;
         }
         choice.series = intersection(&choice.series, &union(series));
@@ -69,19 +68,4 @@ pub(super) fn choose(
 /// Whether a series must have the label to be chosen.
 fn is_positive(matcher: &LabelMatcher) -> bool {
     !matcher.operator().is_negative() && !matcher.matches("")
-}
-
-/// The values that a matcher asks for, where it lists them.
-fn list_of(matcher: &LabelMatcher) -> Option<Vec<&str>> {
-    /// What makes of a regular expression more than a list.
-    const NOT_LITERAL: &[char] = &[
-        '\\', '.', '+', '*', '?', '(', ')', '[', ']', '{', '}', '^', '$',
-    ];
-    let value = matcher.value();
-    match matcher.operator() {
-        _ if !is_positive(matcher) => None,
-        MatchOperator::Equal => Some(vec![value]),
-        MatchOperator::Matches if !value.contains(NOT_LITERAL) => Some(value.split('|').collect()),
-        _ => None,
-    }
 }

@@ -60,8 +60,7 @@ impl<'p> Lookup<'p> {
         let from = [name.as_bytes(), &[END]].concat();
         let mut found = self.entry_from(&from)?;
         while let Some(runs) = found.filter(|_| self.label.starts_with(&from)) {
-            watch.look()?;
-
+            watch.look_now()?;
             let (_, value) = self.name_and_value()?;
             let told = each(value, &self.block.packed[runs]);
             told.map_err(|error| self.damaged(error))?;

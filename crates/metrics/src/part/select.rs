@@ -153,8 +153,7 @@ impl<'p> PartCursor<'p> {
 
     fn go_on(&mut self) -> Result<bool, EvalError> {
         while let Some(series) = self.next() {
-            self.watch.look()?;
-
+            self.watch.look_now()?;
             self.go_to(series)?;
             if self.is_chosen()? {
                 return Ok(true);

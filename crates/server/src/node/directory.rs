@@ -174,7 +174,9 @@ impl Directory {
         random: &dyn Random,
     ) -> Result<Identity, DirectoryError> {
         let path = self.path.join("node.yaml");
-        let mut identity = match read_bounded(&path) {
+        let found = read_bounded(&path);
+        let is_there = found.is_ok();
+        let mut identity = match found {
             Ok(text) => parse_identity(&path, &text)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let id = hex(&random.next_u64().to_be_bytes());
@@ -193,6 +195,11 @@ impl Directory {
                 expected: identity.log,
                 found: log,
             });
+        }
+        let is_named_so = name.is_none_or(|name| name == identity.name);
+        // A node on a full disk starts, to answer what it can, if there is nothing to write.
+        if is_there && is_named_so {
+            return Ok(identity);
         }
         if let Some(name) = name {
             name.clone_into(&mut identity.name);

@@ -77,6 +77,10 @@ fn list_segments(fs: &dyn FileSystem, directory: &Path) -> Result<Vec<(u64, Path
     let mut segments = Vec::new();
     for entry in entries {
         let path = directory.join(&entry.name);
+        if entry.directory {
+            // Nothing of ours, whatever its name.
+            continue;
+        }
         if entry.name.ends_with(UNFINISHED_SUFFIX) {
             fs.remove_file(&path)
                 .map_err(|error| LogError::io("remove", &path, error))?;

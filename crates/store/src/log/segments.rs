@@ -210,6 +210,7 @@ impl Segments {
     /// The zeros of a segment to come, when it is time to write them: half of what the
     /// active one should have is written, in small pieces. Nobody has to ask.
     pub fn zeros_due(&mut self) -> Option<Zeros> {
+        self.let_failed_go();
         let is_due = self.small_bytes >= self.switch_at() / 2;
         if !is_due || self.spare.is_some() || self.without_spare || self.is_poisoned() {
             return None;
@@ -391,7 +392,12 @@ impl Segments {
             },
             base: self.last(),
         };
-        let spare = self.take_spare();
+        self.let_failed_go();
+        let spare = match self.has_spare() {
+            true => self.spare.take(),
+            // One that is not ready stays for the segment after this.
+            false => None,
+        };
         let created = create_segment(&*self.fs, &self.directory, header, self.hard_state, spare);
         self.active = created.map_err(|failure| match failure {
             CreateError::Nothing(error) => error,
@@ -406,15 +412,13 @@ impl Segments {
         Ok(())
     }
 
-    /// The spare file, if it is ready; one that is not stays for the segment after this.
-    fn take_spare(&mut self) -> Option<Spare> {
-        let is_over = |spare: &mut Spare| spare.progress() != Progress::Filling;
-        let spare = self.spare.take_if(is_over)?;
-        if spare.progress() == Progress::Failed {
+    /// Lets a spare file go that will never be ready: its room is for others.
+    fn let_failed_go(&mut self) {
+        let has_failed = |spare: &mut Spare| spare.progress() == Progress::Failed;
+        if let Some(spare) = self.spare.take_if(has_failed) {
             spare.remove(&*self.fs);
-            return None;
+            self.without_spare = true;
         }
-        Some(spare)
     }
 }
 
@@ -443,12 +447,17 @@ pub(super) fn create_segment(
         .id
         .encode(Record::HardState(hard_state), offset, 0, &mut bytes);
     let tail = bytes.len() as u64;
-    let length = spare.as_ref().map_or(0, Spare::length);
+    let spare = spare.and_then(|spare| {
+        let length = spare.length();
+        // Without it the segment begins as any other.
+        let file = spare.become_segment(fs, &path, &bytes).ok()?;
+        Some((file, length))
+    });
     let created = match spare {
-        Some(spare) => spare.become_segment(fs, &path, &bytes),
-        None => create_whole(fs, &path, &bytes).map(Arc::from),
+        Some(spare) => Ok(spare),
+        None => create_whole(fs, &path, &bytes).map(|file| (Arc::from(file), tail)),
     };
-    let file = created.map_err(|error| {
+    let (file, length) = created.map_err(|error| {
         CreateError::Nothing(LogError::Write {
             path: path.clone(),
             source: Arc::new(error),
@@ -461,7 +470,7 @@ pub(super) fn create_segment(
         file,
         tail,
         durable: tail,
-        length: length.max(tail),
+        length,
         switch_at: length.max(FIRST_SPARE_AT_BYTES),
     })
 }

@@ -84,19 +84,57 @@ impl Spare {
 
     /// Begins it with `bytes` and names it `path`, as [`crate::fs::create_whole`] does. It
     /// must be ready: zeros that come later would replace what is written.
+    ///
+    /// # Errors
+    /// As the operating system says, or when another file has its name; it is then gone.
     pub(super) fn become_segment(
         self,
         fs: &dyn FileSystem,
         path: &Path,
         bytes: &[u8],
     ) -> io::Result<Arc<dyn File>> {
-        name_whole(fs, &*self.file, &self.path, bytes, path)?;
-        Ok(self.file)
+        let named = self.file.write_all_at(bytes, 0).and_then(|()| {
+            self.check_name(fs, bytes)?;
+            name_whole(fs, &*self.file, &self.path, bytes, path)
+        });
+        match named {
+            Ok(()) => Ok(self.file),
+            Err(error) => {
+                self.remove(fs);
+                Err(error)
+            }
+        }
     }
 
-    /// Gives its room back. One that cannot be removed is at the next start.
+    /// Whoever tidies up may have removed it, or put another in its place, which would get
+    /// the segment's name while the segment is written to a file without one.
+    fn check_name(&self, fs: &dyn FileSystem, bytes: &[u8]) -> io::Result<()> {
+        let mut found = vec![0; bytes.len()];
+        let file = fs.open(&self.path, Open::Read)?;
+        file.read_exact_at(&mut found, 0)?;
+        match found == bytes && file.length()? == self.length {
+            true => Ok(()),
+            false => Err(io::Error::other("another file has its name")),
+        }
+    }
+
+    /// Gives its room back, also if somebody still writes zeros into it. One that cannot be
+    /// removed is at the next start.
     pub(super) fn remove(self, fs: &dyn FileSystem) {
+        let _ = self.file.set_len(0);
         let _ = fs.remove_file(&self.path);
+    }
+}
+
+/// Who has not written all of them leaves none.
+impl Drop for Zeros {
+    fn drop(&mut self) {
+        if let Some(progress) = self.progress.upgrade() {
+            let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+            if *progress == Progress::Filling {
+                *progress = Progress::Failed;
+            }
+        }
     }
 }
 
@@ -111,7 +149,9 @@ impl Zeros {
         let zeros = vec![0; count as usize];
         let written = self.file.write_all_at(&zeros, self.written);
         let synced = written.and_then(|()| self.file.sync_data());
-        self.written += count;
+        if synced.is_ok() {
+            self.written += count;
+        }
         let now = match synced {
             Ok(()) if self.written < self.length => Progress::Filling,
             Ok(()) => Progress::Ready,

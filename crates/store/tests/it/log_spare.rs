@@ -152,3 +152,49 @@ fn the_last_room_on_a_disk_is_for_entries() {
     drop(log);
     is_whole(&open(&disk), count);
 }
+
+#[test]
+fn another_file_in_its_place_is_not_taken_for_it() {
+    let path = Path::new("log/spare.new");
+    let tampered: [fn(&SimulatedFileSystem, &Path); 3] = [
+        |_, _| (),
+        |disk, path| {
+            let file = disk.open(path, Open::CreateNew).unwrap();
+            file.write_all_at(&[7; 5000], 0).unwrap();
+        },
+        |disk, path| disk.create_dir_all(path).unwrap(),
+    ];
+    for tamper in tampered {
+        let disk = SimulatedFileSystem::new();
+        let mut log = open(&disk);
+        let mut zeros = append_until_due(&mut log);
+        while zeros.write_some() {}
+        disk.remove_file(path).unwrap();
+        tamper(&disk, path);
+        while !segments(&disk)
+            .iter()
+            .any(|(name, _)| name.ends_with("2.log"))
+        {
+            append(&mut log);
+        }
+        append(&mut log);
+        let count = log.last().index;
+        drop(log);
+        is_whole(&open(&disk), count);
+    }
+}
+
+#[test]
+fn zeros_that_nobody_writes_are_begun_anew() {
+    let disk = SimulatedFileSystem::new();
+    let mut log = open(&disk);
+    let zeros = append_until_due(&mut log);
+    drop(zeros);
+    assert!(log.zeros_due().is_none(), "not at once");
+    assert_eq!(segments(&disk).len(), 1, "its room is free");
+    while segments(&disk).len() < 2 {
+        append(&mut log);
+    }
+    let mut zeros = append_until_due(&mut log);
+    assert!(zeros.write_some());
+}

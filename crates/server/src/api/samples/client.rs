@@ -14,6 +14,13 @@ use serde::Deserialize;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// What the page is to the node that a browser sends something for (W3C Fetch Metadata,
+/// section 2.4).
+const SITE: &str = "sec-fetch-site";
+
+/// The node's own page, and no page: who typed the address.
+const OWN_SITES: [&str; 2] = ["same-origin", "none"];
+
 /// What a client on this machine needs no token for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -79,10 +86,13 @@ fn is_free(parts: &Parts, service: &Service, needed: Loopback) -> bool {
 }
 
 /// Whether a browser of this machine may have been made to send this by a page that is not
-/// this node's: it says so, or knows the node by a name that somebody else gave to this
-/// machine (DNS rebinding). What is no browser says neither.
+/// this node's: it says so (of an image, say, by `Sec-Fetch-Site` alone), or knows the node
+/// by a name that somebody else gave to this machine (DNS rebinding). What is no browser says
+/// none of it.
 fn is_of_another_page(headers: &HeaderMap) -> bool {
     let is_told = headers.contains_key(header::ORIGIN) && check_origin(headers).is_err();
+    let site = headers.get(SITE);
+    let is_told = is_told || site.is_some_and(|site| !OWN_SITES.iter().any(|own| site == own));
     let host = headers.get(header::HOST);
     is_told || host.is_some_and(|host| !host.to_str().is_ok_and(is_this_machine))
 }
@@ -148,5 +158,19 @@ mod tests {
         check("localhost:8080", Some("null"), true);
         check("evil.example:8080", Some("http://evil.example:8080"), true);
         assert!(!is_of_another_page(&HeaderMap::new()));
+        for (site, expected) in [
+            ("none", false),
+            ("same-origin", false),
+            ("same-site", true),
+            ("cross-site", true),
+            ("", true),
+        ] {
+            let headers = [(SITE, site)].map(|(name, value)| {
+                let name = header::HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            let headers = HeaderMap::from_iter(headers);
+            assert_eq!(is_of_another_page(&headers), expected, "{site}");
+        }
     }
 }

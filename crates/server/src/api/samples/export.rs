@@ -13,7 +13,7 @@ use http::header;
 use metrics::api::export as write_lines;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Pieces that wait to be sent, each of about 64 KiB.
@@ -37,7 +37,9 @@ pub async fn export(
     // A thread waits as long as the reader lets it, so it is none of those that answer
     // queries.
     let job = move |(): &mut ()| {
-        let view = exported.node.metrics().view();
+        let (gone, begun) = (pieces.clone(), Instant::now());
+        let is_over = move || gone.is_closed() || begun.elapsed() >= EXPORT_TIME;
+        let view = exported.node.metrics().view().until(is_over);
         let sent = write_lines(&view, &selection.selectors, selection.range, |piece| {
             match pieces.blocking_send(Bytes::copy_from_slice(piece)) {
                 Ok(()) => ControlFlow::Continue(()),
