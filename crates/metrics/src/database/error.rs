@@ -108,7 +108,7 @@ pub enum UpkeepError {
     Deletions,
     /// A name that a snapshot cannot have.
     #[error(
-        "a snapshot's name is 1 to 64 letters, digits, `-`, `_` and `.`, and begins with none of `.`"
+        "a snapshot's name is 1 to 64 letters, digits, `-`, `_` and `.`, and neither begins with `.` nor ends with `.new`"
     )]
     SnapshotName,
     /// A snapshot that is there.

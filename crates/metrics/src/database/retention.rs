@@ -1,7 +1,7 @@
 //! What is let go: samples beyond their age, and the oldest when there are too many.
 //!
 //! Whole windows go with their files. Samples of a window that is not yet over its age go
-//! when its parts are merged; queries may still find them until then.
+//! when its parts are merged. Queries pass over them as soon as they are too old.
 
 use super::Database;
 use super::error::UpkeepError;

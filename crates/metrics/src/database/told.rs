@@ -10,7 +10,7 @@ const PAGE: usize = 512;
 /// By shard and slot.
 #[derive(Debug)]
 pub(super) struct Told {
-    /// Of each shard the pages that were needed.
+    /// Of each shard the pages up to the last that was needed.
     shards: Vec<Vec<Page>>,
     /// Rows of other rounds say nothing.
     round: u32,

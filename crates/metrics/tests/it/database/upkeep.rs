@@ -3,6 +3,8 @@
 use super::scene::{NOW, Samples, Scene, expected, put, read};
 use base::Clock;
 use metrics::database::{Database, Downsampling, Retention, Unpaced, scrub_folder};
+use metrics::head::Client;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use store::fs::{FileSystem, Open};
@@ -205,4 +207,49 @@ fn series_without_samples_leave_and_come_back() {
     database.close();
     drop(database);
     assert_eq!(read(&scene.open().unwrap().view(), "m"), all);
+}
+
+#[test]
+fn series_that_could_not_leave_are_asked_for_again() {
+    let mut scene = Scene::new();
+    scene.settings.idle_seconds = 60;
+    let database = scene.open().unwrap();
+    put(&database, &[(1, T, 1.0)]).unwrap();
+    later(&scene, 120_000);
+    // Somebody looks for series, so none may leave.
+    let intake = database.intake(Client(1));
+    database.flush().unwrap();
+    database.keep_house(&Unpaced).unwrap();
+    assert_eq!(database.statistics().series, 1);
+    drop(intake);
+    database.keep_house(&Unpaced).unwrap();
+    assert_eq!(database.statistics().series, 0);
+}
+
+#[test]
+fn parts_that_did_not_come_to_be_leave_nothing() {
+    let parts = |scene: &Scene| {
+        let listed = scene.disk.list(&scene.directory.join("parts")).unwrap();
+        listed.len()
+    };
+    let scene = Scene::new();
+    let database = scene.open().unwrap();
+    put(&database, &[(1, T, 1.0)]).unwrap();
+    let before = scene.disk.operations();
+    database.flush().unwrap();
+    let operations = scene.disk.operations() - before;
+    assert_eq!(parts(&scene), 1);
+    let mut left = 0;
+    for failing in 1..operations {
+        let scene = Scene::new();
+        let database = scene.open().unwrap();
+        put(&database, &[(1, T, 1.0)]).unwrap();
+        scene
+            .disk
+            .fail_at(scene.disk.operations() + failing, ErrorKind::StorageFull);
+        let failed = database.flush().is_err();
+        left += usize::from(failed && parts(&scene) > 0);
+        assert_eq!(read(&database.view(), "m"), expected(&[(1, T, 1.0)]));
+    } // The list may be there, where only its name is not known to be durable.
+    assert!(left <= 1, "{left}");
 }
