@@ -251,7 +251,7 @@ mod tests {
         check(200, 100, true);
         check(399, 390, false);
         check(400, 390, true);
-        // The labels are counted before the log has them.
+        // A moment after a cut both may be of another generation.
         check(0, 10, false);
     }
 }

@@ -175,7 +175,7 @@ impl Postings {
         watch: &mut Watch<'_>,
     ) -> Result<Option<Vec<u32>>, EvalError> {
         let matcher = verdict.matcher;
-        if matcher.matches("") {
+        if verdict.matches("") {
             return Ok(None);
         }
         // A series has one value of a label, so no slot comes twice.

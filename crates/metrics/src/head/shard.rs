@@ -183,10 +183,10 @@ impl Shard {
         matchers: &[Verdict<'_>],
         watch: &mut Watch<'_>,
     ) -> Result<bool, EvalError> {
-        for matcher in matchers {
+        for verdict in matchers {
             watch.look()?;
-            let value = self.postings.value(&series.pairs, matcher.matcher.name());
-            if !matcher.matches(value) {
+            let value = self.postings.value(&series.pairs, verdict.matcher.name());
+            if !verdict.matches(value) {
                 return Ok(false);
             }
         }

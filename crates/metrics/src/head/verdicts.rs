@@ -23,9 +23,11 @@ pub(super) struct Verdict<'m> {
 
 impl<'m> Verdicts<'m> {
     pub(super) fn new(matchers: &'m [LabelMatcher]) -> Self {
-        let verdict = |matcher| Verdict {
-            matcher,
-            known: HashMap::new(),
+        let verdict = |matcher: &'m LabelMatcher| {
+            // Of series without the label, of which no list knows.
+            let empty = matcher.is_slow().then(|| ("".into(), matcher.matches("")));
+            let known = empty.into_iter().collect();
+            Verdict { matcher, known }
         };
         Self(matchers.iter().map(verdict).collect())
     }
